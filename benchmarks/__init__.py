@@ -1,0 +1,1 @@
+"""Measurements on labelled images; nothing in ``echo`` or ``experts`` imports from here."""

@@ -1,0 +1,86 @@
+"""Echo inspects industrial products from images, on your own machine.
+
+    from echo import Inspector, ProductLine
+
+    line = ProductLine.enroll("washer", "photos/good")
+    print(Inspector(line).inspect("photos/new.png").decision.reason)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from echo.inspector import Failure, Inspector
+    from echo.line import ProductLine
+    from experts.decoder.encoder import register_encoder
+    from experts.errors import (
+        DamagedLineError,
+        EchoError,
+        EnrolError,
+        ImageError,
+        IncompatibleLineError,
+        KnowledgeError,
+        LineError,
+        OutputError,
+        UnknownLineError,
+        WeightsError,
+    )
+    from experts.evidence import Decision, Inspection, Region
+
+__version__ = "0.1.0"
+
+# Resolved at first use, so that importing echo takes no time: torch alone takes seconds.
+_HOME_OF = {
+    "DamagedLineError": "experts.errors",
+    "Decision": "experts.evidence",
+    "EchoError": "experts.errors",
+    "EnrolError": "experts.errors",
+    "Failure": "echo.inspector",
+    "ImageError": "experts.errors",
+    "IncompatibleLineError": "experts.errors",
+    "Inspection": "experts.evidence",
+    "Inspector": "echo.inspector",
+    "KnowledgeError": "experts.errors",
+    "LineError": "experts.errors",
+    "OutputError": "experts.errors",
+    "ProductLine": "echo.line",
+    "Region": "experts.evidence",
+    "UnknownLineError": "experts.errors",
+    "WeightsError": "experts.errors",
+    "register_encoder": "experts.decoder.encoder",
+}
+
+__all__ = [
+    "DamagedLineError",
+    "Decision",
+    "EchoError",
+    "EnrolError",
+    "Failure",
+    "ImageError",
+    "IncompatibleLineError",
+    "Inspection",
+    "Inspector",
+    "KnowledgeError",
+    "LineError",
+    "OutputError",
+    "ProductLine",
+    "Region",
+    "UnknownLineError",
+    "WeightsError",
+    "__version__",
+    "register_encoder",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'echo' has no attribute {name!r}")
+    value = getattr(import_module(_HOME_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,279 @@
+"""The command ``echo-iad``: thin; every command calls the API and prints.
+
+Exit codes: 0 all is well (all accepted), 1 something is rejected or to review, 2 the command
+itself failed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from experts.errors import EchoError
+
+if TYPE_CHECKING:
+    from echo.inspector import Failure
+    from experts.evidence import Inspection
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Inspect industrial products from images, on your own machine.",
+)
+bench = typer.Typer(no_args_is_help=True, help="Measure Echo on labelled images.")
+app.add_typer(bench, name="bench")
+
+Home = Annotated[
+    Path | None,
+    typer.Option(help="Where lines are kept; by default $ECHO_IAD_HOME or ~/.echo-iad."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
+
+
+def main() -> int:
+    """Run the command line; known errors become one line and exit code 2."""
+    import warnings
+
+    from PIL import Image
+
+    # Pillow's size limit is an error here, never a warning on the user's screen.
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
+    try:
+        code = app(standalone_mode=False)
+    except EchoError as error:
+        print(f"echo-iad: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        print("echo-iad: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+@app.command(
+    epilog="Example: echo-iad enroll washer photos/good --knowledge knowledge/washer.yaml"
+)
+def enroll(
+    name: Annotated[str, typer.Argument(help="Name of the line.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Images of good parts: a folder, a pattern, or files.")
+    ],
+    knowledge: Annotated[Path | None, typer.Option(help="The line's knowledge file.")] = None,
+    alpha: Annotated[float, typer.Option(help="Highest false-reject rate allowed.")] = 0.05,
+    seed: Annotated[int, typer.Option(help="Of the choice of seed images.")] = 0,
+    home: Home = None,
+) -> None:
+    """Learn a product line from images of good parts."""
+    from echo.line import ProductLine
+
+    line = ProductLine.enroll(
+        name, _sources(images), knowledge, alpha=alpha, seed=seed, home=home
+    )
+    count = len(line.manifest.images)
+    _out().print(f"Enrolled {name} from {count} images: {line.promise}.", highlight=False)
+    _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
+
+
+@app.command(epilog="Example: echo-iad lines --json")
+def lines(home: Home = None, as_json: Json = False) -> None:
+    """List the enrolled lines."""
+    from echo.line import KNOWLEDGE, ProductLine
+
+    rows = [
+        {
+            "name": line.name,
+            "images": len(line.manifest.images),
+            "alpha": line.alpha,
+            "encoder": line.manifest.encoder,
+            "knowledge": KNOWLEDGE in line.manifest.parts,
+            "promise": line.promise,
+            "folder": str(line.folder),
+        }
+        for line in ProductLine.list(home=home)
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    if not rows:
+        _out().print("No line is enrolled. Begin with: echo-iad enroll NAME FOLDER", markup=False)
+        return
+    table = Table("line", "images", "knowledge", "promise")
+    for row in rows:
+        known = "yes" if row["knowledge"] else "no"
+        table.add_row(str(row["name"]), str(row["images"]), known, str(row["promise"]))
+    _out().print(table)
+
+
+@app.command(epilog="Example: echo-iad inspect washer photos/new/*.png --out report")
+def inspect(
+    line: Annotated[str, typer.Argument(help="Name of the line.")],
+    images: Annotated[
+        list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Write a picture per image and report.html here.")
+    ] = None,
+    as_json: Json = False,
+    home: Home = None,
+) -> None:
+    """Inspect images; exit code 0: all accepted, 1: rejected or to review, 2: failed."""
+    from echo.inspector import Failure, Inspector
+    from echo.line import ProductLine
+
+    writer = _report_writer(out, f"Inspection of line {line}")
+    inspector = Inspector(ProductLine.load(line, home=home))
+    sources = _sources(images)
+    results: list[Inspection | Failure] = []
+    for result in _with_progress(inspector.inspect_many(sources), len(sources)):
+        results.append(result)
+        if as_json:
+            print(result.model_dump_json(), flush=True)  # noqa: T201
+        if isinstance(result, Failure):
+            print(f"echo-iad: {result.error}", file=sys.stderr)  # noqa: T201
+        elif writer is not None:
+            writer.add(result)
+    failures = [r for r in results if isinstance(r, Failure)]
+    inspections = [r for r in results if not isinstance(r, Failure)]
+    if not as_json:
+        _out().print(_results_table(inspections))
+    if writer is not None:
+        page = writer.finish([f.error for f in failures])
+        Console(stderr=True).print(f"Report: {page}", highlight=False, soft_wrap=True)
+    if failures:
+        raise typer.Exit(2)
+    if any(r.verdict != "accept" for r in inspections):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: echo-iad doctor")
+def doctor(home: Home = None, as_json: Json = False) -> None:
+    """Say what is installed, what would be used, and what to do about each gap."""
+    from echo.doctor import examine
+
+    findings = examine(home)
+    if as_json:
+        _print_json([f.model_dump() for f in findings])
+    else:
+        table = Table("", "what", "found", "what to do")
+        for f in findings:
+            mark = "[green]ok[/]" if f.ok else "[red]gap[/]"
+            table.add_row(mark, escape(f.subject), escape(f.found), escape(f.remedy))
+        _out().print(table)
+    if not all(f.ok for f in findings):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: echo-iad demo --out demo-report")
+def demo(
+    out: Annotated[Path, typer.Option(help="Where the report goes.")] = Path("demo-report"),
+    home: Home = None,
+) -> None:
+    """Enrol solar cells, inspect cells never seen before, and write a report."""
+    from benchmarks.demo import run_demo
+
+    run_demo(out, home=home, console=_out(), table=_results_table)
+
+
+@bench.command("elpv", epilog="Example: echo-iad bench elpv --cells mono --out bench-out")
+def bench_elpv(
+    cells: Annotated[str, typer.Option(help="Which cells: mono or poly.")] = "mono",
+    enrolled: Annotated[int, typer.Option(help="Normal cells to enrol.", min=2)] = 200,
+    splits: Annotated[int, typer.Option(help="Random splits.", min=1)] = 5,
+    alpha: Annotated[float, typer.Option(help="False-reject rate to promise.")] = 0.05,
+    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench-out"),
+) -> None:
+    """AUROC and false rejects on solar cells over random splits."""
+    from benchmarks.anomaly import bench_elpv as run
+
+    run(cells, enrolled, splits, alpha, out, _out())
+
+
+@bench.command("anomaly", epilog="Example: echo-iad bench anomaly DATA --object MagneticTile/tile")
+def bench_anomaly(
+    root: Annotated[Path, typer.Argument(help="A tree in the MVTec layout.")],
+    objects: Annotated[
+        list[str] | None, typer.Option("--object", help="Only this object; may be repeated.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="False-reject rate to promise.")] = 0.05,
+    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench-out"),
+) -> None:
+    """AUROC, overkill and escapes of every object of an MVTec-layout tree."""
+    from benchmarks.anomaly import bench_tree
+
+    bench_tree(root, objects or [], alpha, out, _out())
+
+
+@bench.command("speed", epilog="Example: echo-iad bench speed")
+def bench_speed(
+    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench-out"),
+    images: Annotated[int, typer.Option(help="Normal images to enrol.", min=2)] = 300,
+) -> None:
+    """Inspection time beside the encoder's forward pass, in one run; and enrolment time."""
+    from benchmarks.speed import bench_speed as run
+
+    run(images, out, _out())
+
+
+def _out() -> Console:
+    return Console()
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1))  # noqa: T201
+
+
+def _sources(images: list[str]) -> list[Any]:
+    from experts.images import find_images
+
+    found: list[Any] = []
+    for image in images:
+        # A single file is left to the inspection, which names it if it is missing or bad.
+        is_many = Path(image).is_dir() or any(c in image for c in "*?[")
+        found += find_images(image) if is_many and not Path(image).is_file() else [image]
+    return found
+
+
+def _report_writer(out: Path | None, title: str) -> Any:
+    if out is None:
+        return None
+    from echo.report import ReportWriter
+    from echo.storage import writable_folder
+
+    return ReportWriter(writable_folder(out), title)
+
+
+def _with_progress(
+    results: Iterator[Inspection | Failure], total: int
+) -> Iterator[Inspection | Failure]:
+    from echo.progress import Progress
+
+    with Progress() as bars, bars.task("Inspecting", total) as advance:
+        for result in results:
+            yield result
+            advance(1)
+
+
+def _results_table(inspections: list[Inspection]) -> Table:
+    table = Table("image", "verdict", "p", "reason")
+    for i in inspections:
+        verdict = f"[{STYLES[i.verdict]}]{i.verdict}[/]"
+        name = escape(Path(i.image).name)
+        table.add_row(name, verdict, f"{i.anomaly.p_value:.2g}", escape(i.decision.reason))
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""What is installed, which weights are found, what would be used, and how to close each gap."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from echo.settings import HOME_VARIABLE, lines_folder
+from experts.errors import EchoError
+
+PACKAGES = ("torch", "timm", "faiss-cpu", "langgraph", "pydantic", "pillow", "safetensors")
+
+
+class Finding(BaseModel):
+    """One line of the examination.
+
+    Attributes:
+        subject: What was looked at.
+        ok: Whether Echo can work with what was found.
+        found: What was found.
+        remedy: What to do about a gap, empty if there is none.
+    """
+
+    subject: str
+    ok: bool
+    found: str
+    remedy: str = ""
+
+
+def examine(home: Path | None = None) -> list[Finding]:
+    """Look at packages, weights, hardware and the folder of lines."""
+    return [*_packages(), _weights(), _hardware(), _lines(home), _demo_images()]
+
+
+def _packages() -> Iterator[Finding]:
+    yield Finding(subject="python", ok=True, found=platform.python_version())
+    for name in PACKAGES:
+        try:
+            yield Finding(subject=name, ok=True, found=importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(
+                subject=name, ok=False, found="not installed", remedy="pip install echo-iad"
+            )
+
+
+def _weights() -> Finding:
+    from experts.decoder.encoder import DEFAULT_ENCODER, load_encoder
+
+    subject = f"encoder {DEFAULT_ENCODER}"
+    try:
+        encoder = load_encoder(DEFAULT_ENCODER)
+    except EchoError as error:
+        problem, _, remedy = str(error).partition("; ")
+        return Finding(subject=subject, ok=False, found=problem, remedy=remedy)
+    except ImportError as error:
+        return Finding(subject=subject, ok=False, found=str(error), remedy="pip install echo-iad")
+    return Finding(
+        subject=subject, ok=True, found=f"weights found, sha256 {encoder.weights_sha256[:12]}…"
+    )
+
+
+def _hardware() -> Finding:
+    import torch
+
+    cores = f"CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads"
+    if torch.cuda.is_available():
+        gpu = torch.cuda.get_device_name(0)
+        cores += f"; a GPU is here too ({gpu}), the embedded encoder does not need it"
+    return Finding(subject="hardware", ok=True, found=cores)
+
+
+def _lines(home: Path | None) -> Finding:
+    from echo.line import ProductLine
+
+    folder = lines_folder(home)
+    existing = next(p for p in (folder, *folder.parents) if p.exists())
+    if not os.access(existing, os.W_OK):
+        return Finding(
+            subject="lines",
+            ok=False,
+            found=f"{folder} cannot be written",
+            remedy=f"set {HOME_VARIABLE} to a folder of yours",
+        )
+    count = len(ProductLine.list(home=home))
+    return Finding(subject="lines", ok=True, found=f"{count} enrolled in {folder}")
+
+
+def _demo_images() -> Finding:
+    try:
+        version = importlib.metadata.version("elpv-dataset")
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(
+            subject="demo images",
+            ok=True,
+            found="not installed (only the demo needs them)",
+            remedy='pip install "echo-iad[demo]"',
+        )
+    return Finding(subject="demo images", ok=True, found=f"elpv-dataset {version}")

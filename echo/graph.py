@@ -1,0 +1,61 @@
+"""The pipeline: five nodes and their edges, nothing else.
+
+    reference ─▶ decode ─▶ knowledge ─▶ reason ─▶ decide
+                    └─── clearly normal ─────────────▲
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+
+from echo.state import Experts, InspectionState, timed
+from experts.decision import is_suspicious
+from experts.decoder.regions import find_regions
+
+
+def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
+    """Wire the experts of a line into the graph of one inspection."""
+
+    def reference(state: InspectionState) -> dict[str, Any]:
+        return {"references": experts.extractor.retrieve(state["features"].embedding_E)}
+
+    def decode(state: InspectionState) -> dict[str, Any]:
+        picture = state["picture"]
+        anomaly = experts.decoder.decode(state["features"], picture.size_HW)
+        if not is_suspicious(anomaly, experts.alpha):
+            return {"anomaly": anomaly, "regions": ()}
+        regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)
+        return {"anomaly": anomaly, "regions": regions}
+
+    def route_after_decode(state: InspectionState) -> Literal["knowledge", "decide"]:
+        return "knowledge" if is_suspicious(state["anomaly"], experts.alpha) else "decide"
+
+    def knowledge(state: InspectionState) -> dict[str, Any]:
+        guide = experts.guide
+        return {"clause_checks": guide.check(state["regions"]) if guide else ()}
+
+    def reason(state: InspectionState) -> dict[str, Any]:
+        steps = experts.reasoner.reason(
+            state["references"], state["anomaly"], state["regions"], state["clause_checks"]
+        )
+        return {"steps": steps}
+
+    def decide(state: InspectionState) -> dict[str, Any]:
+        decision, step = experts.maker.decide(
+            state["anomaly"], state["regions"], state.get("clause_checks", ())
+        )
+        return {"decision": decision, "steps": (step,)}
+
+    graph = StateGraph(InspectionState)
+    for node in (reference, decode, knowledge, reason, decide):
+        graph.add_node(node.__name__, timed(node.__name__, node))  # type: ignore[call-overload]
+    graph.add_edge(START, "reference")
+    graph.add_edge("reference", "decode")
+    graph.add_conditional_edges("decode", route_after_decode)
+    graph.add_edge("knowledge", "reason")
+    graph.add_edge("reason", "decide")
+    graph.add_edge("decide", END)
+    return graph.compile()

@@ -1,0 +1,148 @@
+"""Inspects images of one product line: encoder, graph, and the result put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from echo import __version__
+from echo.graph import build_graph
+from echo.line import ProductLine
+from echo.state import Experts, InspectionState
+from experts.decision import DecisionMaker, Wording
+from experts.decoder.encoder import Features
+from experts.errors import ImageError
+from experts.evidence import Evidence, Inspection, Versions
+from experts.images import ImageSource, Picture, read_picture
+from experts.knowledge import KnowledgeGuide
+from experts.reasoning import ReasoningExpert
+
+BATCH_SIZE = 8
+
+
+class Failure(Evidence):
+    """An image that could not be inspected, among others that could.
+
+    Attributes:
+        image: Its name.
+        error: One sentence: which file, what is wrong, what to do.
+    """
+
+    image: str
+    error: str
+
+
+class _Encoded(NamedTuple):
+    picture: Picture
+    features: Features
+    timings_ms: dict[str, float]
+
+
+class Inspector:
+    """Inspects images of one line.
+
+    Args:
+        line: The enrolled product line.
+    """
+
+    def __init__(self, line: ProductLine) -> None:
+        self.line = line
+        self._experts = _experts_of(line)
+        self._graph = build_graph(self._experts)
+        knowledge = line.knowledge_sha256
+        self._versions = {
+            "line": line.name,
+            "line_sha256": line.sha256,
+            "knowledge_sha256": knowledge,
+            "encoder": line.encoder.name,
+            "weights_sha256": line.encoder.weights_sha256,
+            "echo": __version__,
+        }
+
+    def inspect(self, image: ImageSource) -> Inspection:
+        """Inspect one image: path, PIL image, numpy array (HW or HWC), or encoded bytes.
+
+        Raises:
+            ImageError: If the image cannot be read.
+        """
+        start = time.perf_counter()
+        picture = read_picture(image)
+        read_ms = (time.perf_counter() - start) * 1e3
+        (encoded,) = self._encode([picture], [read_ms])
+        return self._run(encoded)
+
+    def inspect_many(self, images: Iterable[ImageSource]) -> Iterator[Inspection | Failure]:
+        """Inspect images in order, yielding each result as soon as its batch is encoded.
+
+        An image that cannot be read yields a ``Failure`` in its place; the others go on.
+        """
+        sources = iter(images)
+        while batch := list(islice(sources, BATCH_SIZE)):
+            yield from self._inspect_batch(batch)
+
+    def _inspect_batch(self, batch: Sequence[ImageSource]) -> Iterator[Inspection | Failure]:
+        results: list[Picture | Failure] = []
+        read_ms = []
+        for source in batch:
+            start = time.perf_counter()
+            try:
+                picture = read_picture(source)
+            except ImageError as error:
+                name, _, reason = str(error).partition(": ")
+                results.append(Failure(image=name, error=f"{name}: {reason}"))
+                continue
+            results.append(picture)
+            read_ms.append((time.perf_counter() - start) * 1e3)
+        encoded = iter(self._encode([r for r in results if isinstance(r, Picture)], read_ms))
+        for result in results:
+            yield result if isinstance(result, Failure) else self._run(next(encoded))
+
+    def _encode(self, pictures: Sequence[Picture], read_ms: Sequence[float]) -> list[_Encoded]:
+        if not pictures:
+            return []
+        start = time.perf_counter()
+        features = self.line.encoder.encode(pictures)
+        encode_ms = (time.perf_counter() - start) * 1e3 / len(pictures)
+        return [
+            _Encoded(picture, feature, {"read": read, "encode": encode_ms})
+            for picture, feature, read in zip(pictures, features, read_ms, strict=True)
+        ]
+
+    def _run(self, encoded: _Encoded) -> Inspection:
+        picture = encoded.picture
+        state: InspectionState = self._graph.invoke(
+            {
+                "picture": picture,
+                "features": encoded.features,
+                "steps": (),
+                "timings_ms": encoded.timings_ms,
+            }
+        )  # type: ignore[assignment]
+        return Inspection(
+            image=picture.name,
+            size_HW=picture.size_HW,
+            references=state["references"],
+            anomaly=state["anomaly"],
+            regions=state["regions"],
+            clause_checks=state.get("clause_checks", ()),
+            steps=state["steps"],
+            decision=state["decision"],
+            versions=Versions(image_sha256=picture.sha256, **self._versions),
+            timings_ms=state["timings_ms"],
+        )
+
+
+def _experts_of(line: ProductLine) -> Experts:
+    knowledge = line.knowledge
+    wording = Wording(knowledge.file.part, knowledge.file.parts) if knowledge else Wording()
+    return Experts(
+        extractor=line.extractor,
+        decoder=line.decoder,
+        guide=KnowledgeGuide(knowledge) if knowledge else None,
+        reasoner=ReasoningExpert(knowledge),
+        maker=DecisionMaker(line.alpha, wording, has_knowledge=knowledge is not None),
+        alpha=line.alpha,
+        mm_per_px=knowledge.file.mm_per_px if knowledge else None,
+    )

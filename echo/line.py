@@ -1,0 +1,448 @@
+"""A product line: what was learned from its normal images, as a folder on disk.
+
+    lines/NAME/
+        manifest.json              versions, settings, the images, and a hash of every part
+        embeddings.faiss           one embedding per normal image
+        bank.safetensors           memory bank and its calibration
+        knowledge.yaml             the line's rules, if it has any
+        thumbnails/00001.jpg …     small copies of the normal images
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from echo import storage
+from echo.progress import Progress
+from echo.settings import lines_folder
+from experts.decoder.conformal import images_needed, smallest_p_value
+from experts.decoder.encoder import DEFAULT_ENCODER, Encoder, Features, load_encoder
+from experts.errors import (
+    DamagedLineError,
+    EnrolError,
+    IncompatibleLineError,
+    KnowledgeError,
+    LineError,
+    UnknownLineError,
+)
+from experts.images import ImageSource, Picture, find_images, read_picture
+from experts.knowledge import Knowledge, load_knowledge
+
+if TYPE_CHECKING:
+    from experts.decoder.decoder import AnomalyDecoder
+    from experts.decoder.memory_bank import MemoryBank
+    from experts.reference import ReferenceExtractor
+
+FORMAT_VERSION = 1
+DEFAULT_ALPHA = 0.05
+MIN_IMAGES = 2
+THUMBNAIL_PX = 320
+ENCODE_BATCH = 8
+
+MANIFEST = "manifest.json"
+EMBEDDINGS = "embeddings.faiss"
+BANK = "bank.safetensors"
+KNOWLEDGE = "knowledge.yaml"
+
+PathLike = str | os.PathLike[str]
+
+
+class EnrolledImage(BaseModel):
+    """One normal image of a line: where it came from, and the hash of its pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    sha256: str
+    thumbnail: str
+
+
+class Manifest(BaseModel):
+    """What a line's folder holds, and what made it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    echo_version: str
+    name: str
+    encoder: str
+    weights_sha256: str
+    alpha: float
+    seed: int
+    calibration_size: int
+    images: tuple[EnrolledImage, ...]
+    parts: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ProductLine:
+    """An enrolled product line; its parts are loaded when they are first used.
+
+    Attributes:
+        folder: Where it lies on disk.
+        manifest: What it consists of.
+        sha256: Hash of the manifest, which holds the hashes of all parts.
+    """
+
+    folder: Path
+    manifest: Manifest
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Name of the line."""
+        return self.manifest.name
+
+    @property
+    def alpha(self) -> float:
+        """The false-reject rate that the line promises."""
+        return self.manifest.alpha
+
+    @classmethod
+    def enroll(
+        cls,
+        name: str,
+        images: PathLike | Iterable[ImageSource],
+        knowledge: PathLike | None = None,
+        *,
+        alpha: float = DEFAULT_ALPHA,
+        encoder: str = DEFAULT_ENCODER,
+        home: PathLike | None = None,
+        seed: int = 0,
+        progress: bool | None = None,
+    ) -> ProductLine:
+        """Learn a line from images of good parts, and write it to disk in one step.
+
+        An existing line of that name is replaced at the very end, or not at all.
+
+        Args:
+            name: Letters, digits, ``-``, ``_`` and ``.``.
+            images: Folder, glob pattern, or a list of anything that ``inspect`` takes.
+            knowledge: Knowledge file; it is copied into the line.
+            alpha: Highest false-reject rate that is allowed, above 0 and below 1.
+            encoder: Name of a registered encoder.
+            home: Where lines are kept; see ``echo.settings``.
+            seed: Of the one random choice, which images seed the memory bank.
+            progress: Show progress bars; by default if the terminal can show them.
+
+        Raises:
+            EnrolError: If there are too few images or alpha is out of range.
+            ImageError: If an image cannot be read.
+            KnowledgeError: If the knowledge file is at fault.
+            LineError: If the name or the folder cannot be used.
+            WeightsError: If the encoder's weights are missing.
+        """
+        _check_name(name)
+        if not 0 < alpha < 1:
+            raise EnrolError(f"alpha is {alpha!r}; expected a false-reject rate such as 0.05")
+        rules = _read_knowledge(knowledge)
+        sources = find_images(images)
+        _check_count(len(sources), alpha)
+        model = load_encoder(encoder)
+        with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
+            enrolled, features = _read_and_encode(sources, model, staging, bars)
+            bank = _build_bank(features, seed, bars)
+            _write_embeddings(staging / EMBEDDINGS, features)
+            _write_bank(staging / BANK, bank)
+            if rules is not None:
+                storage.write_bytes(staging / KNOWLEDGE, rules)
+            parts = storage.hash_files(staging)
+            manifest = Manifest(
+                format_version=FORMAT_VERSION,
+                echo_version=_version(),
+                name=name,
+                encoder=model.name,
+                weights_sha256=model.weights_sha256,
+                alpha=alpha,
+                seed=seed,
+                calibration_size=len(bank.calibration_scores_n),
+                images=tuple(enrolled),
+                parts=parts,
+            )
+            storage.write_bytes(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        return cls.load(name, home=home)
+
+    @classmethod
+    def load(cls, name: str, *, home: PathLike | None = None) -> ProductLine:
+        """Open an enrolled line.
+
+        Raises:
+            UnknownLineError: If there is none of that name.
+            DamagedLineError: If its manifest is unreadable.
+            IncompatibleLineError: If it was made by another format or encoder.
+        """
+        _check_name(name)
+        folder = _folder(name, home)
+        storage.recover(folder)
+        if not folder.is_dir():
+            known = [line.name for line in ProductLine.list(home=home)]
+            have = f"enrolled are {', '.join(known)}" if known else "none is enrolled"
+            raise UnknownLineError(
+                f"no line {name!r} in {folder.parent}; {have}; "
+                f"enrol it: echo-iad enroll {name} FOLDER_OF_GOOD_IMAGES"
+            )
+        manifest, digest = _read_manifest(folder)
+        _check_compatible(manifest, folder)
+        return cls(folder, manifest, digest)
+
+    @staticmethod
+    def list(*, home: PathLike | None = None) -> list[ProductLine]:
+        """All lines that can be opened, by name."""
+        lines = []
+        for folder in storage.folders(lines_folder(home)):
+            try:
+                manifest, digest = _read_manifest(folder)
+            except LineError:
+                continue
+            lines.append(ProductLine(folder, manifest, digest))
+        return lines
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that the line was made with."""
+        model = load_encoder(self.manifest.encoder)
+        if model.weights_sha256 != self.manifest.weights_sha256:
+            raise IncompatibleLineError(
+                f"line {self.name!r} was made with other weights of {model.name!r} "
+                f"({self.manifest.weights_sha256[:12]}…, installed {model.weights_sha256[:12]}…); "
+                "enrol it again"
+            )
+        return model
+
+    @cached_property
+    def bank(self) -> MemoryBank:
+        """The memory bank with its calibration."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        from experts.decoder.memory_bank import MemoryBank
+
+        try:
+            tensors = load(self._part(BANK))
+            bank = MemoryBank(
+                patches_MC=tensors["patches"],
+                calibration_scores_n=tensors["calibration_scores"],
+                calibration_peaks_n=tensors["calibration_peaks"],
+                extent_limit=float(tensors["extent_limit"][0]),
+            )
+        except (SafetensorError, KeyError) as error:
+            raise self._damaged(BANK, str(error)) from error
+        if bank.patches_MC.shape[1] != self.encoder.patch_dim:
+            raise IncompatibleLineError(
+                f"line {self.name!r} holds patches of {bank.patches_MC.shape[1]} numbers, the "
+                f"encoder {self.encoder.name!r} makes {self.encoder.patch_dim}; enrol it again"
+            )
+        return bank
+
+    @cached_property
+    def decoder(self) -> AnomalyDecoder:
+        """The expert that detects, over this line's bank."""
+        from experts.decoder.decoder import AnomalyDecoder
+
+        return AnomalyDecoder(self.bank, self.alpha, self.encoder.name)
+
+    @cached_property
+    def extractor(self) -> ReferenceExtractor:
+        """The expert that finds similar normal images of this line."""
+        import faiss
+
+        from experts.reference import ReferenceExtractor
+
+        raw = np.frombuffer(self._part(EMBEDDINGS), np.uint8)
+        try:
+            index = faiss.deserialize_index(raw)
+        except RuntimeError as error:
+            raise self._damaged(EMBEDDINGS, "not a FAISS index") from error
+        images = self.manifest.images
+        return ReferenceExtractor(
+            index, [Path(i.path) for i in images], [self.folder / i.thumbnail for i in images]
+        )
+
+    @cached_property
+    def knowledge(self) -> Knowledge | None:
+        """The line's rules, if it has any."""
+        if KNOWLEDGE not in self.manifest.parts:
+            return None
+        self._part(KNOWLEDGE)
+        return load_knowledge(self.folder / KNOWLEDGE)
+
+    @property
+    def knowledge_sha256(self) -> str | None:
+        """Hash of the knowledge file, if the line has one."""
+        return self.manifest.parts.get(KNOWLEDGE)
+
+    @property
+    def promise(self) -> str:
+        """What the line can promise about false rejects, in one sentence."""
+        n = self.manifest.calibration_size
+        if smallest_p_value(n) <= self.alpha:
+            return f"at most {self.alpha:.1%} of good parts are held back ({n} calibration images)"
+        return (
+            f"{n} calibration images cannot promise fewer false rejects than "
+            f"{smallest_p_value(n):.1%}, so nothing is rejected, only sent to review; "
+            f"for {self.alpha:.1%} enrol at least {images_needed(self.alpha)}"
+        )
+
+    def _part(self, name: str) -> bytes:
+        """Read a part of the line and check it against the manifest."""
+        path = self.folder / name
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise self._damaged(name, error.strerror or str(error)) from error
+        if hashlib.sha256(raw).hexdigest() != self.manifest.parts.get(name):
+            raise self._damaged(name, "its contents are not those that were enrolled")
+        return raw
+
+    def _damaged(self, part: str, why: str) -> DamagedLineError:
+        return DamagedLineError(
+            f"line {self.name!r} is damaged: {self.folder / part}: {why}; enrol the line again"
+        )
+
+
+def _version() -> str:
+    from echo import __version__
+
+    return __version__
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name) or ".." in name:
+        raise LineError(
+            f"line name {name!r}: expected 1 to 64 letters, digits, '-', '_' or single dots, "
+            "beginning with a letter or digit; for example solar-cell"
+        )
+
+
+def _folder(name: str, home: PathLike | None) -> Path:
+    return lines_folder(home) / name
+
+
+def _read_knowledge(path: PathLike | None) -> bytes | None:
+    if path is None:
+        return None
+    load_knowledge(Path(path))
+    return Path(path).read_bytes()
+
+
+def _check_count(count: int, alpha: float) -> None:
+    if count >= MIN_IMAGES:
+        return
+    have = "no normal image" if count == 0 else "1 normal image"
+    promise = "cannot promise anything about false rejects" if count == 0 else (
+        "cannot be compared with another, so nothing can be promised about false rejects"
+    )
+    raise EnrolError(
+        f"{have} was given, which {promise}; at least {MIN_IMAGES} are needed "
+        f"(with {MIN_IMAGES} the false-reject promise is no better than "
+        f"{smallest_p_value(MIN_IMAGES):.0%}), and {images_needed(alpha)} for {alpha:.1%}"
+    )
+
+
+def _read_and_encode(
+    sources: list[ImageSource], model: Encoder, staging: Path, bars: Progress
+) -> tuple[list[EnrolledImage], list[Features]]:
+    enrolled: list[EnrolledImage] = []
+    features: list[Features] = []
+    (staging / "thumbnails").mkdir()
+    with bars.task("Reading and encoding", len(sources)) as advance:
+        for start in range(0, len(sources), ENCODE_BATCH):
+            pictures = [read_picture(s) for s in sources[start : start + ENCODE_BATCH]]
+            features += model.encode(pictures)
+            for picture in pictures:
+                number = len(enrolled) + 1
+                thumbnail = f"thumbnails/{number:05d}.jpg"
+                _write_thumbnail(staging / thumbnail, picture)
+                path = _path_of(picture, number)
+                entry = EnrolledImage(path=path, sha256=picture.sha256, thumbnail=thumbnail)
+                enrolled.append(entry)
+            advance(len(pictures))
+    return enrolled, features
+
+
+def _path_of(picture: Picture, number: int) -> str:
+    path = Path(picture.name)
+    return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
+
+
+def _write_thumbnail(path: Path, picture: Picture) -> None:
+    image = Image.fromarray(picture.rgb_HW3)
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    image.save(path, quality=90)
+
+
+def _build_bank(features: list[Features], seed: int, bars: Progress) -> MemoryBank:
+    from experts.decoder.memory_bank import build_bank
+
+    with bars.task("Building and calibrating the memory bank", len(features)) as advance:
+        return build_bank([f.patches_HWC for f in features], seed=seed, advance=advance)
+
+
+def _write_embeddings(path: Path, features: list[Features]) -> None:
+    import faiss
+
+    embeddings_NE = np.stack([f.embedding_E for f in features])
+    index = faiss.IndexFlatIP(embeddings_NE.shape[1])
+    index.add(embeddings_NE)
+    storage.write_bytes(path, faiss.serialize_index(index).tobytes())
+
+
+def _write_bank(path: Path, bank: MemoryBank) -> None:
+    from safetensors.numpy import save
+
+    tensors: dict[str, NDArray[Any]] = {
+        "patches": bank.patches_MC,
+        "calibration_scores": bank.calibration_scores_n,
+        "calibration_peaks": bank.calibration_peaks_n,
+        "extent_limit": np.array([bank.extent_limit], np.float32),
+    }
+    storage.write_bytes(path, save(tensors))
+
+
+def _read_manifest(folder: Path) -> tuple[Manifest, str]:
+    path = folder / MANIFEST
+    try:
+        raw = path.read_bytes()
+        version = _format_version(raw)
+        if version != FORMAT_VERSION:
+            raise IncompatibleLineError(
+                f"line {folder.name!r} has format version {version!r}, this Echo reads "
+                f"{FORMAT_VERSION}; enrol it again"
+            )
+        manifest = Manifest.model_validate_json(raw)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a valid manifest"
+        raise DamagedLineError(
+            f"line {folder.name!r} is damaged: {path}: {why}; enrol the line again"
+        ) from error
+    return manifest, hashlib.sha256(raw).hexdigest()
+
+
+def _format_version(raw: bytes) -> object:
+    import json
+
+    data = json.loads(raw)
+    return data.get("format_version") if isinstance(data, dict) else None
+
+
+def _check_compatible(manifest: Manifest, folder: Path) -> None:
+    from experts.decoder.encoder import encoder_names
+
+    if manifest.encoder not in encoder_names():
+        raise IncompatibleLineError(
+            f"line {folder.name!r} was made by the encoder {manifest.encoder!r}, which is not "
+            f"available (known: {', '.join(encoder_names())}); enrol it again"
+        )

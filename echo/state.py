@@ -1,0 +1,77 @@
+"""What flows along the edges of the graph, and the experts that sit in its nodes."""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, TypedDict
+
+from experts.decision import DecisionMaker
+from experts.decoder.decoder import AnomalyDecoder
+from experts.decoder.encoder import Features
+from experts.evidence import AnomalyMap, ClauseCheck, Decision, Reference, Region, Step
+from experts.images import Picture
+from experts.knowledge import KnowledgeGuide
+from experts.reasoning import ReasoningExpert
+from experts.reference import ReferenceExtractor
+
+
+class InspectionState(TypedDict, total=False):
+    """The state of one inspection; every field is written by exactly one kind of node.
+
+    Attributes:
+        picture: The image; given.
+        features: Its features, from the line's encoder; given.
+        references: Most similar normal images; by ``reference``.
+        anomaly: Map, score, p-value; by ``decode``.
+        regions: Places that stand out; by ``decode``, only for a suspicious image.
+        clause_checks: Limits computed on the regions; by ``knowledge``.
+        steps: The reasoning so far; appended to by ``reason`` and ``decide``.
+        decision: The verdict; by ``decide``.
+        timings_ms: Milliseconds per node; added to by each.
+    """
+
+    picture: Picture
+    features: Features
+    references: tuple[Reference, ...]
+    anomaly: AnomalyMap
+    regions: tuple[Region, ...]
+    clause_checks: tuple[ClauseCheck, ...]
+    steps: Annotated[tuple[Step, ...], operator.add]
+    decision: Decision
+    timings_ms: Annotated[dict[str, float], operator.or_]
+
+
+@dataclass(frozen=True)
+class Experts:
+    """The experts of one product line, and what they need to know of it.
+
+    Attributes:
+        guide: ``None`` for a line without a knowledge file.
+        alpha: The false-reject rate that the line promises.
+        mm_per_px: The line's scale, if its knowledge file gives one.
+    """
+
+    extractor: ReferenceExtractor
+    decoder: AnomalyDecoder
+    guide: KnowledgeGuide | None
+    reasoner: ReasoningExpert
+    maker: DecisionMaker
+    alpha: float
+    mm_per_px: float | None
+
+
+Node = Callable[[InspectionState], dict[str, Any]]
+
+
+def timed(name: str, node: Node) -> Node:
+    """Let a node report how many milliseconds it took."""
+
+    def run(state: InspectionState) -> dict[str, Any]:
+        start = time.perf_counter()
+        update = node(state)
+        return {**update, "timings_ms": {name: (time.perf_counter() - start) * 1e3}}
+
+    return run

@@ -1,0 +1,162 @@
+"""The Decision Maker: the verdict as a function of p-value and clause checks, in code."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experts.decoder.conformal import images_needed, smallest_p_value
+from experts.evidence import (
+    AnomalyMap,
+    ClauseCheck,
+    Decision,
+    Defect,
+    Region,
+    Step,
+    Verdict,
+)
+
+_SEVERITY_RANK = {"minor": 0, "major": 1, "critical": 2}
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How a line calls its parts in sentences: one ``cell``, many ``cells``."""
+
+    part: str = "image"
+    parts: str = "images"
+
+
+def is_beyond_all(anomaly: AnomalyMap) -> bool:
+    """Whether the image scores higher than every normal image."""
+    return anomaly.p_value <= smallest_p_value(anomaly.calibration_size) * (1 + 1e-9)
+
+
+def is_suspicious(anomaly: AnomalyMap, alpha: float) -> bool:
+    """Whether the image deserves regions, clauses and reasoning.
+
+    So it does if its p-value is at most alpha, or if it scores beyond every normal image and
+    there are too few of them for its p-value to get that low.
+    """
+    return anomaly.p_value <= alpha or is_beyond_all(anomaly)
+
+
+class DecisionMaker:
+    """Accepts, rejects or asks for a review.
+
+    All parts that are not accepted have p ≤ alpha, unless there are too few normal images to
+    promise alpha at all; then nothing is rejected and what scores beyond them goes to review.
+    """
+
+    def __init__(self, alpha: float, wording: Wording, has_knowledge: bool) -> None:
+        self._alpha = alpha
+        self._wording = wording
+        self._has_knowledge = has_knowledge
+
+    def decide(
+        self, anomaly: AnomalyMap, regions: Sequence[Region], checks: Sequence[ClauseCheck]
+    ) -> tuple[Decision, Step]:
+        """Give the verdict, and the step that says what it rests on."""
+        broken = sorted((c for c in checks if not c.within), key=_gravity, reverse=True)
+        verdict, text = self._weigh(anomaly, regions, checks, broken)
+        decision = Decision(
+            verdict=verdict,
+            confidence=_confidence(verdict, anomaly.p_value, self._alpha),
+            defects=() if verdict == "accept" else _defects(regions, checks),
+            deciding_clause=broken[0].clause.id if broken and verdict == "reject" else None,
+            reason=text,
+        )
+        cited = ["anomaly", *(r.id for r in regions), *(c.id for c in checks)]
+        return decision, Step(looked_at="all evidence", found=text, evidence_ids=tuple(cited))
+
+    def _weigh(
+        self,
+        anomaly: AnomalyMap,
+        regions: Sequence[Region],
+        checks: Sequence[ClauseCheck],
+        broken: Sequence[ClauseCheck],
+    ) -> tuple[Verdict, str]:
+        if not is_suspicious(anomaly, self._alpha):
+            return "accept", f"Accepted: {self._rank_in_words(anomaly)}."
+        seen = f"{self._what(regions)} {self._rank_in_words(anomaly)}"
+        if anomaly.p_value > self._alpha:
+            n, needed = anomaly.calibration_size, images_needed(self._alpha)
+            return "review", (
+                f"To review: {seen}, but {n} normal {self._wording.parts} cannot promise fewer "
+                f"false rejects than {smallest_p_value(n):.1%}; "
+                f"for {self._alpha:.1%} enrol at least {needed}."
+            )
+        if not regions:
+            return "review", f"To review: {seen}, but no single place stands out."
+        if broken:
+            return "reject", f"Rejected: {seen}; {_broken_in_words(broken[0])}."
+        if checks:
+            return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
+        why = "no limit allows it" if self._has_knowledge else "the line has no knowledge file"
+        return "reject", f"Rejected: {seen}; {why}."
+
+    def _what(self, regions: Sequence[Region]) -> str:
+        if not regions:
+            return f"the {self._wording.part} as a whole"
+        first = regions[0]
+        others = len(regions) - 1
+        more = f", with {others} more {'place' if others == 1 else 'places'}," if others else ""
+        return f"{describe(first)}{more}"
+
+    def _rank_in_words(self, anomaly: AnomalyMap) -> str:
+        n, p = anomaly.calibration_size, anomaly.p_value
+        normal = f"{n} normal {self._wording.parts}"
+        if is_beyond_all(anomaly):
+            return f"scores beyond all {normal} (p = {p:.2g})"
+        above = round(p * (n + 1)) - 1
+        if p <= self._alpha:
+            return f"scores beyond all but {above} of {normal} (p = {p:.2g})"
+        return f"{above} of {normal} score at least as high (p = {p:.2g})"
+
+
+def describe(region: Region) -> str:
+    """A region in words: looks, size and place."""
+    article = "an" if region.looks.startswith("odd") else "a"
+    if region.length_mm is not None and region.width_mm is not None:
+        size = f"{region.length_mm:.2g} × {region.width_mm:.2g} mm"
+    else:
+        size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
+    where = "in the" if region.place == "centre" else "at the"
+    return f"{article} {region.looks} of about {size} {where} {region.place}"
+
+
+def _broken_in_words(check: ClauseCheck) -> str:
+    clause = check.clause
+    if clause.maximum == 0:
+        return f"clause `{clause.id}` allows none"
+    unit = f" {clause.unit.replace('2', '²')}" if clause.unit else ""
+    return f"clause `{clause.id}` allows {clause.allows}, measured {check.measured:.3g}{unit}"
+
+
+def _gravity(check: ClauseCheck) -> tuple[int, float]:
+    over = check.measured / check.clause.maximum if check.clause.maximum else float("inf")
+    return _SEVERITY_RANK[check.clause.severity], over
+
+
+def _confidence(verdict: Verdict, p_value: float, alpha: float) -> float:
+    if verdict == "reject":
+        return alpha / (alpha + p_value)
+    if verdict == "accept" and p_value > alpha:
+        return p_value / (alpha + p_value)
+    return 0.5
+
+
+def _defects(regions: Sequence[Region], checks: Sequence[ClauseCheck]) -> tuple[Defect, ...]:
+    names = tuple(dict.fromkeys(c.clause.defect for c in checks))
+    name = names[0] if len(names) == 1 else "unknown"
+    if not regions:
+        return (Defect(name=name, candidates=names, region_id=None, check_ids=()),)
+    return tuple(
+        Defect(
+            name=name,
+            candidates=names,
+            region_id=region.id,
+            check_ids=tuple(c.id for c in checks if region.id in c.region_ids),
+        )
+        for region in regions
+    )

@@ -1,0 +1,51 @@
+"""Conformal p-values: what may be promised from n normal scores, and nothing more.
+
+Vovk, Gammerman & Shafer, "Algorithmic Learning in a Random World" (2005), ch. 2; for anomaly
+detection Laxhammar & Falkman (2010) and Bates et al., "Testing for outliers with conformal
+p-values" (Annals of Statistics 2023).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def p_value(score: float, calibration_n: NDArray[np.float32]) -> float:
+    """(1 + number of normal scores at least as high) / (n + 1).
+
+    If the score and the n calibration scores are exchangeable, the probability that the p-value
+    of a normal part is at most alpha is at most alpha, for any alpha and n.
+
+    Args:
+        score: Image-level score of the part.
+        calibration_n: Scores of normal parts, sorted in ascending order.
+    """
+    below = int(np.searchsorted(calibration_n, np.float32(score), side="left"))
+    return (1 + len(calibration_n) - below) / (len(calibration_n) + 1)
+
+
+def smallest_p_value(n: int) -> float:
+    """The lowest false-reject rate that n normal images can promise, 1 / (n + 1)."""
+    return 1 / (n + 1)
+
+
+def images_needed(alpha: float) -> int:
+    """How many calibration images a false-reject rate of ``alpha`` takes at least."""
+    return math.ceil(1 / alpha - 1 - 1e-9)
+
+
+def upper_limit(calibration_n: NDArray[np.float32], alpha: float) -> float:
+    """The value that a fresh normal value exceeds with probability at most ``alpha``.
+
+    Where n is too small to promise that, the largest value seen.
+
+    Args:
+        calibration_n: Values of normal parts, sorted in ascending order, n ≥ 1.
+        alpha: Between 0 and 1.
+    """
+    n = len(calibration_n)
+    rank = min(n, math.ceil((1 - alpha) * (n + 1) - 1e-9))
+    return float(calibration_n[rank - 1])

@@ -1,0 +1,115 @@
+"""Greedy k-centre selection: few patches such that every other has one of them nearby.
+
+Sener & Savarese, "Active Learning for CNNs: A Core-Set Approach" (ICLR 2018), as PatchCore uses
+it (Roth et al., CVPR 2022, algorithm 1): take the point farthest from all taken so far, again and
+again. The selection here is the exact one, found lazily: a point's distance to the taken set only
+shrinks, so a stale distance is an upper bound, and a point whose fresh distance beats the stale
+ones of all others is the farthest without looking at those others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+# How many of the farthest points are brought up to date together. Speed only, not the result.
+_FRONT = 1024
+
+Advance = Callable[[int], object]
+
+
+def squared_distances(
+    points_NC: NDArray[np.float32], others_MC: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Squared Euclidean distance of every point to every other, (N, M), never negative."""
+    norms_N = np.einsum("nc,nc->n", points_NC, points_NC)
+    norms_M = np.einsum("mc,mc->m", others_MC, others_MC)
+    distances: NDArray[np.float32] = points_NC @ others_MC.T
+    distances *= -2
+    distances += norms_N[:, None]
+    distances += norms_M[None, :]
+    return np.maximum(distances, 0, out=distances)
+
+
+def greedy_coreset(
+    points_NC: NDArray[np.float32],
+    size: int,
+    centres_MC: NDArray[np.float32] | None = None,
+    advance: Advance = lambda picked: None,
+) -> NDArray[np.intp]:
+    """Pick ``size`` points by greedy k-centre; all of them if there are no more.
+
+    Args:
+        points_NC: float32 candidates.
+        size: How many to pick.
+        centres_MC: Centres taken before; without any, the point farthest from the mean is first.
+        advance: Called with the number of points picked since the last call.
+
+    Returns:
+        Indices into ``points_NC`` in the order in which they were picked.
+    """
+    size = min(size, len(points_NC))
+    if size == 0:
+        return np.empty(0, np.intp)
+    if centres_MC is not None and len(centres_MC):
+        bound_N = squared_distances(points_NC, centres_MC).min(axis=1)
+        picked: list[int] = []
+    else:
+        mean_1C = points_NC.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
+        picked = [int(squared_distances(points_NC, mean_1C).argmax())]
+        bound_N = squared_distances(points_NC, points_NC[picked])[:, 0]
+        advance(1)
+    seen_N = np.full(len(points_NC), len(picked))  # how many picks each bound accounts for
+    while len(picked) < size:
+        front, floor = _farthest(bound_N)
+        _refresh(points_NC, front, picked, bound_N, seen_N)
+        before = len(picked)
+        _pick_certain(points_NC, front, floor, size, picked, bound_N)
+        seen_N[front] = len(picked)
+        advance(len(picked) - before)
+    return np.array(picked, np.intp)
+
+
+def _farthest(bound_N: NDArray[np.float32]) -> tuple[NDArray[np.intp], float]:
+    """The front, in index order so that ties go to the first, and the best bound outside it."""
+    if len(bound_N) <= _FRONT:
+        return np.arange(len(bound_N)), -1.0
+    order = np.argpartition(-bound_N, _FRONT)
+    return np.sort(order[:_FRONT]), float(bound_N[order[_FRONT:]].max())
+
+
+def _refresh(
+    points_NC: NDArray[np.float32],
+    front: NDArray[np.intp],
+    picked: list[int],
+    bound_N: NDArray[np.float32],
+    seen_N: NDArray[np.int_],
+) -> None:
+    stale = front[seen_N[front] < len(picked)]
+    if len(stale):
+        fresh = picked[int(seen_N[stale].min()) :]
+        nearest = squared_distances(points_NC[stale], points_NC[fresh]).min(axis=1)
+        bound_N[stale] = np.minimum(bound_N[stale], nearest)
+
+
+def _pick_certain(
+    points_NC: NDArray[np.float32],
+    front: NDArray[np.intp],
+    floor: float,
+    size: int,
+    picked: list[int],
+    bound_N: NDArray[np.float32],
+) -> None:
+    """Pick from the front as long as its farthest is surely the farthest of all."""
+    front_FC = points_NC[front]
+    distance_F = bound_N[front]
+    while len(picked) < size:
+        best = int(distance_F.argmax())
+        if distance_F[best] < floor:
+            break
+        picked.append(int(front[best]))
+        nearest = squared_distances(front_FC, front_FC[best : best + 1])[:, 0]
+        np.minimum(distance_F, nearest, out=distance_F)
+    bound_N[front] = distance_F

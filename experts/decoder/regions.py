@@ -1,0 +1,157 @@
+"""From the patch scores to a map in image pixels, and from the map to measured regions."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from experts.evidence import AnomalyMap, Region
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+# More places than these nobody reads; the strongest are kept.
+MAX_REGIONS = 20
+
+
+@lru_cache(maxsize=32)
+def _interpolation(size: int, patches: int, stride: float, centre: float) -> FloatArray:
+    """Matrix (size, patches) that interpolates linearly between patch centres, flat outside."""
+    position = (np.arange(size) + 0.5 - (centre + 0.5)) / stride
+    position = position.clip(0, patches - 1)
+    lower = np.minimum(position.astype(int), max(patches - 2, 0))
+    weight = (position - lower).astype(np.float32)
+    matrix = np.zeros((size, patches), np.float32)
+    rows = np.arange(size)
+    matrix[rows, lower] = 1 - weight
+    if patches > 1:
+        matrix[rows, lower + 1] = weight
+    matrix.flags.writeable = False
+    return matrix
+
+
+def upsample(
+    patch_scores_HW: FloatArray,
+    image_size_HW: tuple[int, int],
+    stride_px: tuple[float, float],
+    centre_px: tuple[float, float],
+) -> FloatArray:
+    """Interpolate patch scores (h, w) linearly to image pixels (H, W), float32."""
+    rows, columns = patch_scores_HW.shape
+    vertical = _interpolation(image_size_HW[0], rows, stride_px[0], centre_px[0])
+    horizontal = _interpolation(image_size_HW[1], columns, stride_px[1], centre_px[1])
+    result: FloatArray = vertical @ patch_scores_HW @ horizontal.T
+    return result
+
+
+def find_regions(
+    anomaly: AnomalyMap, grey_HW: FloatArray, mm_per_px: float | None = None
+) -> tuple[Region, ...]:
+    """Regions of the map: around each peak above ``limit``, as far as ``extent_limit`` reaches.
+
+    Hysteresis thresholding as in Canny (1986), with both limits from the calibration.
+
+    Args:
+        anomaly: The map and its limits.
+        grey_HW: float32 luma of the image, 0 to 1, for each region's contrast.
+        mm_per_px: Scale of the line, if it has one.
+
+    Returns:
+        Strongest peak first, at most ``MAX_REGIONS``.
+    """
+    if float(anomaly.patch_scores_HW.max()) <= anomaly.limit:
+        return ()
+    scores_HW = anomaly.scores_HW
+    # A peak needs room to fall off, or the region would be a handful of pixels at its tip.
+    labels_HW, count = ndimage.label(scores_HW > min(anomaly.extent_limit, anomaly.limit))
+    peaks = ndimage.maximum(scores_HW, labels_HW, index=np.arange(1, count + 1))
+    order = [i for i in np.argsort(-peaks, kind="stable") if peaks[i] > anomaly.limit]
+    boxes = ndimage.find_objects(labels_HW)
+    regions = []
+    for rank, index in enumerate(order[:MAX_REGIONS], start=1):
+        rows, columns = boxes[index]
+        mask = labels_HW[rows, columns] == index + 1
+        regions.append(
+            measure_region(
+                f"region-{rank}",
+                mask,
+                (columns.start, rows.start),
+                float(peaks[index]),
+                grey_HW,
+                mm_per_px,
+            )
+        )
+    return tuple(regions)
+
+
+def measure_region(
+    region_id: str,
+    mask_HW: BoolArray,
+    corner_xy: tuple[int, int],
+    peak_score: float,
+    grey_HW: FloatArray,
+    mm_per_px: float | None = None,
+) -> Region:
+    """Measure one region, given by its mask inside its box and the box's top left corner."""
+    left, top = corner_xy
+    box = (left, top, left + mask_HW.shape[1], top + mask_HW.shape[0])
+    area = int(mask_HW.sum())
+    length, width = extents(mask_HW)
+    scale = {}
+    if mm_per_px is not None:
+        scale = {
+            "area_mm2": area * mm_per_px**2,
+            "length_mm": length * mm_per_px,
+            "width_mm": width * mm_per_px,
+        }
+    return Region(
+        id=region_id,
+        box_xyxy=box,
+        mask=mask_HW,
+        area_px=area,
+        length_px=length,
+        width_px=width,
+        peak_score=peak_score,
+        place=place_in_words(box, (grey_HW.shape[0], grey_HW.shape[1])),
+        contrast=_contrast(mask_HW, box, grey_HW),
+        **scale,
+    )
+
+
+def extents(mask_HW: BoolArray) -> tuple[float, float]:
+    """Length along the main axis and width across it, in pixels, of a mask's pixels."""
+    yx_N2 = np.argwhere(mask_HW).astype(np.float64)
+    centred_N2 = yx_N2 - yx_N2.mean(axis=0)
+    axes = np.linalg.eigh(centred_N2.T @ centred_N2)[1]
+    along = np.ptp(centred_N2 @ axes, axis=0) + 1  # a pixel is one pixel wide
+    return float(max(along)), float(min(along))
+
+
+def place_in_words(box_xyxy: tuple[int, int, int, int], size_HW: tuple[int, int]) -> str:
+    """Where a box's centre lies on a 3 × 3 grid: ``top left`` … ``centre`` … ``bottom right``."""
+    height, width = size_HW
+    x = (box_xyxy[0] + box_xyxy[2]) / 2 / width
+    y = (box_xyxy[1] + box_xyxy[3]) / 2 / height
+    row = ("top", "", "bottom")[min(int(y * 3), 2)]
+    column = ("left", "", "right")[min(int(x * 3), 2)]
+    return f"{row} {column}".strip() or "centre"
+
+
+def _contrast(
+    mask_HW: BoolArray, box_xyxy: tuple[int, int, int, int], grey_HW: FloatArray
+) -> float:
+    """Mean grey inside less the mean of a surrounding as wide as the region, 0 if there is none."""
+    left, top, right, bottom = box_xyxy
+    margin = max(right - left, bottom - top, 8) // 2
+    rows = slice(max(top - margin, 0), bottom + margin)
+    columns = slice(max(left - margin, 0), right + margin)
+    crop = grey_HW[rows, columns]
+    inside = np.zeros(crop.shape, bool)
+    y, x = top - rows.start, left - columns.start
+    inside[y : y + mask_HW.shape[0], x : x + mask_HW.shape[1]] = mask_HW
+    if inside.all():
+        return 0.0
+    return float(crop[inside].mean() - crop[~inside].mean())

@@ -1,0 +1,55 @@
+"""The one exception tree. Every message says what was expected, what came, and what to do.
+
+EchoError
+├── ImageError          a picture cannot be read or used
+├── EnrolError          the normal images do not suffice to enrol a line
+├── LineError           a product line cannot be found, read or written
+│   ├── UnknownLineError
+│   ├── DamagedLineError
+│   └── IncompatibleLineError
+├── KnowledgeError      a knowledge file is at fault
+├── WeightsError        model weights are missing or not the expected ones
+└── OutputError         results cannot be written where the user asked for them
+"""
+
+from __future__ import annotations
+
+
+class EchoError(Exception):
+    """Base of every error that Echo raises on purpose; its text is one sentence for a person."""
+
+
+class ImageError(EchoError):
+    """A picture cannot be read or used."""
+
+
+class EnrolError(EchoError):
+    """The normal images do not suffice to enrol a product line."""
+
+
+class LineError(EchoError):
+    """A product line cannot be found, read or written."""
+
+
+class UnknownLineError(LineError):
+    """No line of that name is enrolled."""
+
+
+class DamagedLineError(LineError):
+    """A file of the line is missing or is not what its manifest says."""
+
+
+class IncompatibleLineError(LineError):
+    """The line was made by another encoder or another format version."""
+
+
+class KnowledgeError(EchoError):
+    """A knowledge file is at fault."""
+
+
+class WeightsError(EchoError):
+    """Model weights are missing or are not the expected ones."""
+
+
+class OutputError(EchoError):
+    """Results cannot be written where the user asked for them."""

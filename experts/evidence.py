@@ -1,0 +1,305 @@
+"""The types that experts hand each other: frozen, validated once, H before W, units in names.
+
+Pixels are those of the upright input image (EXIF rotation applied), origin at its top left.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, computed_field
+
+FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+Verdict = Literal["accept", "reject", "review"]
+
+
+def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
+    packed = zlib.compress(np.ascontiguousarray(array).tobytes(), 6)
+    return {
+        "dtype": str(array.dtype),
+        "shape": list(array.shape),
+        "zlib_base64": base64.b64encode(packed).decode("ascii"),
+    }
+
+
+def _array_from_json(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    raw = zlib.decompress(base64.b64decode(value["zlib_base64"]))
+    return np.frombuffer(raw, dtype=value["dtype"]).reshape(value["shape"])
+
+
+def _read_only(array: Any) -> Any:
+    if not isinstance(array, np.ndarray):
+        raise ValueError(f"expected a numpy array, got {type(array).__name__}")
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+Array = Annotated[
+    NDArray[Any],
+    BeforeValidator(lambda value: _read_only(_array_from_json(value))),
+    PlainSerializer(_array_to_json, return_type=dict, when_used="json"),
+]
+
+
+class Evidence(BaseModel):
+    """Base of all evidence: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Reference(Evidence):
+    """One of the most similar normal images of the line.
+
+    Attributes:
+        id: How steps cite it, for example ``reference-1``.
+        path: The file it was enrolled from.
+        thumbnail: The line's own copy, which stays when the original is moved.
+        similarity: Cosine similarity of the global embeddings, −1 to 1.
+        rank: 1 for the most similar.
+    """
+
+    id: str
+    path: Path
+    thumbnail: Path
+    similarity: float
+    rank: int
+
+
+class AnomalyMap(Evidence):
+    """How unlike the normal images each place of the picture is.
+
+    Attributes:
+        patch_scores_HW: float32, one squared feature distance per patch.
+        patch_stride_px: Size of a patch's step in image pixels, (vertical, horizontal).
+        patch_centre_px: Centre of the first patch in image pixels, (vertical, horizontal).
+        image_size_HW: Size of the input image in pixels.
+        score: Image level, higher is more anomalous.
+        p_value: Conformal: how often a normal part scores at least this high.
+        calibration_size: How many normal images the p-value is taken against.
+        limit: The patch score that only ``alpha`` of normal images reach anywhere.
+        extent_limit: The patch score down to which a region around a peak extends.
+        encoder: Name of the encoder that made the features.
+    """
+
+    patch_scores_HW: Array
+    patch_stride_px: tuple[float, float]
+    patch_centre_px: tuple[float, float]
+    image_size_HW: tuple[int, int]
+    score: float
+    p_value: float
+    calibration_size: int
+    limit: float
+    extent_limit: float
+    encoder: str
+
+    @cached_property
+    def scores_HW(self) -> FloatArray:
+        """The patch scores brought to image pixels by linear interpolation, float32."""
+        from experts.decoder.regions import upsample
+
+        return upsample(
+            self.patch_scores_HW, self.image_size_HW, self.patch_stride_px, self.patch_centre_px
+        )
+
+
+class Region(Evidence):
+    """One connected place that is unlike the normal images.
+
+    Attributes:
+        id: How steps cite it, for example ``region-1``; the strongest peak comes first.
+        box_xyxy: Pixels: left, top, right, bottom; right and bottom are exclusive.
+        mask: bool, the region inside its box, shape (bottom − top, right − left).
+        area_px: Number of pixels.
+        length_px: Extent along the region's main axis.
+        width_px: Extent across it.
+        peak_score: Highest map value inside.
+        place: In words, for example ``top left``.
+        contrast: Grey level inside less that of the surrounding, −1 to 1.
+        area_mm2: Area in mm², where the line has a scale.
+        length_mm: Length in mm, where the line has a scale.
+        width_mm: Width in mm, where the line has a scale.
+    """
+
+    id: str
+    box_xyxy: tuple[int, int, int, int]
+    mask: Array = Field(repr=False)
+    area_px: int
+    length_px: float
+    width_px: float
+    peak_score: float
+    place: str
+    contrast: float
+    area_mm2: float | None = None
+    length_mm: float | None = None
+    width_mm: float | None = None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def looks(self) -> str:
+        """The region in plain words: ``dark spot``, ``bright line``, ``odd area``."""
+        tone = "dark" if self.contrast <= -0.02 else "bright" if self.contrast >= 0.02 else "odd"
+        elongated = self.length_px >= 3 * max(self.width_px, 1.0)
+        return f"{tone} {'line' if elongated else 'spot'}"
+
+
+class Clause(Evidence):
+    """One rule of a line's knowledge file.
+
+    Attributes:
+        id: Unique in its file, for example ``crack.any``.
+        defect: Name of the defect it is about.
+        quantity: What is measured: ``count``, ``area``, ``length`` or ``width``.
+        maximum: The largest value that is still allowed; 0 with ``count`` allows none.
+        unit: ``mm``, ``mm2``, ``px``, ``px2`` or, for a count, empty.
+        severity: From the defect.
+        source: Knowledge file.
+        line: Line of the clause in that file, from 1.
+    """
+
+    id: str
+    defect: str
+    quantity: Literal["count", "area", "length", "width"]
+    maximum: float
+    unit: Literal["", "px", "px2", "mm", "mm2"]
+    severity: Literal["minor", "major", "critical"]
+    source: str
+    line: int
+
+    @property
+    def allows(self) -> str:
+        """The limit in words, for example ``at most 3`` or ``none``."""
+        if self.quantity == "count":
+            return "none" if self.maximum == 0 else f"at most {self.maximum:g}"
+        return f"{self.quantity} up to {self.maximum:g} {self.unit}"
+
+
+class ClauseCheck(Evidence):
+    """A clause computed on the measured regions.
+
+    Attributes:
+        id: How steps cite it, for example ``clause:crack.any``.
+        clause: The rule.
+        measured: The value, in the clause's unit.
+        within: Whether the limit holds.
+        region_ids: The regions it was measured on.
+    """
+
+    id: str
+    clause: Clause
+    measured: float
+    within: bool
+    region_ids: tuple[str, ...]
+
+
+class Step(Evidence):
+    """One step of the reasoning.
+
+    Attributes:
+        looked_at: What was examined.
+        found: What came of it, in one sentence.
+        evidence_ids: The evidence that the finding rests on.
+    """
+
+    looked_at: str
+    found: str
+    evidence_ids: tuple[str, ...]
+
+
+class Defect(Evidence):
+    """One defect of a decision.
+
+    Attributes:
+        name: The knowledge file's name where only one fits, else ``unknown``.
+        candidates: All names of the knowledge file that it may be.
+        region_id: Where it is; ``None`` where no single place stands out.
+        check_ids: The clause checks that it was judged by.
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    region_id: str | None
+    check_ids: tuple[str, ...]
+
+
+class Decision(Evidence):
+    """The verdict and what it rests on.
+
+    Attributes:
+        verdict: ``accept``, ``reject`` or ``review`` (a person should look).
+        confidence: One less the p-value for a rejected part, the p-value's distance from
+            alpha's side otherwise; 0 to 1.
+        defects: Empty for an accepted part.
+        deciding_clause: Id of the clause that decided, if one did.
+        reason: One sentence for a person.
+    """
+
+    verdict: Verdict
+    confidence: float
+    defects: tuple[Defect, ...]
+    deciding_clause: str | None
+    reason: str
+
+
+class Versions(Evidence):
+    """The hashes and versions that let an inspection be replayed.
+
+    Attributes:
+        image_sha256: Of the decoded pixels, shape and all.
+        line: Name of the product line.
+        line_sha256: Of the line's manifest.
+        knowledge_sha256: Of the knowledge file, if the line has one.
+        encoder: Name of the encoder.
+        weights_sha256: Of the encoder's weights.
+        echo: Version of Echo.
+    """
+
+    image_sha256: str
+    line: str
+    line_sha256: str
+    knowledge_sha256: str | None
+    encoder: str
+    weights_sha256: str
+    echo: str
+
+
+class Inspection(Evidence):
+    """Everything that Echo found out about one image.
+
+    Attributes:
+        image: Name of the file, or how the image was given (``array``, ``bytes``).
+        size_HW: Of the upright image, in pixels.
+        references: Most similar normal images, best first.
+        anomaly: Map, score and p-value.
+        regions: Strongest first; empty for a clearly normal image.
+        clause_checks: Rules that were computed on the regions.
+        steps: The reasoning, in order.
+        decision: Verdict and reason.
+        versions: Hashes and versions.
+        timings_ms: Milliseconds per stage; the only field that differs between two runs.
+    """
+
+    image: str
+    size_HW: tuple[int, int]
+    references: tuple[Reference, ...]
+    anomaly: AnomalyMap
+    regions: tuple[Region, ...]
+    clause_checks: tuple[ClauseCheck, ...]
+    steps: tuple[Step, ...]
+    decision: Decision
+    versions: Versions
+    timings_ms: dict[str, float]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Shorthand for ``decision.verdict``."""
+        return self.decision.verdict

@@ -1,0 +1,231 @@
+"""Reading pictures: whatever comes in, an upright RGB array comes out, or one clear sentence."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from experts.errors import ImageError
+
+ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[Any] | bytes
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+
+# Below this no patch of any encoder holds a part of a product.
+MIN_SIDE_PX = 16
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as Echo sees it.
+
+    Attributes:
+        name: File path as given, or ``array``, ``bytes``, ``image``.
+        rgb_HW3: uint8, upright, read-only.
+    """
+
+    name: str
+    rgb_HW3: NDArray[np.uint8]
+
+    @property
+    def size_HW(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.rgb_HW3.shape[0], self.rgb_HW3.shape[1]
+
+    @cached_property
+    def grey_HW(self) -> NDArray[np.float32]:
+        """Luma by ITU-R BT.601, float32, 0 to 1."""
+        weights = np.array([0.299, 0.587, 0.114], np.float32) / 255
+        grey: NDArray[np.float32] = self.rgb_HW3.astype(np.float32) @ weights
+        return grey
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of the pixels and the shape, whatever file they came from."""
+        digest = hashlib.sha256(repr(self.rgb_HW3.shape).encode())
+        digest.update(np.ascontiguousarray(self.rgb_HW3).data)
+        return digest.hexdigest()
+
+
+def read_picture(source: ImageSource) -> Picture:
+    """Read a path, PIL image, numpy array (HW or HWC; uint8, uint16, bool or float) or bytes.
+
+    Floats and 16-bit integers are taken over their full range (0 to 1, 0 to 65535; float images
+    that exceed 1 are taken as 0 to 255, or as 0 to 65535 if they exceed that). Transparency is
+    laid on white; EXIF rotation is applied.
+
+    Raises:
+        ImageError: With the file's name, what is wrong and what to do.
+    """
+    name = _name_of(source)
+    try:
+        rgb = _rgb_of(source)
+    except ImageError as error:
+        raise ImageError(f"{name}: {error}") from error
+    height, width = rgb.shape[:2]
+    if min(height, width) < MIN_SIDE_PX:
+        raise ImageError(
+            f"{name}: the image is {width} × {height} px; "
+            f"at least {MIN_SIDE_PX} px on each side are needed to inspect it"
+        )
+    rgb.flags.writeable = False
+    return Picture(name, rgb)
+
+
+def _name_of(source: ImageSource) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if isinstance(source, Image.Image):
+        return str(getattr(source, "filename", "")) or "image"
+    return "bytes" if isinstance(source, bytes) else "array"
+
+
+def _rgb_of(source: ImageSource) -> NDArray[np.uint8]:
+    if isinstance(source, np.ndarray):
+        return _array_to_rgb(source)
+    if isinstance(source, Image.Image):
+        return _pil_to_rgb(source)
+    if isinstance(source, bytes):
+        return _decode(io.BytesIO(source), empty=not source)
+    if not isinstance(source, str | os.PathLike):
+        raise ImageError(
+            f"expected a path, PIL image, numpy array or bytes, got {type(source).__name__}"
+        )
+    path = Path(source)
+    if path.is_dir():
+        raise ImageError("is a folder; name an image file in it")
+    if not path.exists():
+        raise ImageError("there is no such file; check the path")
+    return _decode(path, empty=path.stat().st_size == 0)
+
+
+def _decode(stream: Path | io.BytesIO, *, empty: bool) -> NDArray[np.uint8]:
+    if empty:
+        raise ImageError("the file is empty (0 bytes); export it again")
+    try:
+        with Image.open(stream) as image:
+            return _pil_to_rgb(image)
+    except UnidentifiedImageError as error:
+        raise ImageError(
+            "not an image that can be read; use PNG, JPEG, TIFF, BMP, PGM or WebP"
+        ) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageError(_too_large()) from error
+    except PermissionError as error:
+        raise ImageError("no permission to read the file; change its rights") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError(
+            f"the image is truncated or damaged ({error}); export it again"
+        ) from error
+
+
+def _too_large() -> str:
+    limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
+    return f"the image has more than {limit:.0f} megapixels; cut it into tiles or scale it down"
+
+
+def _pil_to_rgb(image: Image.Image) -> NDArray[np.uint8]:
+    if image.width * image.height > (Image.MAX_IMAGE_PIXELS or float("inf")):
+        raise ImageError(_too_large())
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return _array_to_rgb(_full_range(np.asarray(image)))
+    if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return np.array(image.convert("RGB"))
+
+
+def _full_range(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Pillow gives 16-bit greyscale as int32 in some formats; bring it back to uint16."""
+    if pixels.dtype.kind == "i":
+        if pixels.min() < 0 or pixels.max() > 65535:
+            raise ImageError(
+                f"integer pixels from {pixels.min()} to {pixels.max()}; expected 0 to 65535"
+            )
+        return pixels.astype(np.uint16)
+    return pixels
+
+
+def _array_to_rgb(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.ndim == 2:
+        array = array[:, :, None]
+    if array.ndim != 3 or array.shape[2] not in {1, 3, 4} or array.size == 0:
+        raise ImageError(
+            f"expected an array of shape (H, W) or (H, W, 1, 3 or 4), got {array.shape}"
+        )
+    if array.shape[0] * array.shape[1] > (Image.MAX_IMAGE_PIXELS or float("inf")):
+        raise ImageError(_too_large())
+    pixels = _to_uint8(array)
+    if pixels.shape[2] == 4:
+        return _pil_to_rgb(Image.fromarray(pixels))
+    if pixels.shape[2] == 1:
+        return np.repeat(pixels, 3, axis=2)
+    return pixels.copy()
+
+
+def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if array.dtype == np.bool_:
+        return np.where(array, np.uint8(255), np.uint8(0))
+    if array.dtype == np.uint16:
+        return np.rint(array / 257.0).astype(np.uint8)
+    if array.dtype.kind != "f":
+        raise ImageError(f"expected uint8, uint16, bool or float pixels, got {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ImageError("holds NaN or infinite pixels; replace them")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 65535:
+        raise ImageError(f"float pixels from {low:g} to {high:g}; expected 0 to 1")
+    full = 1.0 if high <= 1 else 255.0 if high <= 255 else 65535.0
+    return np.rint(array * (255.0 / full)).astype(np.uint8)
+
+
+def find_images(images: str | os.PathLike[str] | Iterable[ImageSource]) -> list[ImageSource]:
+    """List the images of a folder (with subfolders), of a glob, or of a list, sorted by path.
+
+    Raises:
+        ImageError: If the folder does not exist or holds no image, or the glob matches none.
+    """
+    if not isinstance(images, str | os.PathLike):
+        return list(images)
+    path = Path(images)
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if _is_image_file(p))
+        if not found:
+            raise ImageError(
+                f"{path}: the folder holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
+            )
+    elif path.is_file():
+        found = [path]
+    else:
+        found = _glob(path)
+        if not found:
+            raise ImageError(f"{path}: no such folder or file, and no file matches it as a pattern")
+    sources: Sequence[ImageSource] = found
+    return list(sources)
+
+
+def _is_image_file(path: Path) -> bool:
+    hidden = path.name.startswith(".")
+    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+
+
+def _glob(pattern: Path) -> list[Path]:
+    anchor = Path(pattern.anchor or ".")
+    relative = str(pattern.relative_to(pattern.anchor)) if pattern.anchor else str(pattern)
+    try:
+        return sorted(p for p in anchor.glob(relative) if _is_image_file(p))
+    except (ValueError, NotImplementedError):
+        return []

@@ -1,0 +1,231 @@
+"""The Knowledge Guide: a line's defects and limits, read from YAML and computed on regions."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent
+
+from experts.errors import KnowledgeError
+from experts.evidence import Clause, ClauseCheck, Region
+
+MAX_FILE_BYTES = 1_000_000
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+Quantity = Literal["count", "area", "length", "width"]
+LengthUnit = Literal["px", "mm"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Limit(_Strict):
+    """The largest value of a measured quantity that is still allowed.
+
+    ``count`` is the number of places in the image; ``area``, ``length`` and ``width`` are those
+    of the largest one. An area in ``mm`` is in mm².
+    """
+
+    id: Text
+    quantity: Quantity
+    at_most: float = Field(ge=0, allow_inf_nan=False)
+    unit: LengthUnit | None = None
+
+
+class DefectKnowledge(_Strict):
+    """What is known of one kind of defect."""
+
+    name: Text
+    synonyms: list[Text] = []
+    appearance: Text
+    effect: Text
+    severity: Literal["minor", "major", "critical"]
+    limits: list[Limit] = []
+
+
+class KnowledgeFile(_Strict):
+    """The schema of a knowledge file."""
+
+    product: Text
+    part: Text = "image"
+    parts: Text = "images"
+    normal: Text
+    mm_per_px: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    defects: list[DefectKnowledge] = []
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A knowledge file that was read and found right.
+
+    Attributes:
+        file: Its contents.
+        clauses: All limits, in file order, each with its line.
+        source: Where it was read from.
+    """
+
+    file: KnowledgeFile
+    clauses: tuple[Clause, ...]
+    source: Path
+
+
+class KnowledgeGuide:
+    """Computes the clauses of a line on the regions that were found."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+
+    def check(self, regions: Sequence[Region]) -> tuple[ClauseCheck, ...]:
+        """Check every clause on the regions, in file order.
+
+        As long as nothing tells a region's kind, it may be any defect of the file, so every
+        clause is computed on all regions and the strictest decides.
+        """
+        return tuple(_check(clause, regions) for clause in self.knowledge.clauses)
+
+
+def _check(clause: Clause, regions: Sequence[Region]) -> ClauseCheck:
+    if clause.quantity == "count":
+        measured = float(len(regions))
+        concerned = tuple(r.id for r in regions)
+    else:
+        field = f"{clause.quantity}_{clause.unit}"
+        values = {r.id: float(getattr(r, field)) for r in regions}
+        measured = max(values.values(), default=0.0)
+        over = tuple(i for i, value in values.items() if value > clause.maximum)
+        concerned = over or tuple(values)
+    return ClauseCheck(
+        id=f"clause:{clause.id}",
+        clause=clause,
+        measured=measured,
+        within=measured <= clause.maximum,
+        region_ids=concerned,
+    )
+
+
+def load_knowledge(path: Path) -> Knowledge:
+    """Read and check a knowledge file.
+
+    Raises:
+        KnowledgeError: With every fault as ``file:line: field: what was expected, what came``.
+    """
+    document = _parse(path)
+    try:
+        file = KnowledgeFile.model_validate(document)
+    except ValidationError as error:
+        faults = [_explain(path, document, dict(fault)) for fault in error.errors()]
+        raise KnowledgeError("\n".join(faults)) from None
+    faults = _faults_across_fields(path, document, file)
+    if faults:
+        raise KnowledgeError("\n".join(faults))
+    return Knowledge(file, _clauses(path, document, file), path)
+
+
+def _parse(path: Path) -> CommentedMap:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise KnowledgeError(f"{path}: cannot be read ({reason}); check the path") from error
+    if len(raw) > MAX_FILE_BYTES:
+        raise KnowledgeError(f"{path}: {len(raw)} bytes; a knowledge file has at most 1 MB")
+    try:
+        text = raw.decode("utf-8")
+        # References multiply a small file into an endless one, and nobody needs them here.
+        if any(isinstance(event, AliasEvent) for event in YAML(typ="rt").parse(text)):
+            raise KnowledgeError(f"{path}: uses a YAML alias (*name); write the text out instead")
+        document = YAML(typ="rt").load(text)
+    except UnicodeDecodeError as error:
+        raise KnowledgeError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    except YAMLError as error:
+        mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+        where = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise KnowledgeError(f"{path}{where}: not valid YAML: {problem}") from error
+    except (ValueError, RecursionError) as error:
+        raise KnowledgeError(f"{path}: not valid YAML: {type(error).__name__}") from error
+    if not isinstance(document, CommentedMap):
+        raise KnowledgeError(
+            f"{path}: expected fields such as 'product:' and 'defects:', "
+            f"got {type(document).__name__}"
+        )
+    return document
+
+
+def line_of(document: Any, location: Sequence[str | int]) -> int:
+    """Line, from 1, of the deepest part of ``location`` that the document has."""
+    line = int(document.lc.line)
+    for key in location:
+        if isinstance(document, CommentedMap) and key in document:
+            line = int(document.lc.key(key)[0])
+        elif isinstance(document, CommentedSeq) and isinstance(key, int) and key < len(document):
+            line = int(document.lc.item(key)[0])
+        else:
+            break
+        document = document[key]
+    return line + 1
+
+
+def _explain(path: Path, document: CommentedMap, fault: dict[str, Any]) -> str:
+    location = fault["loc"]
+    field = ".".join(str(part) for part in location)
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    if fault["type"] == "extra_forbidden":
+        message = f"unknown field{_suggestion(location)}"
+    elif fault["type"] != "missing":
+        message += f", got {fault['input']!r}"
+    return f"{path}:{line_of(document, location)}: {field}: {message}"
+
+
+def _suggestion(location: Sequence[str | int]) -> str:
+    depth = sum(isinstance(part, int) for part in location)
+    model = (KnowledgeFile, DefectKnowledge, Limit)[min(depth, 2)]
+    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _faults_across_fields(path: Path, document: CommentedMap, file: KnowledgeFile) -> list[str]:
+    faults = []
+    seen: set[str] = set()
+    for i, defect in enumerate(file.defects):
+        for j, limit in enumerate(defect.limits):
+            where = f"{path}:{line_of(document, ('defects', i, 'limits', j))}: {limit.id}"
+            if limit.id in seen:
+                faults.append(f"{where}: this id is taken; give each limit its own")
+            seen.add(limit.id)
+            if limit.quantity == "count" and limit.unit is not None:
+                faults.append(f"{where}: a count has no unit, got {limit.unit!r}; remove it")
+            if limit.quantity != "count" and limit.unit is None:
+                faults.append(f"{where}: {limit.quantity} needs a unit; add 'unit: px' or 'mm'")
+            if limit.unit == "mm" and file.mm_per_px is None:
+                faults.append(f"{where}: a limit in mm needs the scale; add 'mm_per_px:' at the top")
+    return faults
+
+
+def _clauses(path: Path, document: CommentedMap, file: KnowledgeFile) -> tuple[Clause, ...]:
+    clauses = []
+    for i, defect in enumerate(file.defects):
+        for j, limit in enumerate(defect.limits):
+            square = "2" if limit.quantity == "area" else ""
+            clauses.append(
+                Clause(
+                    id=limit.id,
+                    defect=defect.name,
+                    quantity=limit.quantity,
+                    maximum=limit.at_most,
+                    unit=f"{limit.unit}{square}" if limit.unit else "",  # type: ignore[arg-type]
+                    severity=defect.severity,
+                    source=path.name,
+                    line=line_of(document, ("defects", i, "limits", j)),
+                )
+            )
+    return tuple(clauses)

@@ -1,0 +1,72 @@
+"""The Reasoning Expert, working from evidence alone: each step cites what it rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experts.decision import describe, is_beyond_all
+from experts.evidence import AnomalyMap, ClauseCheck, Reference, Region, Step
+from experts.knowledge import Knowledge
+
+
+class ReasoningExpert:
+    """Observes the normal, compares, examines each region and the clauses, in that order."""
+
+    def __init__(self, knowledge: Knowledge | None) -> None:
+        self._knowledge = knowledge
+
+    def reason(
+        self,
+        references: Sequence[Reference],
+        anomaly: AnomalyMap,
+        regions: Sequence[Region],
+        checks: Sequence[ClauseCheck],
+    ) -> tuple[Step, ...]:
+        """Return the steps, without the verdict."""
+        steps = [self._observe_normal(references), _compare(references, anomaly)]
+        steps += [_examine(region, anomaly) for region in regions]
+        steps += [_weigh_clause(check) for check in checks]
+        return tuple(steps)
+
+    def _observe_normal(self, references: Sequence[Reference]) -> Step:
+        nearest = references[0]
+        normal = f" {self._knowledge.file.normal}" if self._knowledge else ""
+        return Step(
+            looked_at="what is normal",
+            found=f"The most similar normal image is {nearest.path.name} "
+            f"(similarity {nearest.similarity:.2f}).{normal}",
+            evidence_ids=tuple(r.id for r in references),
+        )
+
+
+def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
+    n = anomaly.calibration_size
+    above = round(anomaly.p_value * (n + 1)) - 1
+    rank = "none of" if is_beyond_all(anomaly) else f"{above} of"
+    return Step(
+        looked_at="the image beside the normal images",
+        found=f"It scores {anomaly.score:.3f}; {rank} the {n} normal ones scores that high, "
+        f"so p = {anomaly.p_value:.2g}.",
+        evidence_ids=("anomaly", *(r.id for r in references)),
+    )
+
+
+def _examine(region: Region, anomaly: AnomalyMap) -> Step:
+    text = describe(region)
+    return Step(
+        looked_at=region.id,
+        found=f"{text[0].upper()}{text[1:]}; its peak is {region.peak_score / anomaly.limit:.1f} "
+        "times what normal images reach.",
+        evidence_ids=(region.id, "anomaly"),
+    )
+
+
+def _weigh_clause(check: ClauseCheck) -> Step:
+    clause = check.clause
+    unit = f" {clause.unit.replace('2', '²')}" if clause.unit else ""
+    return Step(
+        looked_at=f"clause {clause.id} ({clause.source}, line {clause.line})",
+        found=f"If this is {clause.defect}: allowed is {clause.allows}, measured "
+        f"{check.measured:.3g}{unit}; {'within' if check.within else 'not within'} the limit.",
+        evidence_ids=(check.id, *check.region_ids),
+    )

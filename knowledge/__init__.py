@@ -1,0 +1,1 @@
+"""Data only: one YAML file per product line."""
