@@ -41,9 +41,7 @@ def load_cells(kind: str) -> list[tuple[Path, bool]]:
     spec = importlib.util.find_spec("elpv_dataset")
     folders = list(spec.submodule_search_locations or []) if spec else []
     if not folders:
-        raise ImageError(
-            'the demo images are not installed; run: pip install "echo-iad[demo]"'
-        )
+        raise ImageError('the demo images are not installed; run: pip install "echo-iad[demo]"')
     data = Path(folders[0]) / "data"
     with (data / "labels.csv").open(encoding="utf-8") as stream:
         rows = [line.split() for line in stream if line.strip()]

@@ -1,9 +1,9 @@
 """Echo inspects industrial products from images, on your own machine.
 
-    from echo import Inspector, ProductLine
+from echo import Inspector, ProductLine
 
-    line = ProductLine.enroll("washer", "photos/good")
-    print(Inspector(line).inspect("photos/new.png").decision.reason)
+line = ProductLine.enroll("washer", "photos/good")
+print(Inspector(line).inspect("photos/new.png").decision.reason)
 """
 
 from __future__ import annotations

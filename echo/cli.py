@@ -52,20 +52,18 @@ def main() -> int:
     try:
         code = app(standalone_mode=False)
     except EchoError as error:
-        print(f"echo-iad: {error}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"echo-iad: {error}", err=True)
         return 2
     except click.ClickException as error:
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
-        print("echo-iad: interrupted", file=sys.stderr)  # noqa: T201
+        typer.echo("echo-iad: interrupted", err=True)
         return 130
     return code if isinstance(code, int) else 0
 
 
-@app.command(
-    epilog="Example: echo-iad enroll washer photos/good --knowledge knowledge/washer.yaml"
-)
+@app.command(epilog="Example: echo-iad enroll washer photos/good --knowledge knowledge/washer.yaml")
 def enroll(
     name: Annotated[str, typer.Argument(help="Name of the line.")],
     images: Annotated[
@@ -79,9 +77,7 @@ def enroll(
     """Learn a product line from images of good parts."""
     from echo.line import ProductLine
 
-    line = ProductLine.enroll(
-        name, _sources(images), knowledge, alpha=alpha, seed=seed, home=home
-    )
+    line = ProductLine.enroll(name, _sources(images), knowledge, alpha=alpha, seed=seed, home=home)
     count = len(line.manifest.images)
     _out().print(f"Enrolled {name} from {count} images: {line.promise}.", highlight=False)
     _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
@@ -140,9 +136,9 @@ def inspect(
     for result in _with_progress(inspector.inspect_many(sources), len(sources)):
         results.append(result)
         if as_json:
-            print(result.model_dump_json(), flush=True)  # noqa: T201
+            typer.echo(result.model_dump_json())
         if isinstance(result, Failure):
-            print(f"echo-iad: {result.error}", file=sys.stderr)  # noqa: T201
+            typer.echo(f"echo-iad: {result.error}", err=True)
         elif writer is not None:
             writer.add(result)
     failures = [r for r in results if isinstance(r, Failure)]
@@ -232,7 +228,7 @@ def _out() -> Console:
 
 
 def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=1))  # noqa: T201
+    typer.echo(json.dumps(value, indent=1))
 
 
 def _sources(images: list[str]) -> list[Any]:

@@ -1,7 +1,7 @@
 """The pipeline: five nodes and their edges, nothing else.
 
-    reference ─▶ decode ─▶ knowledge ─▶ reason ─▶ decide
-                    └─── clearly normal ─────────────▲
+reference ─▶ decode ─▶ knowledge ─▶ reason ─▶ decide
+                └─── clearly normal ─────────────▲
 """
 
 from __future__ import annotations

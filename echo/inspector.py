@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from echo import __version__
 from echo.graph import build_graph
@@ -112,14 +112,13 @@ class Inspector:
 
     def _run(self, encoded: _Encoded) -> Inspection:
         picture = encoded.picture
-        state: InspectionState = self._graph.invoke(
-            {
-                "picture": picture,
-                "features": encoded.features,
-                "steps": (),
-                "timings_ms": encoded.timings_ms,
-            }
-        )  # type: ignore[assignment]
+        given: InspectionState = {
+            "picture": picture,
+            "features": encoded.features,
+            "steps": (),
+            "timings_ms": encoded.timings_ms,
+        }
+        state = cast(InspectionState, self._graph.invoke(given))
         return Inspection(
             image=picture.name,
             size_HW=picture.size_HW,

@@ -1,17 +1,16 @@
 """A product line: what was learned from its normal images, as a folder on disk.
 
-    lines/NAME/
-        manifest.json              versions, settings, the images, and a hash of every part
-        embeddings.faiss           one embedding per normal image
-        bank.safetensors           memory bank and its calibration
-        knowledge.yaml             the line's rules, if it has any
-        thumbnails/00001.jpg …     small copies of the normal images
+lines/NAME/
+    manifest.json              versions, settings, the images, and a hash of every part
+    embeddings.faiss           one embedding per normal image
+    bank.safetensors           memory bank and its calibration
+    knowledge.yaml             the line's rules, if it has any
+    thumbnails/00001.jpg …     small copies of the normal images
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import re
 from collections.abc import Iterable
@@ -23,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from echo import storage
 from echo.progress import Progress
@@ -34,7 +33,6 @@ from experts.errors import (
     DamagedLineError,
     EnrolError,
     IncompatibleLineError,
-    KnowledgeError,
     LineError,
     UnknownLineError,
 )
@@ -342,8 +340,10 @@ def _check_count(count: int, alpha: float) -> None:
     if count >= MIN_IMAGES:
         return
     have = "no normal image" if count == 0 else "1 normal image"
-    promise = "cannot promise anything about false rejects" if count == 0 else (
-        "cannot be compared with another, so nothing can be promised about false rejects"
+    promise = (
+        "cannot promise anything about false rejects"
+        if count == 0
+        else ("cannot be compared with another, so nothing can be promised about false rejects")
     )
     raise EnrolError(
         f"{have} was given, which {promise}; at least {MIN_IMAGES} are needed "

@@ -87,7 +87,8 @@ class AnomalyMap(Evidence):
         p_value: Conformal: how often a normal part scores at least this high.
         calibration_size: How many normal images the p-value is taken against.
         limit: The patch score that only ``alpha`` of normal images reach anywhere.
-        extent_limit: The patch score down to which a region around a peak extends.
+        extent_limit: The patch score below which no region extends: one normal patch in a
+            hundred exceeds it.
         encoder: Name of the encoder that made the features.
     """
 
@@ -236,8 +237,9 @@ class Decision(Evidence):
 
     Attributes:
         verdict: ``accept``, ``reject`` or ``review`` (a person should look).
-        confidence: One less the p-value for a rejected part, the p-value's distance from
-            alpha's side otherwise; 0 to 1.
+        confidence: 0.5 where the p-value equals alpha, rising to 1 away from it: alpha /
+            (alpha + p) for a rejected part, p / (alpha + p) for an accepted one. A measure of
+            distance, not a probability. 0.5 where the clauses or a person must decide.
         defects: Empty for an accepted part.
         deciding_clause: Id of the clause that decided, if one did.
         reason: One sentence for a person.

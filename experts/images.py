@@ -19,7 +19,9 @@ from experts.errors import ImageError
 
 ImageSource: TypeAlias = str | os.PathLike[str] | Image.Image | NDArray[Any] | bytes
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset(
+    {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+)
 
 # Below this no patch of any encoder holds a part of a product.
 MIN_SIDE_PX = 16
@@ -46,8 +48,7 @@ class Picture:
     def grey_HW(self) -> NDArray[np.float32]:
         """Luma by ITU-R BT.601, float32, 0 to 1."""
         weights = np.array([0.299, 0.587, 0.114], np.float32) / 255
-        grey: NDArray[np.float32] = self.rgb_HW3.astype(np.float32) @ weights
-        return grey
+        return np.asarray(self.rgb_HW3.astype(np.float32) @ weights, np.float32)
 
     @cached_property
     def sha256(self) -> str:
@@ -124,9 +125,7 @@ def _decode(stream: Path | io.BytesIO, *, empty: bool) -> NDArray[np.uint8]:
     except PermissionError as error:
         raise ImageError("no permission to read the file; change its rights") from error
     except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(
-            f"the image is truncated or damaged ({error}); export it again"
-        ) from error
+        raise ImageError(f"the image is truncated or damaged ({error}); export it again") from error
 
 
 def _too_large() -> str:

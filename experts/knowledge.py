@@ -207,7 +207,9 @@ def _faults_across_fields(path: Path, document: CommentedMap, file: KnowledgeFil
             if limit.quantity != "count" and limit.unit is None:
                 faults.append(f"{where}: {limit.quantity} needs a unit; add 'unit: px' or 'mm'")
             if limit.unit == "mm" and file.mm_per_px is None:
-                faults.append(f"{where}: a limit in mm needs the scale; add 'mm_per_px:' at the top")
+                faults.append(
+                    f"{where}: a limit in mm needs the scale; add 'mm_per_px:' at the top"
+                )
     return faults
 
 
@@ -222,7 +224,7 @@ def _clauses(path: Path, document: CommentedMap, file: KnowledgeFile) -> tuple[C
                     defect=defect.name,
                     quantity=limit.quantity,
                     maximum=limit.at_most,
-                    unit=f"{limit.unit}{square}" if limit.unit else "",  # type: ignore[arg-type]
+                    unit=f"{limit.unit}{square}" if limit.unit else "",
                     severity=defect.severity,
                     source=path.name,
                     line=line_of(document, ("defects", i, "limits", j)),

@@ -20,7 +20,7 @@ MAX_REGIONS = 20
 @lru_cache(maxsize=32)
 def _interpolation(size: int, patches: int, stride: float, centre: float) -> FloatArray:
     """Matrix (size, patches) that interpolates linearly between patch centres, flat outside."""
-    position = (np.arange(size) + 0.5 - (centre + 0.5)) / stride
+    position = (np.arange(size) - centre) / stride
     position = position.clip(0, patches - 1)
     lower = np.minimum(position.astype(int), max(patches - 2, 0))
     weight = (position - lower).astype(np.float32)
@@ -43,16 +43,17 @@ def upsample(
     rows, columns = patch_scores_HW.shape
     vertical = _interpolation(image_size_HW[0], rows, stride_px[0], centre_px[0])
     horizontal = _interpolation(image_size_HW[1], columns, stride_px[1], centre_px[1])
-    result: FloatArray = vertical @ patch_scores_HW @ horizontal.T
-    return result
+    return np.asarray(vertical @ patch_scores_HW @ horizontal.T, np.float32)
 
 
 def find_regions(
     anomaly: AnomalyMap, grey_HW: FloatArray, mm_per_px: float | None = None
 ) -> tuple[Region, ...]:
-    """Regions of the map: around each peak above ``limit``, as far as ``extent_limit`` reaches.
+    """Regions of the map: each peak above ``limit``, with its surroundings.
 
-    Hysteresis thresholding as in Canny (1986), with both limits from the calibration.
+    A region reaches from its peak down to half of it, but never below ``extent_limit``:
+    hysteresis thresholding as in Canny (1986), with the limits from the calibration and the width
+    at half maximum as its size. What one region holds, a weaker one can't.
 
     Args:
         anomaly: The map and its limits.
@@ -64,26 +65,21 @@ def find_regions(
     """
     if float(anomaly.patch_scores_HW.max()) <= anomaly.limit:
         return ()
-    scores_HW = anomaly.scores_HW
-    # A peak needs room to fall off, or the region would be a handful of pixels at its tip.
-    labels_HW, count = ndimage.label(scores_HW > min(anomaly.extent_limit, anomaly.limit))
-    peaks = ndimage.maximum(scores_HW, labels_HW, index=np.arange(1, count + 1))
-    order = [i for i in np.argsort(-peaks, kind="stable") if peaks[i] > anomaly.limit]
-    boxes = ndimage.find_objects(labels_HW)
-    regions = []
-    for rank, index in enumerate(order[:MAX_REGIONS], start=1):
-        rows, columns = boxes[index]
-        mask = labels_HW[rows, columns] == index + 1
-        regions.append(
-            measure_region(
-                f"region-{rank}",
-                mask,
-                (columns.start, rows.start),
-                float(peaks[index]),
-                grey_HW,
-                mm_per_px,
-            )
-        )
+    left_HW = anomaly.scores_HW.copy()
+    regions: list[Region] = []
+    while len(regions) < MAX_REGIONS:
+        top = int(left_HW.argmax())
+        peak = float(left_HW.flat[top])
+        if peak <= anomaly.limit:
+            break
+        labels_HW, _ = ndimage.label(left_HW >= max(anomaly.extent_limit, peak / 2))
+        label = int(labels_HW.flat[top])
+        rows, columns = ndimage.find_objects(labels_HW)[label - 1]
+        mask = labels_HW[rows, columns] == label
+        left_HW[rows, columns][mask] = 0
+        region_id = f"region-{len(regions) + 1}"
+        corner = (columns.start, rows.start)
+        regions.append(measure_region(region_id, mask, corner, peak, grey_HW, mm_per_px))
     return tuple(regions)
 
 

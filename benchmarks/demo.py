@@ -1,0 +1,92 @@
+"""The demo: real solar cells, enrolled and inspected on the spot, with labels to check against."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.elpv import Split, split_cells
+from benchmarks.metrics import auroc
+from echo import Failure, Inspection, Inspector, ProductLine
+from echo.progress import Progress
+from echo.report import ReportWriter
+from echo.storage import writable_folder
+from experts.errors import EchoError
+
+LINE = "solar-cell"
+ENROLLED = 200
+SHOWN_PER_CLASS = 20
+KNOWLEDGE = Path(__file__).parent.parent / "knowledge" / "solar_cell.yaml"
+
+
+def run_demo(
+    out: Path, *, home: Path | None, console: Console, table: Callable[[list[Inspection]], Table]
+) -> None:
+    """Enrol, inspect, print the table, the confusion counts and AUROC, and write the report.
+
+    Args:
+        out: Folder of the report.
+        home: Where lines are kept.
+        console: Where results are printed.
+        table: Draws inspections as a table.
+    """
+    folder = writable_folder(out)
+    split = split_cells("mono", ENROLLED, seed=0)
+    console.print(f"Enrolling the line {LINE} from {ENROLLED} functional cells …")
+    line = ProductLine.enroll(LINE, split.enrolled, KNOWLEDGE, home=home)
+    console.print(f"Promise: {line.promise}.", highlight=False)
+    console.print(f"Inspecting {len(split.test)} cells that it never saw …")
+    inspections = _inspect(line, split)
+    shown = _shown(split)
+    writer = ReportWriter(folder, f"Echo demo: {len(shown)} solar cells never seen before")
+    with Progress() as bars, bars.task("Writing the report", len(shown)) as advance:
+        for index in shown:
+            writer.add(inspections[index])
+            advance(1)
+    page = writer.finish()
+    console.print(table([inspections[i] for i in shown]))
+    _print_confusion(console, f"the {len(shown)} cells above", inspections, split, shown)
+    everything = list(range(len(split.test)))
+    _print_confusion(
+        console, f"all {len(everything)} held-out cells", inspections, split, everything
+    )
+    area = auroc(split.defective, [i.anomaly.score for i in inspections])
+    console.print(f"Image AUROC over all {len(everything)} held-out cells: {area:.3f}")
+    console.print(f"Open the report: {page.resolve()}", soft_wrap=True, highlight=False)
+
+
+def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
+    inspections = []
+    with Progress() as bars, bars.task("Inspecting", len(split.test)) as advance:
+        for result in Inspector(line).inspect_many(split.test):
+            if isinstance(result, Failure):
+                raise EchoError(result.error)
+            inspections.append(result)
+            advance(1)
+    return inspections
+
+
+def _shown(split: Split) -> list[int]:
+    """Indices of randomly drawn cells of either class, good and defective in turn."""
+    rng = np.random.default_rng(0)
+    good = [i for i, defective in enumerate(split.defective) if not defective]
+    bad = [i for i, defective in enumerate(split.defective) if defective]
+    some_good = rng.permutation(good)[:SHOWN_PER_CLASS].tolist()
+    some_bad = rng.permutation(bad)[:SHOWN_PER_CLASS].tolist()
+    return [i for pair in zip(some_good, some_bad, strict=True) for i in pair]
+
+
+def _print_confusion(
+    console: Console, title: str, inspections: list[Inspection], split: Split, indices: list[int]
+) -> None:
+    counts = Counter((split.defective[i], inspections[i].verdict) for i in indices)
+    table = Table("truth", "accept", "review", "reject", title=f"Verdicts on {title}")
+    for name, defective in (("functional", False), ("defective", True)):
+        cells = [str(counts[defective, v]) for v in ("accept", "review", "reject")]
+        table.add_row(name, *cells)
+    console.print(table)

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experts.decoder.conformal import images_needed, p_value, smallest_p_value, upper_limit
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"), [(0.5, 1.0), (1.0, 1.0), (1.5, 4 / 5), (4.0, 2 / 5), (4.5, 1 / 5)]
+)
+def test_p_value_by_hand(score: float, expected: float) -> None:
+    assert p_value(score, np.array([1, 2, 3, 4], np.float32)) == pytest.approx(expected)
+
+
+finite = st.floats(-1e3, 1e3, width=32)
+
+
+@given(st.lists(finite, min_size=1, max_size=50), finite)
+def test_p_value_equals_counting(scores: list[float], score: float) -> None:
+    counted = (1 + sum(s >= score for s in scores)) / (len(scores) + 1)
+    assert p_value(score, np.sort(np.array(scores, np.float32))) == pytest.approx(counted)
+
+
+def test_false_rejects_stay_within_alpha_for_exchangeable_scores() -> None:
+    rng = np.random.default_rng(0)
+    draws = rng.standard_cauchy(size=(20_000, 40)).astype(np.float32)
+    rejected = [p_value(float(d[0]), np.sort(d[1:])) <= 0.05 for d in draws]
+    # 39 others: exactly 2 of 40 ranks reject, so the rate is 0.05; 3 standard errors are 0.0046.
+    assert abs(np.mean(rejected) - 0.05) < 0.0047
+
+
+@pytest.mark.parametrize(("alpha", "n"), [(0.05, 19), (0.01, 99), (0.1, 9), (0.5, 1), (0.3, 3)])
+def test_images_needed_is_the_least_number_that_can_promise_alpha(alpha: float, n: int) -> None:
+    assert images_needed(alpha) == n
+    assert smallest_p_value(n) <= alpha + 1e-12 < smallest_p_value(n - 1)
+
+
+@given(st.lists(finite, min_size=1, max_size=60), st.floats(0.01, 0.6))
+def test_upper_limit_agrees_with_the_p_value(values: list[float], alpha: float) -> None:
+    calibration = np.sort(np.array(values, np.float32))
+    limit = upper_limit(calibration, alpha)
+    assert limit in calibration
+    if smallest_p_value(len(values)) <= alpha:
+        assert p_value(float(np.nextafter(np.float32(limit), np.float32(np.inf))), calibration) <= (
+            alpha + 1e-6
+        )
+    else:
+        assert limit == calibration[-1]

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from experts.decoder.regions import (
+    MAX_REGIONS,
+    extents,
+    find_regions,
+    measure_region,
+    place_in_words,
+    upsample,
+)
+from experts.evidence import AnomalyMap
+
+FloatArray = NDArray[np.float32]
+
+
+def anomaly_of(scores: FloatArray, limit: float, extent: float, stride: float = 1.0) -> AnomalyMap:
+    height, width = scores.shape
+    return AnomalyMap(
+        patch_scores_HW=scores,
+        patch_stride_px=(stride, stride),
+        patch_centre_px=((stride - 1) / 2, (stride - 1) / 2),
+        image_size_HW=(round(height * stride), round(width * stride)),
+        score=1.0,
+        p_value=0.01,
+        calibration_size=99,
+        limit=limit,
+        extent_limit=extent,
+        encoder="test",
+    )
+
+
+def slow_upsample(
+    patches: FloatArray, size: tuple[int, int], stride: float, centre: float
+) -> FloatArray:
+    def at(row: float, column: float) -> float:
+        rows, columns = patches.shape
+        r = min(max((row - centre) / stride, 0), rows - 1)
+        c = min(max((column - centre) / stride, 0), columns - 1)
+        r0, c0 = min(int(r), rows - 2), min(int(c), columns - 2)
+        fr, fc = r - r0, c - c0
+        return float(
+            patches[r0, c0] * (1 - fr) * (1 - fc)
+            + patches[r0 + 1, c0] * fr * (1 - fc)
+            + patches[r0, c0 + 1] * (1 - fr) * fc
+            + patches[r0 + 1, c0 + 1] * fr * fc
+        )
+
+    return np.array([[at(y, x) for x in range(size[1])] for y in range(size[0])], np.float32)
+
+
+@pytest.mark.parametrize(("stride", "centre"), [(4.0, 1.5), (4.7, 4.4), (3.0, 0.0)])
+def test_upsampling_equals_bilinear_interpolation_by_hand(stride: float, centre: float) -> None:
+    patches = np.random.default_rng(0).random((5, 7)).astype(np.float32)
+    fast = upsample(patches, (23, 31), (stride, stride), (centre, centre))
+    assert fast == pytest.approx(slow_upsample(patches, (23, 31), stride, centre), abs=1e-5)
+
+
+def test_a_peak_lands_where_its_patch_looks() -> None:
+    patches = np.zeros((8, 8), np.float32)
+    patches[2, 5] = 1
+    scores = upsample(patches, (128, 128), (16.0, 16.0), (15.0, 15.0))
+    assert np.unravel_index(scores.argmax(), scores.shape) == (2 * 16 + 15, 5 * 16 + 15)
+
+
+def flood(mask: NDArray[np.bool_], seed: tuple[int, int]) -> set[tuple[int, int]]:
+    todo, found = [seed], set()
+    while todo:
+        y, x = todo.pop()
+        if (y, x) in found or not (0 <= y < mask.shape[0] and 0 <= x < mask.shape[1]):
+            continue
+        if mask[y, x]:
+            found.add((y, x))
+            todo += [(y + 1, x), (y - 1, x), (y, x + 1), (y, x - 1)]
+    return found
+
+
+def slow_regions(scores: FloatArray, limit: float, extent: float) -> list[set[tuple[int, int]]]:
+    left = scores.copy()
+    regions: list[set[tuple[int, int]]] = []
+    while left.max() > limit and len(regions) < MAX_REGIONS:
+        y, x = divmod(int(left.argmax()), left.shape[1])
+        pixels = flood(left >= max(extent, left[y, x] / 2), (y, x))
+        regions.append(pixels)
+        for pixel in pixels:
+            left[pixel] = 0
+    return regions
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_regions_equal_flood_filling_from_each_peak(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    coarse = rng.random((6, 6)).astype(np.float32) ** 3
+    scores = upsample(coarse, (36, 36), (6.0, 6.0), (2.5, 2.5))
+    regions = find_regions(anomaly_of(scores, 0.4, 0.25), np.zeros((36, 36), np.float32))
+    expected = slow_regions(scores, 0.4, 0.25)
+    assert len(regions) == len(expected) > 0
+    for region, pixels in zip(regions, expected, strict=True):
+        left, top = region.box_xyxy[:2]
+        assert {(int(y) + top, int(x) + left) for y, x in np.argwhere(region.mask)} == pixels
+        assert region.area_px == len(pixels)
+
+
+def test_nothing_above_the_limit_is_no_region() -> None:
+    scores = np.full((10, 10), 0.5, np.float32)
+    assert find_regions(anomaly_of(scores, 0.5, 0.1), scores) == ()
+
+
+def test_a_map_full_of_peaks_keeps_the_strongest() -> None:
+    scores = np.zeros((40, 40), np.float32)
+    scores[::2, ::2] = np.linspace(1, 2, 400).reshape(20, 20)
+    regions = find_regions(anomaly_of(scores, 0.5, 0.1), scores)
+    peaks = [r.peak_score for r in regions]
+    assert len(regions) == MAX_REGIONS
+    assert peaks == sorted(peaks, reverse=True)
+    assert peaks[0] == pytest.approx(2)
+
+
+@pytest.mark.parametrize("angle", [0, 30, 45, 90, 120])
+def test_extents_of_a_turned_rectangle(angle: float) -> None:
+    y, x = np.mgrid[-60:61, -60:61]
+    turn = math.radians(angle)
+    along = x * math.cos(turn) + y * math.sin(turn)
+    across = -x * math.sin(turn) + y * math.cos(turn)
+    length, width = extents((abs(along) <= 40) & (abs(across) <= 8))
+    assert length == pytest.approx(81, abs=2)
+    assert width == pytest.approx(17, abs=2)
+
+
+def test_one_pixel_is_one_by_one() -> None:
+    assert extents(np.ones((1, 1), bool)) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("box", "place"),
+    [
+        ((0, 0, 10, 10), "top left"),
+        ((45, 45, 55, 55), "centre"),
+        ((90, 45, 100, 55), "right"),
+        ((0, 90, 10, 100), "bottom left"),
+        ((45, 0, 55, 10), "top"),
+    ],
+)
+def test_places(box: tuple[int, int, int, int], place: str) -> None:
+    assert place_in_words(box, (100, 100)) == place
+
+
+def test_measures_in_mm_and_contrast() -> None:
+    grey = np.full((50, 50), 0.8, np.float32)
+    grey[20:24, 10:30] = 0.3
+    region = measure_region("region-1", np.ones((4, 20), bool), (10, 20), 1.0, grey, mm_per_px=0.5)
+    assert (region.length_px, region.width_px, region.area_px) == (20, 4, 80)
+    assert (region.length_mm, region.width_mm, region.area_mm2) == (10, 2, 20)
+    assert region.contrast == pytest.approx(-0.5)
+    assert region.looks == "dark line"
+    assert region.place == "centre"
