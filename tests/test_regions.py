@@ -65,7 +65,7 @@ def test_a_peak_lands_where_its_patch_looks() -> None:
     patches = np.zeros((8, 8), np.float32)
     patches[2, 5] = 1
     scores = upsample(patches, (128, 128), (16.0, 16.0), (15.0, 15.0))
-    assert np.unravel_index(scores.argmax(), scores.shape) == (2 * 16 + 15, 5 * 16 + 15)
+    assert divmod(int(scores.argmax()), 128) == (2 * 16 + 15, 5 * 16 + 15)
 
 
 def flood(mask: NDArray[np.bool_], seed: tuple[int, int]) -> set[tuple[int, int]]:
