@@ -152,7 +152,7 @@ class ProductLine:
         model = load_encoder(encoder)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
             enrolled, features = _read_and_encode(sources, model, staging, bars)
-            bank = _build_bank(features, seed, bars)
+            bank = _build_bank(features, alpha, seed, bars)
             _write_embeddings(staging / EMBEDDINGS, features)
             _write_bank(staging / BANK, bank)
             if rules is not None:
@@ -384,11 +384,11 @@ def _write_thumbnail(path: Path, picture: Picture) -> None:
     image.save(path, quality=90)
 
 
-def _build_bank(features: list[Features], seed: int, bars: Progress) -> MemoryBank:
+def _build_bank(features: list[Features], alpha: float, seed: int, bars: Progress) -> MemoryBank:
     from experts.decoder.memory_bank import build_bank
 
     with bars.task("Building and calibrating the memory bank", len(features)) as advance:
-        return build_bank([f.patches_HWC for f in features], seed=seed, advance=advance)
+        return build_bank([f.patches_HWC for f in features], alpha, seed=seed, advance=advance)
 
 
 def _write_embeddings(path: Path, features: list[Features]) -> None:

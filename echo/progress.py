@@ -49,7 +49,7 @@ class Progress:
         self._bars.stop()
 
     @contextlib.contextmanager
-    def task(self, description: str, total: int) -> Iterator[Callable[[int], None]]:
+    def task(self, description: str, total: int) -> Iterator[Callable[[float], None]]:
         """Show a bar; yields the function that moves it on."""
         task = self._bars.add_task(description, total=total)
         yield lambda count: self._bars.advance(task, count)

@@ -10,6 +10,7 @@ ones of all others is the farthest without looking at those others.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,20 @@ from numpy.typing import NDArray
 # How many of the farthest points are brought up to date together. Speed only, not the result.
 _FRONT = 1024
 
-Advance = Callable[[int], object]
+Advance = Callable[[float], object]
+
+
+class Coreset(NamedTuple):
+    """What was picked, in order.
+
+    Attributes:
+        indices: Of the picked points.
+        distances: float32, squared distance of each to the nearest centre before it: the squared
+            covering radius at that moment, never rising. Infinite for a first one without any.
+    """
+
+    indices: NDArray[np.intp]
+    distances: NDArray[np.float32]
 
 
 def squared_distances(
@@ -38,7 +52,7 @@ def greedy_coreset(
     size: int,
     centres_MC: NDArray[np.float32] | None = None,
     advance: Advance = lambda picked: None,
-) -> NDArray[np.intp]:
+) -> Coreset:
     """Pick ``size`` points by greedy k-centre; all of them if there are no more.
 
     Args:
@@ -46,30 +60,30 @@ def greedy_coreset(
         size: How many to pick.
         centres_MC: Centres taken before; without any, the point farthest from the mean is first.
         advance: Called with the number of points picked since the last call.
-
-    Returns:
-        Indices into ``points_NC`` in the order in which they were picked.
     """
     size = min(size, len(points_NC))
+    picked: list[int] = []
+    radii: list[float] = []
     if size == 0:
-        return np.empty(0, np.intp)
+        return Coreset(np.empty(0, np.intp), np.empty(0, np.float32))
     if centres_MC is not None and len(centres_MC):
         bound_N = squared_distances(points_NC, centres_MC).min(axis=1)
-        picked: list[int] = []
     else:
         mean_1C = points_NC.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
-        picked = [int(squared_distances(points_NC, mean_1C).argmax())]
+        picked.append(int(squared_distances(points_NC, mean_1C).argmax()))
+        radii.append(float("inf"))
         bound_N = squared_distances(points_NC, points_NC[picked])[:, 0]
         advance(1)
     seen_N = np.full(len(points_NC), len(picked))  # how many picks each bound accounts for
     while len(picked) < size:
         front, floor = _farthest(bound_N)
         _refresh(points_NC, front, picked, bound_N, seen_N)
-        before = len(picked)
-        _pick_certain(points_NC, front, floor, size, picked, bound_N)
+        found, distances = _pick_certain(points_NC, front, floor, size - len(picked), bound_N)
+        picked += found
+        radii += distances
         seen_N[front] = len(picked)
-        advance(len(picked) - before)
-    return np.array(picked, np.intp)
+        advance(len(found))
+    return Coreset(np.array(picked, np.intp), np.array(radii, np.float32))
 
 
 def _farthest(bound_N: NDArray[np.float32]) -> tuple[NDArray[np.intp], float]:
@@ -99,17 +113,20 @@ def _pick_certain(
     front: NDArray[np.intp],
     floor: float,
     size: int,
-    picked: list[int],
     bound_N: NDArray[np.float32],
-) -> None:
+) -> tuple[list[int], list[float]]:
     """Pick from the front as long as its farthest is surely the farthest of all."""
     front_FC = points_NC[front]
     distance_F = bound_N[front]
+    picked: list[int] = []
+    radii: list[float] = []
     while len(picked) < size:
         best = int(distance_F.argmax())
         if distance_F[best] < floor:
             break
         picked.append(int(front[best]))
+        radii.append(float(distance_F[best]))
         nearest = squared_distances(front_FC, front_FC[best : best + 1])[:, 0]
         np.minimum(distance_F, nearest, out=distance_F)
     bound_N[front] = distance_F
+    return picked, radii

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import faiss
-import numpy as np
+import torch
 
 from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
@@ -18,8 +17,9 @@ class AnomalyDecoder:
         self._bank = bank
         self._encoder = encoder
         self._limit = upper_limit(bank.calibration_peaks_n, alpha)
-        self._index = faiss.IndexFlatL2(bank.patches_MC.shape[1])
-        self._index.add(bank.patches_MC)
+        patches_MC = torch.from_numpy(bank.patches_MC)
+        self._patches_CM = patches_MC.T.contiguous()
+        self._norms_M = (patches_MC**2).sum(dim=1)
 
     def decode(self, features: Features, image_size_HW: tuple[int, int]) -> AnomalyMap:
         """Score every patch and the whole image.
@@ -29,11 +29,11 @@ class AnomalyDecoder:
             image_size_HW: Of the input image in pixels.
         """
         height, width, channels = features.patches_HWC.shape
-        distances_N1, _ = self._index.search(features.patches_HWC.reshape(-1, channels), 1)
-        patch_scores_HW = distances_N1.reshape(height, width)
+        nearest_N = self._nearest(torch.from_numpy(features.patches_HWC.reshape(-1, channels)))
+        patch_scores_HW = nearest_N.numpy().reshape(height, width)
         score = image_score(patch_scores_HW)
         return AnomalyMap(
-            patch_scores_HW=np.maximum(patch_scores_HW, 0),
+            patch_scores_HW=patch_scores_HW,
             patch_stride_px=features.stride_px,
             patch_centre_px=features.centre_px,
             image_size_HW=image_size_HW,
@@ -44,3 +44,12 @@ class AnomalyDecoder:
             extent_limit=self._bank.extent_limit,
             encoder=self._encoder,
         )
+
+    @torch.inference_mode()
+    def _nearest(self, patches_NC: torch.Tensor) -> torch.Tensor:
+        """Squared distance to the nearest patch of the bank, by one matrix product.
+
+        Exact like a flat FAISS index, at less than half its time for a few hundred queries.
+        """
+        excess_NM = torch.addmm(self._norms_M, patches_NC, self._patches_CM, alpha=-2)
+        return (excess_NM.amin(dim=1) + (patches_NC**2).sum(dim=1)).clamp(min=0)

@@ -3,9 +3,10 @@
 The bank is built so that the promise on false rejects can be proved while every image serves both
 the bank and the calibration:
 
-1. A random fifth of the images, the seed images, gives the core: a greedy coreset of their patches.
-2. Every other image contributes the few patches that are farthest from the core and each other.
-   What it contributes depends on the image and the core alone.
+1. A random half of the images, the seed images, gives the core: a greedy coreset of their patches.
+2. Every other image contributes the patches that the core leaves uncovered: again greedily, down to
+   the radius at which the core covers its own images. So an unusual image brings more than a common
+   one, and what an image brings depends on the image and the core alone.
 3. Its calibration score is taken against the bank without its own contribution.
 
 Given the seed images, the others and a fresh normal part are exchangeable. Put the fresh part into
@@ -28,13 +29,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from experts.decoder.conformal import images_needed
 from experts.decoder.coreset import Advance, greedy_coreset, squared_distances
 
 FloatArray = NDArray[np.float32]
 
-BANK_SIZE = 8_000
-SEED_SHARE = 0.2
-# With fewer images the seed would be too small to be worth the calibration images it costs.
+# Each image's fair share of the bank is this divided by the number of images. The core takes the
+# shares of all its images; most other images need less than theirs, so the bank gets smaller.
+BANK_SIZE = 6_000
+# How many times its fair share an unusual image may bring.
+MAX_SHARES = 4
+SEED_SHARE = 0.5
+# A smaller core would cover its few images so finely that the others had to bring too much.
+MIN_SEED_SHARE = 0.2
+# With fewer images the bank holds most patches anyway, and each image is worth more in calibration.
 MIN_IMAGES_FOR_SEED = 100
 TOP_SHARE = 0.01
 
@@ -65,6 +73,7 @@ def image_score(patch_scores: FloatArray) -> float:
 
 def build_bank(
     images: Sequence[FloatArray],
+    alpha: float,
     *,
     size: int = BANK_SIZE,
     seed: int = 0,
@@ -74,18 +83,24 @@ def build_bank(
 
     Args:
         images: One (H, W, C) array per image, at least 2.
-        size: How many patches the bank holds at most.
+        alpha: The false-reject rate to promise; enough images to promise it stay out of the seed.
+        size: About how many patches the bank shall hold; never more than ``MAX_SHARES`` times it.
         seed: Decides which images give the core.
         advance: Called with the number of images done since the last call.
     """
     flat = [image.reshape(-1, image.shape[-1]) for image in images]  # (H·W, C) each
     order = np.random.default_rng(seed).permutation(len(flat))
-    n_seed = round(SEED_SHARE * len(flat)) if len(flat) >= MIN_IMAGES_FOR_SEED else 0
-    core_MC = _core([flat[i] for i in order[:n_seed]], size // 2, flat[0].shape[1])
-    advance(n_seed)
+    n_seed = _seed_size(len(flat), alpha)
+    fair_share = max(1, size // len(flat))
+    core_MC, radius = _core(
+        [flat[i] for i in order[:n_seed]],
+        fair_share,
+        flat[0].shape[1],
+        lambda picked: advance(picked / fair_share),
+    )
     contributors = [flat[i] for i in order[n_seed:]]
-    share = max(1, (size - len(core_MC)) // len(contributors))
-    contributions = [p[greedy_coreset(p, share, core_MC)] for p in contributors]
+    shares = MAX_SHARES if n_seed else 1
+    contributions = [_contribution(p, core_MC, radius, shares * fair_share) for p in contributors]
     patches_MC = np.concatenate([core_MC, *contributions])
     scores, peaks, tails = [], [], []
     for patch_scores in _leave_one_out(contributors, contributions, patches_MC, len(core_MC)):
@@ -101,11 +116,29 @@ def build_bank(
     )
 
 
-def _core(seed_images: list[FloatArray], size: int, channels: int) -> FloatArray:
+def _seed_size(n: int, alpha: float) -> int:
+    """How many images give the core: half, as far as enough are left to promise ``alpha``."""
+    size = min(round(SEED_SHARE * n), n - images_needed(alpha))
+    return size if n >= MIN_IMAGES_FOR_SEED and size >= MIN_SEED_SHARE * n else 0
+
+
+def _core(
+    seed_images: list[FloatArray], fair_share: int, channels: int, advance: Advance
+) -> tuple[FloatArray, float]:
+    """Coreset of the seed images' patches, and the squared radius that it covers them with."""
     if not seed_images:
-        return np.empty((0, channels), np.float32)
+        return np.empty((0, channels), np.float32), 0.0
     candidates_NC = np.concatenate(seed_images)
-    return candidates_NC[greedy_coreset(candidates_NC, size)]
+    core = greedy_coreset(candidates_NC, fair_share * len(seed_images), advance=advance)
+    return candidates_NC[core.indices], float(core.distances[-1])
+
+
+def _contribution(
+    patches_PC: FloatArray, core_MC: FloatArray, radius: float, size: int
+) -> FloatArray:
+    """Up to ``size`` patches of one image that lie beyond ``radius`` of core and each other."""
+    picked = greedy_coreset(patches_PC, size, core_MC)
+    return patches_PC[picked.indices[picked.distances > radius]]
 
 
 def _leave_one_out(
