@@ -86,7 +86,7 @@ def enroll(
 @app.command(epilog="Example: echo-iad lines --json")
 def lines(home: Home = None, as_json: Json = False) -> None:
     """List the enrolled lines."""
-    from echo.line import KNOWLEDGE, ProductLine
+    from echo.line import ProductLine
 
     rows = [
         {
@@ -94,7 +94,7 @@ def lines(home: Home = None, as_json: Json = False) -> None:
             "images": len(line.manifest.images),
             "alpha": line.alpha,
             "encoder": line.manifest.encoder,
-            "knowledge": KNOWLEDGE in line.manifest.parts,
+            "knowledge": line.knowledge_sha256 is not None,
             "promise": line.promise,
             "folder": str(line.folder),
         }

@@ -15,7 +15,7 @@ from experts.decision import DecisionMaker, Wording
 from experts.decoder.encoder import Features
 from experts.errors import ImageError
 from experts.evidence import Evidence, Inspection, Versions
-from experts.images import ImageSource, Picture, read_picture
+from experts.images import ImageSource, Picture, read_picture, source_name
 from experts.knowledge import KnowledgeGuide
 from experts.reasoning import ReasoningExpert
 
@@ -51,11 +51,10 @@ class Inspector:
         self.line = line
         self._experts = _experts_of(line)
         self._graph = build_graph(self._experts)
-        knowledge = line.knowledge_sha256
         self._versions = {
             "line": line.name,
             "line_sha256": line.sha256,
-            "knowledge_sha256": knowledge,
+            "knowledge_sha256": line.knowledge_sha256,
             "encoder": line.encoder.name,
             "weights_sha256": line.encoder.weights_sha256,
             "echo": __version__,
@@ -90,8 +89,7 @@ class Inspector:
             try:
                 picture = read_picture(source)
             except ImageError as error:
-                name, _, reason = str(error).partition(": ")
-                results.append(Failure(image=name, error=f"{name}: {reason}"))
+                results.append(Failure(image=source_name(source), error=str(error)))
                 continue
             results.append(picture)
             read_ms.append((time.perf_counter() - start) * 1e3)

@@ -22,9 +22,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
 
 from echo import storage
+from echo.manifest import (
+    BANK,
+    EMBEDDINGS,
+    FORMAT_VERSION,
+    KNOWLEDGE,
+    MANIFEST,
+    EnrolledImage,
+    Manifest,
+    check_compatible,
+    read_manifest,
+)
 from echo.progress import Progress
 from echo.settings import lines_folder
 from experts.decoder.conformal import images_needed, smallest_p_value
@@ -44,45 +54,12 @@ if TYPE_CHECKING:
     from experts.decoder.memory_bank import MemoryBank
     from experts.reference import ReferenceExtractor
 
-FORMAT_VERSION = 1
 DEFAULT_ALPHA = 0.05
 MIN_IMAGES = 2
 THUMBNAIL_PX = 320
 ENCODE_BATCH = 8
 
-MANIFEST = "manifest.json"
-EMBEDDINGS = "embeddings.faiss"
-BANK = "bank.safetensors"
-KNOWLEDGE = "knowledge.yaml"
-
 PathLike = str | os.PathLike[str]
-
-
-class EnrolledImage(BaseModel):
-    """One normal image of a line: where it came from, and the hash of its pixels."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    path: str
-    sha256: str
-    thumbnail: str
-
-
-class Manifest(BaseModel):
-    """What a line's folder holds, and what made it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    format_version: int
-    echo_version: str
-    name: str
-    encoder: str
-    weights_sha256: str
-    alpha: float
-    seed: int
-    calibration_size: int
-    images: tuple[EnrolledImage, ...]
-    parts: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -192,8 +169,8 @@ class ProductLine:
                 f"no line {name!r} in {folder.parent}; {have}; "
                 f"enrol it: echo-iad enroll {name} FOLDER_OF_GOOD_IMAGES"
             )
-        manifest, digest = _read_manifest(folder)
-        _check_compatible(manifest, folder)
+        manifest, digest = read_manifest(folder)
+        check_compatible(manifest, folder)
         return cls(folder, manifest, digest)
 
     @staticmethod
@@ -202,7 +179,7 @@ class ProductLine:
         lines = []
         for folder in storage.folders(lines_folder(home)):
             try:
-                manifest, digest = _read_manifest(folder)
+                manifest, digest = read_manifest(folder)
             except LineError:
                 continue
             lines.append(ProductLine(folder, manifest, digest))
@@ -410,39 +387,3 @@ def _write_bank(path: Path, bank: MemoryBank) -> None:
         "extent_limit": np.array([bank.extent_limit], np.float32),
     }
     storage.write_bytes(path, save(tensors))
-
-
-def _read_manifest(folder: Path) -> tuple[Manifest, str]:
-    path = folder / MANIFEST
-    try:
-        raw = path.read_bytes()
-        version = _format_version(raw)
-        if version != FORMAT_VERSION:
-            raise IncompatibleLineError(
-                f"line {folder.name!r} has format version {version!r}, this Echo reads "
-                f"{FORMAT_VERSION}; enrol it again"
-            )
-        manifest = Manifest.model_validate_json(raw)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a valid manifest"
-        raise DamagedLineError(
-            f"line {folder.name!r} is damaged: {path}: {why}; enrol the line again"
-        ) from error
-    return manifest, hashlib.sha256(raw).hexdigest()
-
-
-def _format_version(raw: bytes) -> object:
-    import json
-
-    data = json.loads(raw)
-    return data.get("format_version") if isinstance(data, dict) else None
-
-
-def _check_compatible(manifest: Manifest, folder: Path) -> None:
-    from experts.decoder.encoder import encoder_names
-
-    if manifest.encoder not in encoder_names():
-        raise IncompatibleLineError(
-            f"line {folder.name!r} was made by the encoder {manifest.encoder!r}, which is not "
-            f"available (known: {', '.join(encoder_names())}); enrol it again"
-        )

@@ -17,6 +17,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
+# Wording only, no verdict rests on these: below this contrast (Weber's 2 % of the grey range) a
+# person sees neither dark nor bright, and what is three times as long as wide is called a line.
+VISIBLE_CONTRAST = 0.02
+LINE_ELONGATION = 3
+
 Verdict = Literal["accept", "reject", "review"]
 
 
@@ -144,12 +149,15 @@ class Region(Evidence):
     length_mm: float | None = None
     width_mm: float | None = None
 
+    # mypy supports no decorator on top of a property; pydantic's documentation says to ignore it.
     @computed_field  # type: ignore[prop-decorator]
     @property
     def looks(self) -> str:
-        """The region in plain words: ``dark spot``, ``bright line``, ``odd area``."""
-        tone = "dark" if self.contrast <= -0.02 else "bright" if self.contrast >= 0.02 else "odd"
-        elongated = self.length_px >= 3 * max(self.width_px, 1.0)
+        """The region in plain words: ``dark spot``, ``bright line``, ``odd spot``."""
+        tone = "odd"
+        if abs(self.contrast) >= VISIBLE_CONTRAST:
+            tone = "dark" if self.contrast < 0 else "bright"
+        elongated = self.length_px >= LINE_ELONGATION * self.width_px
         return f"{tone} {'line' if elongated else 'spot'}"
 
 

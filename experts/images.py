@@ -68,7 +68,7 @@ def read_picture(source: ImageSource) -> Picture:
     Raises:
         ImageError: With the file's name, what is wrong and what to do.
     """
-    name = _name_of(source)
+    name = source_name(source)
     try:
         rgb = _rgb_of(source)
     except ImageError as error:
@@ -83,7 +83,8 @@ def read_picture(source: ImageSource) -> Picture:
     return Picture(name, rgb)
 
 
-def _name_of(source: ImageSource) -> str:
+def source_name(source: ImageSource) -> str:
+    """How an image is called: its path, or ``image``, ``array``, ``bytes``."""
     if isinstance(source, str | os.PathLike):
         return os.fspath(source)
     if isinstance(source, Image.Image):

@@ -1,0 +1,89 @@
+"""A line's manifest: what its folder holds, what made it, and a hash of every part."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from experts.decoder.encoder import encoder_names
+from experts.errors import DamagedLineError, IncompatibleLineError
+
+FORMAT_VERSION = 1
+
+MANIFEST = "manifest.json"
+EMBEDDINGS = "embeddings.faiss"
+BANK = "bank.safetensors"
+KNOWLEDGE = "knowledge.yaml"
+
+
+class EnrolledImage(BaseModel):
+    """One normal image of a line: where it came from, and the hash of its pixels."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: str
+    sha256: str
+    thumbnail: str
+
+
+class Manifest(BaseModel):
+    """What a line's folder holds, and what made it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    echo_version: str
+    name: str
+    encoder: str
+    weights_sha256: str
+    alpha: float
+    seed: int
+    calibration_size: int
+    images: tuple[EnrolledImage, ...]
+    parts: dict[str, str]
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, str]:
+    """Read a line's manifest and hash it.
+
+    Raises:
+        DamagedLineError: If it is missing or unreadable.
+        IncompatibleLineError: If it has another format version.
+    """
+    path = folder / MANIFEST
+    try:
+        raw = path.read_bytes()
+        version = _format_version(raw)
+        if version != FORMAT_VERSION:
+            raise IncompatibleLineError(
+                f"line {folder.name!r} has format version {version!r}, this Echo reads "
+                f"{FORMAT_VERSION}; enrol it again"
+            )
+        manifest = Manifest.model_validate_json(raw)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a valid manifest"
+        raise DamagedLineError(
+            f"line {folder.name!r} is damaged: {path}: {why}; enrol the line again"
+        ) from error
+    return manifest, hashlib.sha256(raw).hexdigest()
+
+
+def _format_version(raw: bytes) -> object:
+    data = json.loads(raw)
+    return data.get("format_version") if isinstance(data, dict) else None
+
+
+def check_compatible(manifest: Manifest, folder: Path) -> None:
+    """Make sure that the line's encoder is available.
+
+    Raises:
+        IncompatibleLineError: If not.
+    """
+    if manifest.encoder not in encoder_names():
+        raise IncompatibleLineError(
+            f"line {folder.name!r} was made by the encoder {manifest.encoder!r}, which is not "
+            f"available (known: {', '.join(encoder_names())}); enrol it again"
+        )
