@@ -19,8 +19,6 @@ from experts.images import ImageSource, Picture, read_picture, source_name
 from experts.knowledge import KnowledgeGuide
 from experts.reasoning import ReasoningExpert
 
-BATCH_SIZE = 8
-
 
 class Failure(Evidence):
     """An image that could not be inspected, among others that could.
@@ -78,7 +76,7 @@ class Inspector:
         An image that cannot be read yields a ``Failure`` in its place; the others go on.
         """
         sources = iter(images)
-        while batch := list(islice(sources, BATCH_SIZE)):
+        while batch := list(islice(sources, self.line.encoder.batch_size)):
             yield from self._inspect_batch(batch)
 
     def _inspect_batch(self, batch: Sequence[ImageSource]) -> Iterator[Inspection | Failure]:

@@ -57,7 +57,6 @@ if TYPE_CHECKING:
 DEFAULT_ALPHA = 0.05
 MIN_IMAGES = 2
 THUMBNAIL_PX = 320
-ENCODE_BATCH = 8
 
 PathLike = str | os.PathLike[str]
 
@@ -336,8 +335,8 @@ def _read_and_encode(
     features: list[Features] = []
     (staging / "thumbnails").mkdir()
     with bars.task("Reading and encoding", len(sources)) as advance:
-        for start in range(0, len(sources), ENCODE_BATCH):
-            pictures = [read_picture(s) for s in sources[start : start + ENCODE_BATCH]]
+        for start in range(0, len(sources), model.batch_size):
+            pictures = [read_picture(s) for s in sources[start : start + model.batch_size]]
             features += model.encode(pictures)
             for picture in pictures:
                 number = len(enrolled) + 1

@@ -47,8 +47,7 @@ class Picture:
     @cached_property
     def grey_HW(self) -> NDArray[np.float32]:
         """Luma by ITU-R BT.601, float32, 0 to 1."""
-        weights = np.array([0.299, 0.587, 0.114], np.float32) / 255
-        return np.asarray(self.rgb_HW3.astype(np.float32) @ weights, np.float32)
+        return np.asarray(Image.fromarray(self.rgb_HW3).convert("L"), np.float32) / np.float32(255)
 
     @cached_property
     def sha256(self) -> str:

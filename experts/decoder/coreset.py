@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 # How many of the farthest points are brought up to date together. Speed only, not the result.
@@ -40,7 +41,11 @@ def squared_distances(
     """Squared Euclidean distance of every point to every other, (N, M), never negative."""
     norms_N = np.einsum("nc,nc->n", points_NC, points_NC)
     norms_M = np.einsum("mc,mc->m", others_MC, others_MC)
-    distances: NDArray[np.float32] = points_NC @ others_MC.T
+    # All matrix products go through torch: numpy's own threads would go on spinning for a while
+    # after each, and take the cores away from the encoder's.
+    distances: NDArray[np.float32] = torch.mm(
+        torch.from_numpy(points_NC), torch.from_numpy(others_MC).T
+    ).numpy()
     distances *= -2
     distances += norms_N[:, None]
     distances += norms_M[None, :]

@@ -50,6 +50,9 @@ class EfficientNetEncoder:
     weights_sha256 = WEIGHTS_SHA256
     embedding_dim = LAYER_CHANNELS[-1]
     patch_dim = sum(LAYER_CHANNELS)
+    # Larger batches are slower on a CPU: their activations no longer fit the caches, and the
+    # allocator returns blocks above 32 MB to the system after each use.
+    batch_size = 4
 
     def __init__(self) -> None:
         self._net = _load_network()

@@ -40,12 +40,14 @@ class Encoder(Protocol):
         weights_sha256: Of the weights; a line is refused if they differ.
         embedding_dim: Length of the embedding.
         patch_dim: Length of a patch feature.
+        batch_size: How many pictures it encodes best at once.
     """
 
     name: str
     weights_sha256: str
     embedding_dim: int
     patch_dim: int
+    batch_size: int
 
     def encode(self, pictures: Sequence[Picture]) -> list[Features]:
         """Encode a batch of pictures, of any sizes, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -18,7 +19,7 @@ MAX_REGIONS = 20
 
 
 @lru_cache(maxsize=32)
-def _interpolation(size: int, patches: int, stride: float, centre: float) -> FloatArray:
+def _interpolation(size: int, patches: int, stride: float, centre: float) -> torch.Tensor:
     """Matrix (size, patches) that interpolates linearly between patch centres, flat outside."""
     position = (np.arange(size) - centre) / stride
     position = position.clip(0, patches - 1)
@@ -29,8 +30,7 @@ def _interpolation(size: int, patches: int, stride: float, centre: float) -> Flo
     matrix[rows, lower] = 1 - weight
     if patches > 1:
         matrix[rows, lower + 1] = weight
-    matrix.flags.writeable = False
-    return matrix
+    return torch.from_numpy(matrix)
 
 
 def upsample(
@@ -43,7 +43,10 @@ def upsample(
     rows, columns = patch_scores_HW.shape
     vertical = _interpolation(image_size_HW[0], rows, stride_px[0], centre_px[0])
     horizontal = _interpolation(image_size_HW[1], columns, stride_px[1], centre_px[1])
-    return np.asarray(vertical @ patch_scores_HW @ horizontal.T, np.float32)
+    # In torch and not in numpy for the same reason as `squared_distances`.
+    patches_hw = torch.tensor(patch_scores_HW, dtype=torch.float32)
+    scores_HW = vertical @ patches_hw @ horizontal.T
+    return np.asarray(scores_HW.numpy(), np.float32)
 
 
 def find_regions(
@@ -121,8 +124,8 @@ def extents(mask_HW: BoolArray) -> tuple[float, float]:
     """Length along the main axis and width across it, in pixels, of a mask's pixels."""
     yx_N2 = np.argwhere(mask_HW).astype(np.float64)
     centred_N2 = yx_N2 - yx_N2.mean(axis=0)
-    axes = np.linalg.eigh(centred_N2.T @ centred_N2)[1]
-    along = np.ptp(centred_N2 @ axes, axis=0) + 1  # a pixel is one pixel wide
+    axes_22 = np.linalg.eigh(np.einsum("ni,nj->ij", centred_N2, centred_N2))[1]
+    along = np.ptp(np.einsum("ni,ij->nj", centred_N2, axes_22), axis=0) + 1  # a pixel is 1 px wide
     return float(max(along)), float(min(along))
 
 
