@@ -345,7 +345,9 @@ def test_the_hash_depends_on_the_shape() -> None:
 def test_grey_is_the_luma() -> None:
     pixels = np.zeros((SIDE, SIDE, 3), np.uint8)
     pixels[0, :4] = [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]]
-    assert read_picture(pixels).grey_HW[0, :4] == pytest.approx([0.299, 0.587, 0.114, 1])
+    assert read_picture(pixels).grey_HW[0, :4] == pytest.approx(
+        [0.299, 0.587, 0.114, 1], abs=1 / 255
+    )
 
 
 def files_in(folder: Path, *names: str) -> list[Path]:

