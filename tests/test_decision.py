@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experts.decision import DecisionMaker, Wording, describe, is_beyond_all, is_suspicious
@@ -289,6 +289,7 @@ maybe_checks = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(anomalies, st.integers(0, 3), maybe_checks, st.floats(0.001, 0.6))
 def test_what_holds_for_every_decision(
     anomaly: AnomalyMap, places: int, checks: list[ClauseCheck], alpha: float

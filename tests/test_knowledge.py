@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from experts.decision import DecisionMaker, Wording
@@ -325,6 +325,7 @@ def guide(tmp_path_factory: pytest.TempPathFactory) -> KnowledgeGuide:
     return KnowledgeGuide(load_knowledge(path))
 
 
+@settings(deadline=None)
 @given(walks=st.lists(steps, min_size=1, max_size=4), longer=st.integers(0, 4), more=steps)
 @example(walks=[[(0, 1), (1, 0)] * 8], longer=0, more=[(-1, 0)] * 8)
 def test_more_defect_never_mends_a_clause_nor_a_verdict(
