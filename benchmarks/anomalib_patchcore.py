@@ -1,10 +1,10 @@
 """Enrols images with anomalib's PatchCore and prints seconds and bank size as JSON.
 
-Run by ``benchmarks.enrolment``, which lists the images on the standard input, in an environment that has anomalib and not Echo. anomalib's own
-model does the work, without its training loop around it, so nothing is counted against it but
-features and coreset. Network, input size and patch grid are those of Echo's embedded encoder; of
-its layers anomalib can take the fourth and sixth, 432 channels beside Echo's 384. The weights stay
-random, which takes the same time.
+Run by ``benchmarks.enrolment``, which lists the images on the standard input, in an environment
+that has anomalib and not Echo. anomalib's own model does the work, without its training loop around
+it, so nothing is counted against it but features and coreset. Network, input size and patch grid
+are those of Echo's embedded encoder; of its layers anomalib can take the fourth and sixth, 432
+channels beside Echo's 384. The weights stay random, which takes the same time.
 """
 
 from __future__ import annotations

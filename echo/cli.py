@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -50,17 +49,13 @@ def main() -> int:
     # Pillow's size limit is an error here, never a warning on the user's screen.
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
-        code = app(standalone_mode=False)
+        app()
     except EchoError as error:
         typer.echo(f"echo-iad: {error}", err=True)
         return 2
-    except click.ClickException as error:
-        error.show()
-        return 2
-    except (click.Abort, KeyboardInterrupt):
-        typer.echo("echo-iad: interrupted", err=True)
-        return 130
-    return code if isinstance(code, int) else 0
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else 0
+    return 0
 
 
 @app.command(epilog="Example: echo-iad enroll washer photos/good --knowledge knowledge/washer.yaml")
@@ -71,13 +66,15 @@ def enroll(
     ],
     knowledge: Annotated[Path | None, typer.Option(help="The line's knowledge file.")] = None,
     alpha: Annotated[float, typer.Option(help="Highest false-reject rate allowed.")] = 0.05,
-    seed: Annotated[int, typer.Option(help="Of the choice of seed images.")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the choice of seed images.", min=0)] = 0,
     home: Home = None,
 ) -> None:
     """Learn a product line from images of good parts."""
     from echo.line import ProductLine
+    from experts.images import find_images
 
-    line = ProductLine.enroll(name, _sources(images), knowledge, alpha=alpha, seed=seed, home=home)
+    sources = [source for given in images for source in find_images(given)]
+    line = ProductLine.enroll(name, sources, knowledge, alpha=alpha, seed=seed, home=home)
     count = len(line.manifest.images)
     _out().print(f"Enrolled {name} from {count} images: {line.promise}.", highlight=False)
     _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
@@ -147,7 +144,7 @@ def inspect(
         _out().print(_results_table(inspections))
     if writer is not None:
         page = writer.finish([f.error for f in failures])
-        Console(stderr=True).print(f"Report: {page}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
     if failures:
         raise typer.Exit(2)
     if any(r.verdict != "accept" for r in inspections):

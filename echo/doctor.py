@@ -79,7 +79,7 @@ def _lines(home: Path | None) -> Finding:
 
     folder = lines_folder(home)
     existing = next(p for p in (folder, *folder.parents) if p.exists())
-    if not os.access(existing, os.W_OK):
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
         return Finding(
             subject="lines",
             ok=False,

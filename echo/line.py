@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from experts.reference import ReferenceExtractor
 
 DEFAULT_ALPHA = 0.05
+MIN_ALPHA = 1e-6
 MIN_IMAGES = 2
 THUMBNAIL_PX = 320
 
@@ -113,15 +114,20 @@ class ProductLine:
             progress: Show progress bars; by default if the terminal can show them.
 
         Raises:
-            EnrolError: If there are too few images or alpha is out of range.
+            EnrolError: If there are too few images, or alpha or seed is out of range.
             ImageError: If an image cannot be read.
             KnowledgeError: If the knowledge file is at fault.
             LineError: If the name or the folder cannot be used.
             WeightsError: If the encoder's weights are missing.
         """
         _check_name(name)
-        if not 0 < alpha < 1:
-            raise EnrolError(f"alpha is {alpha!r}; expected a false-reject rate such as 0.05")
+        if not MIN_ALPHA <= alpha < 1:
+            raise EnrolError(
+                f"alpha is {alpha!r}; expected a false-reject rate from {MIN_ALPHA} to below 1, "
+                "such as 0.05"
+            )
+        if seed < 0:
+            raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_knowledge(knowledge)
         sources = find_images(images)
         _check_count(len(sources), alpha)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
@@ -13,11 +14,15 @@ import numpy as np
 from jinja2 import Environment
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
 
 from echo.storage import write_bytes
+from experts.errors import DamagedLineError
 from experts.evidence import AnomalyMap, Inspection
 from experts.images import read_picture
 
+# Marks the pictures, so that a report never overwrites what it did not write.
+SOFTWARE = "echo-iad"
 PANEL_PX = 360
 CAPTION_PX = 26
 GAP_PX = 8
@@ -33,8 +38,7 @@ def draw_inspection(inspection: Inspection, image: NDArray[np.uint8]) -> Image.I
         image: The upright image, uint8 (H, W, 3).
     """
     reference = inspection.references[0]
-    with Image.open(reference.thumbnail) as thumbnail:
-        normal = thumbnail.convert("RGB")
+    normal = _open_thumbnail(reference.thumbnail, inspection.versions.line)
     panels = [
         (f"input: {inspection.verdict}", _fit(Image.fromarray(image))),
         (f"anomaly map, p = {inspection.anomaly.p_value:.2g}", _overlay(inspection, image)),
@@ -51,6 +55,17 @@ def draw_inspection(inspection: Inspection, image: NDArray[np.uint8]) -> Image.I
         draw.text((left, 5), caption, fill=colour, font=font)
         sheet.paste(panel, (left + (PANEL_PX - panel.width) // 2, CAPTION_PX))
     return sheet
+
+
+def _open_thumbnail(path: Path, line: str) -> Image.Image:
+    try:
+        with Image.open(path) as thumbnail:
+            return thumbnail.convert("RGB")
+    except OSError as error:
+        why = error.strerror or "not a readable picture"
+        raise DamagedLineError(
+            f"line {line!r} is damaged: {path}: {why}; enrol the line again"
+        ) from error
 
 
 def _fit(image: Image.Image) -> Image.Image:
@@ -86,6 +101,17 @@ def _heat(anomaly: AnomalyMap, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blended
 
 
+def _is_ours(path: Path) -> bool:
+    """Whether a picture may go there: nothing is there yet, or a picture of an earlier report."""
+    if not path.exists():
+        return True
+    try:
+        with Image.open(path) as image:
+            return image.info.get("Software") == SOFTWARE
+    except OSError:
+        return False
+
+
 class ReportWriter:
     """Writes one PNG per inspection as it comes, and the page at the end.
 
@@ -98,7 +124,7 @@ class ReportWriter:
         self._folder = folder
         self._title = title
         self._rows: list[tuple[Inspection, str]] = []
-        self._names: Counter[str] = Counter()
+        self._names: set[str] = set()
 
     def add(self, inspection: Inspection) -> Path:
         """Draw one inspection; returns the picture's path.
@@ -109,7 +135,9 @@ class ReportWriter:
         """
         sheet = draw_inspection(inspection, read_picture(inspection.image).rgb_HW3)
         buffer = io.BytesIO()
-        sheet.save(buffer, "PNG")
+        mark = PngInfo()
+        mark.add_text("Software", SOFTWARE)
+        sheet.save(buffer, "PNG", pnginfo=mark)
         path = self._folder / self._free_name(inspection)
         write_bytes(path, buffer.getvalue())
         small = io.BytesIO()
@@ -118,10 +146,14 @@ class ReportWriter:
         return path
 
     def _free_name(self, inspection: Inspection) -> str:
+        """A name that no other picture of this report has, and no file that Echo did not write."""
         stem = Path(inspection.image).stem or "image"
-        self._names[stem] += 1
-        count = self._names[stem]
-        return f"{stem}.png" if count == 1 else f"{stem}-{count}.png"
+        numbered = (f"{stem}-{count}.png" for count in itertools.count(2))
+        for name in itertools.chain([f"{stem}.png"], numbered):
+            if name not in self._names and _is_ours(self._folder / name):
+                self._names.add(name)
+                return name
+        raise AssertionError("numbers do not end")
 
     def finish(self, failures: Sequence[str] = ()) -> Path:
         """Write ``report.html``, which needs no other file; returns its path."""

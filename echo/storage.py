@@ -48,9 +48,10 @@ def replace_folder(folder: Path) -> Iterator[Path]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with _lock(folder):
             _restore(folder)
-            for left_over in folder.parent.glob(f".{folder.name}.new-*"):
+            for left_over in folder.parent.glob(f".{folder.name}~new-*"):
                 shutil.rmtree(left_over, ignore_errors=True)
-            staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}.new-", dir=folder.parent))
+            # No line's name holds a tilde, so this is never another line's folder.
+            staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}~new-", dir=folder.parent))
             try:
                 staging.chmod(0o755)
                 yield staging

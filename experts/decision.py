@@ -118,19 +118,32 @@ def describe(region: Region) -> str:
     """A region in words: looks, size and place."""
     article = "an" if region.looks.startswith("odd") else "a"
     if region.length_mm is not None and region.width_mm is not None:
-        size = f"{region.length_mm:.2g} × {region.width_mm:.2g} mm"
+        size = f"{in_words(region.length_mm, 2)} × {in_words(region.width_mm, 2)} mm"
     else:
         size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
     where = "in the" if region.place == "centre" else "at the"
     return f"{article} {region.looks} of about {size} {where} {region.place}"
 
 
+def in_words(value: float, digits: int) -> str:
+    """A number with ``digits`` significant digits, and never an exponent for a large one."""
+    return f"{value:.{digits}g}" if value < 10**digits else f"{value:.0f}"
+
+
+def measured_in_words(check: ClauseCheck) -> str:
+    """The measured value with its unit, and enough digits to tell it from the limit."""
+    limit = f"{check.clause.maximum:g}"
+    texts = (in_words(check.measured, digits) for digits in range(3, 9))
+    shown = next((t for t in texts if t != limit or check.within), f"just over {limit}")
+    return shown + check.clause.unit_in_words
+
+
 def _broken_in_words(check: ClauseCheck) -> str:
     clause = check.clause
     if clause.maximum == 0:
         return f"clause `{clause.id}` allows none"
-    unit = f" {clause.unit.replace('2', '²')}" if clause.unit else ""
-    return f"clause `{clause.id}` allows {clause.allows}, measured {check.measured:.3g}{unit}"
+    measured = measured_in_words(check)
+    return f"clause `{clause.id}` allows {clause.allows}, measured {measured}"
 
 
 def _gravity(check: ClauseCheck) -> tuple[int, float]:

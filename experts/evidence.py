@@ -13,7 +13,15 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, computed_field
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    computed_field,
+    model_validator,
+)
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -126,8 +134,8 @@ class Region(Evidence):
         box_xyxy: Pixels: left, top, right, bottom; right and bottom are exclusive.
         mask: bool, the region inside its box, shape (bottom − top, right − left).
         area_px: Number of pixels.
-        length_px: Extent along the region's main axis.
-        width_px: Extent across it.
+        length_px: Maximum Feret diameter: the largest extent in any direction.
+        width_px: Minimum Feret diameter: the smallest extent in any direction.
         peak_score: Highest map value inside.
         place: In words, for example ``top left``.
         contrast: Grey level inside less that of the surrounding, −1 to 1.
@@ -148,6 +156,14 @@ class Region(Evidence):
     area_mm2: float | None = None
     length_mm: float | None = None
     width_mm: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_looks(cls, value: Any) -> Any:
+        """Drop what is computed, so that a region can be read back from its own JSON."""
+        return (
+            {k: v for k, v in value.items() if k != "looks"} if isinstance(value, dict) else value
+        )
 
     # mypy supports no decorator on top of a property; pydantic's documentation says to ignore it.
     @computed_field  # type: ignore[prop-decorator]
@@ -185,11 +201,16 @@ class Clause(Evidence):
     line: int
 
     @property
+    def unit_in_words(self) -> str:
+        """The unit as it follows a number: `` mm²``; empty for a count."""
+        return f" {self.unit.replace('2', '²')}" if self.unit else ""
+
+    @property
     def allows(self) -> str:
         """The limit in words, for example ``at most 3`` or ``none``."""
         if self.quantity == "count":
             return "none" if self.maximum == 0 else f"at most {self.maximum:g}"
-        return f"{self.quantity} up to {self.maximum:g} {self.unit}"
+        return f"{self.quantity} up to {self.maximum:g}{self.unit_in_words}"
 
 
 class ClauseCheck(Evidence):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +87,8 @@ def read_picture(source: ImageSource) -> Picture:
 def source_name(source: ImageSource) -> str:
     """How an image is called: its path, or ``image``, ``array``, ``bytes``."""
     if isinstance(source, str | os.PathLike):
-        return os.fspath(source)
+        # Names that are not UTF-8 must still be printable, and fit into JSON.
+        return os.fsencode(source).decode("utf-8", "backslashreplace")
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or "image"
     return "bytes" if isinstance(source, bytes) else "array"
@@ -95,27 +98,42 @@ def _rgb_of(source: ImageSource) -> NDArray[np.uint8]:
     if isinstance(source, np.ndarray):
         return _array_to_rgb(source)
     if isinstance(source, Image.Image):
-        return _pil_to_rgb(source)
+        with _reading():
+            return _pil_to_rgb(source)
     if isinstance(source, bytes):
         return _decode(io.BytesIO(source), empty=not source)
     if not isinstance(source, str | os.PathLike):
         raise ImageError(
             f"expected a path, PIL image, numpy array or bytes, got {type(source).__name__}"
         )
-    path = Path(source)
-    if path.is_dir():
+    return _read_file(Path(source))
+
+
+def _read_file(path: Path) -> NDArray[np.uint8]:
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageError("there is no such file; check the path") from error
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"cannot be opened ({why}); check the path") from error
+    if stat.S_ISDIR(status.st_mode):
         raise ImageError("is a folder; name an image file in it")
-    if not path.exists():
-        raise ImageError("there is no such file; check the path")
-    return _decode(path, empty=path.stat().st_size == 0)
+    return _decode(path, empty=status.st_size == 0)
 
 
 def _decode(stream: Path | io.BytesIO, *, empty: bool) -> NDArray[np.uint8]:
     if empty:
         raise ImageError("the file is empty (0 bytes); export it again")
+    with _reading(), Image.open(stream) as image:
+        return _pil_to_rgb(image)
+
+
+@contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Turn what Pillow raises while it opens or decodes into one clear sentence."""
     try:
-        with Image.open(stream) as image:
-            return _pil_to_rgb(image)
+        yield
     except UnidentifiedImageError as error:
         raise ImageError(
             "not an image that can be read; use PNG, JPEG, TIFF, BMP, PGM or WebP"
@@ -140,7 +158,7 @@ def _pil_to_rgb(image: Image.Image) -> NDArray[np.uint8]:
     if image.mode.startswith("I") or image.mode == "F":
         return _array_to_rgb(_full_range(np.asarray(image)))
     if image.mode in {"LA", "La", "PA", "RGBA", "RGBa"} or "transparency" in image.info:
-        rgba = image.convert("RGBA")
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return np.array(image.convert("RGB"))
 
@@ -178,7 +196,7 @@ def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
         return np.ascontiguousarray(array)
     if array.dtype == np.bool_:
         return np.where(array, np.uint8(255), np.uint8(0))
-    if array.dtype == np.uint16:
+    if array.dtype.kind == "u" and array.dtype.itemsize == 2:  # of either byte order
         return np.rint(array / 257.0).astype(np.uint8)
     if array.dtype.kind != "f":
         raise ImageError(f"expected uint8, uint16, bool or float pixels, got {array.dtype}")
@@ -199,9 +217,11 @@ def find_images(images: str | os.PathLike[str] | Iterable[ImageSource]) -> list[
     """
     if not isinstance(images, str | os.PathLike):
         return list(images)
+    if not os.fspath(images):
+        raise ImageError("'' is no path; expected a folder, a file or a pattern")
     path = Path(images)
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if _is_image_file(p))
+        found = sorted(p for p in path.rglob("*") if _is_image_file(p) and not _is_hidden(p, path))
         if not found:
             raise ImageError(
                 f"{path}: the folder holds no image ({', '.join(sorted(IMAGE_SUFFIXES))})"
@@ -217,14 +237,18 @@ def find_images(images: str | os.PathLike[str] | Iterable[ImageSource]) -> list[
 
 
 def _is_image_file(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return path.suffix.lower() in IMAGE_SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
 
 
 def _glob(pattern: Path) -> list[Path]:
     anchor = Path(pattern.anchor or ".")
     relative = str(pattern.relative_to(pattern.anchor)) if pattern.anchor else str(pattern)
     try:
-        return sorted(p for p in anchor.glob(relative) if _is_image_file(p))
+        found = (p for p in anchor.glob(relative) if not p.name.startswith("."))
+        return sorted(p for p in found if _is_image_file(p))
     except (ValueError, NotImplementedError):
         return []

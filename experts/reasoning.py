@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experts.decision import describe, is_beyond_all
+from experts.decision import describe, is_beyond_all, measured_in_words
 from experts.evidence import AnomalyMap, ClauseCheck, Reference, Region, Step
 from experts.knowledge import Knowledge
 
@@ -42,10 +42,11 @@ class ReasoningExpert:
 def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
     n = anomaly.calibration_size
     above = round(anomaly.p_value * (n + 1)) - 1
+    verb = "score" if above > 1 else "scores"
     rank = "none of" if is_beyond_all(anomaly) else f"{above} of"
     return Step(
         looked_at="the image beside the normal images",
-        found=f"It scores {anomaly.score:.3f}; {rank} the {n} normal ones scores that high, "
+        found=f"It scores {anomaly.score:.3f}; {rank} the {n} normal ones {verb} that high, "
         f"so p = {anomaly.p_value:.2g}.",
         evidence_ids=("anomaly", *(r.id for r in references)),
     )
@@ -63,10 +64,9 @@ def _examine(region: Region, anomaly: AnomalyMap) -> Step:
 
 def _weigh_clause(check: ClauseCheck) -> Step:
     clause = check.clause
-    unit = f" {clause.unit.replace('2', '²')}" if clause.unit else ""
     return Step(
         looked_at=f"clause {clause.id} ({clause.source}, line {clause.line})",
         found=f"If this is {clause.defect}: allowed is {clause.allows}, measured "
-        f"{check.measured:.3g}{unit}; {'within' if check.within else 'not within'} the limit.",
+        f"{measured_in_words(check)}; {'within' if check.within else 'not within'} the limit.",
         evidence_ids=(check.id, *check.region_ids),
     )

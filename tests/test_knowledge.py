@@ -199,15 +199,15 @@ def test_a_limit_is_a_finite_number_from_zero(washer: Path, number: str) -> None
     [
         ("a: [", "1: not valid YAML: expected the node content, but found '<stream end>'"),
         ("product: a\nnormal: b: c", "2: not valid YAML: mapping values are not allowed here"),
-        ("", " expected fields such as 'product:' and 'defects:', got NoneType"),
+        ("", " expected fields such as 'product:' and 'defects:', got nothing"),
         (
             "- product: washer",
-            " expected fields such as 'product:' and 'defects:', got CommentedSeq",
+            " expected fields such as 'product:' and 'defects:', got a list",
         ),
         ("a: &x 1\nb: *x", " uses a YAML alias (*name); write the text out instead"),
         ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document"),
-        ("[" * 600 + "]" * 600, " not valid YAML: RecursionError"),
-        ("product: 2020-99-99", " not valid YAML: ValueError"),
+        ("[" * 600 + "]" * 600, " is nested more than 20 levels deep; write it flatter"),
+        ("product: 2020-99-99", " not valid YAML: month must be in 1..12"),
         (
             "product: a\nnormal: b\nproduct: c",
             '3: not valid YAML: found duplicate key "product" with value "c" (original value: "a")',

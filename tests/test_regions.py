@@ -132,6 +132,17 @@ def test_extents_of_a_turned_rectangle(angle: float) -> None:
     assert width == pytest.approx(17, abs=2)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_extents_equal_those_of_every_pixel_in_every_direction(seed: int) -> None:
+    mask = np.random.default_rng(seed).random((7, 11)) < 0.15
+    spans = []
+    for degree in range(180):
+        turn = math.radians(degree)
+        along = [x * math.cos(turn) + y * math.sin(turn) for y, x in np.argwhere(mask).tolist()]
+        spans.append(max(along) - min(along) + 1)
+    assert extents(mask) == pytest.approx((max(spans), min(spans)))
+
+
 def test_one_pixel_is_one_by_one() -> None:
     assert extents(np.ones((1, 1), bool)) == (1.0, 1.0)
 
@@ -154,8 +165,11 @@ def test_measures_in_mm_and_contrast() -> None:
     grey = np.full((50, 50), 0.8, np.float32)
     grey[20:24, 10:30] = 0.3
     region = measure_region("region-1", np.ones((4, 20), bool), (10, 20), 1.0, grey, mm_per_px=0.5)
-    assert (region.length_px, region.width_px, region.area_px) == (20, 4, 80)
-    assert (region.length_mm, region.width_mm, region.area_mm2) == (10, 2, 20)
+    diagonal = math.hypot(19, 3) + 1
+    assert region.length_px == pytest.approx(diagonal, abs=0.01)
+    assert region.length_mm == pytest.approx(diagonal / 2, abs=0.01)
+    assert (region.width_px, region.width_mm) == (4, 2)
+    assert (region.area_px, region.area_mm2) == (80, 20)
     assert region.contrast == pytest.approx(-0.5)
     assert region.looks == "dark line"
     assert region.place == "centre"

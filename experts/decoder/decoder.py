@@ -6,7 +6,7 @@ import torch
 
 from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
-from experts.decoder.memory_bank import MemoryBank, image_score
+from experts.decoder.memory_bank import ROUNDING, MemoryBank, image_score
 from experts.evidence import AnomalyMap
 
 
@@ -16,7 +16,7 @@ class AnomalyDecoder:
     def __init__(self, bank: MemoryBank, alpha: float, encoder: str) -> None:
         self._bank = bank
         self._encoder = encoder
-        self._limit = upper_limit(bank.calibration_peaks_n, alpha)
+        self._limit = max(upper_limit(bank.calibration_peaks_n, alpha), ROUNDING)
         patches_MC = torch.from_numpy(bank.patches_MC)
         self._patches_CM = patches_MC.T.contiguous()
         self._norms_M = (patches_MC**2).sum(dim=1)

@@ -45,6 +45,8 @@ MIN_SEED_SHARE = 0.2
 # With fewer images the bank holds most patches anyway, and each image is worth more in calibration.
 MIN_IMAGES_FOR_SEED = 100
 TOP_SHARE = 0.01
+# Squared distances between features of length 1 to 2 are right to about a millionth.
+ROUNDING = 1e-5
 
 
 @dataclass(frozen=True)
@@ -65,10 +67,14 @@ class MemoryBank:
 
 
 def image_score(patch_scores: FloatArray) -> float:
-    """Mean of the highest ``TOP_SHARE`` of the patch scores, at least one patch."""
+    """Mean of the highest ``TOP_SHARE`` of the patch scores, at least one patch.
+
+    What is only rounding counts as 0, so that equal images score equally.
+    """
     flat = patch_scores.ravel()
     count = max(1, round(TOP_SHARE * flat.size))
-    return float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
+    score = float(np.partition(flat, flat.size - count)[-count:].mean(dtype=np.float64))
+    return score if score > ROUNDING else 0.0
 
 
 def build_bank(

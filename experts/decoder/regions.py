@@ -121,12 +121,20 @@ def measure_region(
 
 
 def extents(mask_HW: BoolArray) -> tuple[float, float]:
-    """Length along the main axis and width across it, in pixels, of a mask's pixels."""
-    yx_N2 = np.argwhere(mask_HW).astype(np.float64)
-    centred_N2 = yx_N2 - yx_N2.mean(axis=0)
-    axes_22 = np.linalg.eigh(np.einsum("ni,nj->ij", centred_N2, centred_N2))[1]
-    along = np.ptp(np.einsum("ni,ij->nj", centred_N2, axes_22), axis=0) + 1  # a pixel is 1 px wide
-    return float(max(along)), float(min(along))
+    """Maximum and minimum Feret diameter of a mask in pixels, to one degree.
+
+    Unlike extents along the main axes, neither ever shrinks when the mask grows.
+    """
+    rows_N = np.flatnonzero(mask_HW.any(axis=1))
+    first_N = mask_HW[rows_N].argmax(axis=1)
+    last_N = mask_HW.shape[1] - 1 - mask_HW[rows_N, ::-1].argmax(axis=1)
+    # The farthest pixel in any direction is the first or the last of its row.
+    y_K, x_K = np.tile(rows_N, 2), np.concatenate([first_N, last_N])
+    angles_A = np.radians(np.arange(180))
+    along_AK = np.sin(angles_A)[:, None] * y_K + np.cos(angles_A)[:, None] * x_K
+    extents_A = np.ptp(along_AK, axis=1) + 1  # a pixel is one pixel wide
+    # Rounded, lest four pixels become 4.000000000000002 and break a limit of four.
+    return round(float(extents_A.max()), 6), round(float(extents_A.min()), 6)
 
 
 def place_in_words(box_xyxy: tuple[int, int, int, int], size_HW: tuple[int, int]) -> str:
