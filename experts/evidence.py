@@ -13,23 +13,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    computed_field,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
-# Wording only, no verdict rests on these: below this contrast (Weber's 2 % of the grey range) a
-# person sees neither dark nor bright, and what is three times as long as wide is called a line.
-VISIBLE_CONTRAST = 0.02
-LINE_ELONGATION = 3
-
 Verdict = Literal["accept", "reject", "review"]
 
 
@@ -138,6 +125,7 @@ class Region(Evidence):
         width_px: Minimum Feret diameter: the smallest extent in any direction.
         peak_score: Highest map value inside.
         place: In words, for example ``top left``.
+        looks: In words: ``dark``, ``bright`` or ``odd``, and ``spot``, ``line`` or ``area``.
         contrast: Grey level inside less that of the surrounding, −1 to 1.
         area_mm2: Area in mm², where the line has a scale.
         length_mm: Length in mm, where the line has a scale.
@@ -152,29 +140,11 @@ class Region(Evidence):
     width_px: float
     peak_score: float
     place: str
+    looks: str
     contrast: float
     area_mm2: float | None = None
     length_mm: float | None = None
     width_mm: float | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _without_looks(cls, value: Any) -> Any:
-        """Drop what is computed, so that a region can be read back from its own JSON."""
-        return (
-            {k: v for k, v in value.items() if k != "looks"} if isinstance(value, dict) else value
-        )
-
-    # mypy supports no decorator on top of a property; pydantic's documentation says to ignore it.
-    @computed_field  # type: ignore[prop-decorator]
-    @property
-    def looks(self) -> str:
-        """The region in plain words: ``dark spot``, ``bright line``, ``odd spot``."""
-        tone = "odd"
-        if abs(self.contrast) >= VISIBLE_CONTRAST:
-            tone = "dark" if self.contrast < 0 else "bright"
-        elongated = self.length_px >= LINE_ELONGATION * self.width_px
-        return f"{tone} {'line' if elongated else 'spot'}"
 
 
 class Clause(Evidence):

@@ -80,20 +80,33 @@ def flood(mask: NDArray[np.bool_], seed: tuple[int, int]) -> set[tuple[int, int]
     return found
 
 
+def walk_uphill(scores: FloatArray, y: int, x: int) -> tuple[int, int]:
+    while True:
+        around = [(y + i, x + j) for i in (-1, 0, 1) for j in (-1, 0, 1)]
+        inside = [(r, c) for r, c in around if 0 <= r < len(scores) and 0 <= c < len(scores[0])]
+        best = max(inside, key=lambda place: scores[place])
+        if scores[best] <= scores[y, x]:
+            return y, x
+        y, x = best
+
+
 def slow_regions(scores: FloatArray, limit: float, extent: float) -> list[set[tuple[int, int]]]:
     left = scores.copy()
+    every = [(y, x) for y in range(len(scores)) for x in range(len(scores[0]))]
+    peak_of = {place: walk_uphill(scores, *place) for place in every}
     regions: list[set[tuple[int, int]]] = []
-    while left.max() > limit and len(regions) < MAX_REGIONS:
-        y, x = divmod(int(left.argmax()), left.shape[1])
-        pixels = flood(left >= max(extent, left[y, x] / 2), (y, x))
-        regions.append(pixels)
-        for pixel in pixels:
-            left[pixel] = 0
-    return regions
+    for peak in sorted(set(peak_of.values()), key=lambda place: -scores[place]):
+        if left[peak] > limit:
+            pixels = flood(left >= max(extent, left[peak] / 2), peak)
+            regions.append(pixels)
+            for place in every:
+                if place in pixels or peak_of[place] in pixels:
+                    left[place] = 0
+    return regions[:MAX_REGIONS]
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_regions_equal_flood_filling_from_each_peak(seed: int) -> None:
+def test_regions_equal_flood_filling_from_each_peak_and_walking_uphill(seed: int) -> None:
     rng = np.random.default_rng(seed)
     coarse = rng.random((6, 6)).astype(np.float32) ** 3
     scores = upsample(coarse, (36, 36), (6.0, 6.0), (2.5, 2.5))
@@ -104,6 +117,16 @@ def test_regions_equal_flood_filling_from_each_peak(seed: int) -> None:
         left, top = region.box_xyxy[:2]
         assert {(int(y) + top, int(x) + left) for y, x in np.argwhere(region.mask)} == pixels
         assert region.area_px == len(pixels)
+
+
+def test_the_flanks_of_a_peak_are_no_region_of_their_own() -> None:
+    y, x = np.mgrid[:60, :60]
+    high = 10 * np.exp(-((y - 20) ** 2 + (x - 20) ** 2) / 60)
+    low = 3 * np.exp(-((y - 45) ** 2 + (x - 45) ** 2) / 20)
+    scores = (high + low).astype(np.float32)
+    first, second = find_regions(anomaly_of(scores, 1.0, 0.5), np.zeros((60, 60), np.float32))
+    assert (first.peak_score, second.peak_score) == pytest.approx((10, 3), abs=0.01)
+    assert all(abs(edge - 45) < 8 for edge in second.box_xyxy)
 
 
 def test_nothing_above_the_limit_is_no_region() -> None:
@@ -173,3 +196,20 @@ def test_measures_in_mm_and_contrast() -> None:
     assert region.contrast == pytest.approx(-0.5)
     assert region.looks == "dark line"
     assert region.place == "centre"
+
+
+@pytest.mark.parametrize(
+    ("grey", "size_HW", "looks"),
+    [
+        (0.3, (4, 20), "dark line"),
+        (0.8, (8, 12), "bright spot"),
+        (0.51, (8, 12), "odd spot"),
+        (0.3, (30, 40), "dark area"),
+    ],
+)
+def test_looks(grey: float, size_HW: tuple[int, int], looks: str) -> None:
+    height, width = size_HW
+    image = np.full((50, 50), 0.5, np.float32)
+    image[5 : 5 + height, 5 : 5 + width] = grey
+    region = measure_region("region-1", np.ones(size_HW, bool), (5, 5), 1.0, image)
+    assert region.looks == looks

@@ -17,6 +17,12 @@ BoolArray = NDArray[np.bool_]
 # More places than these nobody reads; the strongest are kept.
 MAX_REGIONS = 20
 
+# Wording only, no verdict rests on these: with less contrast (of the grey range) a person sees
+# neither dark nor bright; three times as long as wide is a line; half the image is no spot.
+VISIBLE_CONTRAST = 0.02
+LINE_ELONGATION = 3
+AREA_SHARE = 0.5
+
 
 @lru_cache(maxsize=32)
 def _interpolation(size: int, patches: int, stride: float, centre: float) -> torch.Tensor:
@@ -56,7 +62,9 @@ def find_regions(
 
     A region reaches from its peak down to half of it, but never below ``extent_limit``:
     hysteresis thresholding as in Canny (1986), with the limits from the calibration and the width
-    at half maximum as its size. What one region holds, a weaker one can't.
+    at half maximum as its size. Weaker peaks inside a region belong to it, and so do its flanks:
+    a further region must have a peak of its own to which its places lead uphill (watershed,
+    Beucher & Lantuéjoul 1979, on the patch grid).
 
     Args:
         anomaly: The map and its limits.
@@ -69,21 +77,51 @@ def find_regions(
     if float(anomaly.patch_scores_HW.max()) <= anomaly.limit:
         return ()
     left_HW = anomaly.scores_HW.copy()
+    peaks, peak_of_HW = _basins(anomaly)
     regions: list[Region] = []
-    while len(regions) < MAX_REGIONS:
-        top = int(left_HW.argmax())
+    for top in sorted(peaks, key=lambda index: -left_HW.flat[index]):
         peak = float(left_HW.flat[top])
-        if peak <= anomaly.limit:
-            break
+        if peak <= anomaly.limit or len(regions) == MAX_REGIONS:
+            continue
         labels_HW, _ = ndimage.label(left_HW >= max(anomaly.extent_limit, peak / 2))
         label = int(labels_HW.flat[top])
         rows, columns = ndimage.find_objects(labels_HW)[label - 1]
+        own_peaks = [index for index in peaks if labels_HW.flat[index] == label]
         mask = labels_HW[rows, columns] == label
         left_HW[rows, columns][mask] = 0
+        left_HW[np.isin(peak_of_HW, own_peaks)] = 0
         region_id = f"region-{len(regions) + 1}"
         corner = (columns.start, rows.start)
         regions.append(measure_region(region_id, mask, corner, peak, grey_HW, mm_per_px))
     return tuple(regions)
+
+
+def _basins(anomaly: AnomalyMap) -> tuple[list[int], NDArray[np.intp]]:
+    """The local maxima as flat pixel indices, and for each pixel the one that lies uphill."""
+    rows, columns = anomaly.patch_scores_HW.shape
+    padded = np.pad(anomaly.patch_scores_HW, 1, constant_values=-np.inf)
+    windows_hw33 = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
+    # The middle comes first, so that a plateau stays where it is.
+    order = np.array([4, 0, 1, 2, 3, 5, 6, 7, 8])
+    step_hw = order[windows_hw33.reshape(rows, columns, 9)[..., order].argmax(axis=2)]
+    y_hw, x_hw = np.mgrid[:rows, :columns]
+    uphill = ((y_hw + step_hw // 3 - 1) * columns + x_hw + step_hw % 3 - 1).ravel()
+    while not np.array_equal(uphill, uphill[uphill]):
+        uphill = uphill[uphill]
+    pixel_y, patch_of_y = _pixels(anomaly, 0)
+    pixel_x, patch_of_x = _pixels(anomaly, 1)
+    peak_of_hw = pixel_y[uphill // columns] * anomaly.image_size_HW[1] + pixel_x[uphill % columns]
+    peak_of_HW = peak_of_hw.reshape(rows, columns)[patch_of_y[:, None], patch_of_x[None, :]]
+    return np.unique(peak_of_hw).tolist(), peak_of_HW
+
+
+def _pixels(anomaly: AnomalyMap, axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The pixel nearest to each patch's centre along an axis, and each pixel's nearest patch."""
+    size, patches = anomaly.image_size_HW[axis], anomaly.patch_scores_HW.shape[axis]
+    stride, centre = anomaly.patch_stride_px[axis], anomaly.patch_centre_px[axis]
+    pixel = np.rint(centre + stride * np.arange(patches)).clip(0, size - 1).astype(np.intp)
+    nearest = np.rint((np.arange(size) - centre) / stride).clip(0, patches - 1).astype(np.intp)
+    return pixel, nearest
 
 
 def measure_region(
@@ -99,6 +137,8 @@ def measure_region(
     box = (left, top, left + mask_HW.shape[1], top + mask_HW.shape[0])
     area = int(mask_HW.sum())
     length, width = extents(mask_HW)
+    size_HW = (grey_HW.shape[0], grey_HW.shape[1])
+    contrast = _contrast(mask_HW, box, grey_HW)
     scale = {}
     if mm_per_px is not None:
         scale = {
@@ -114,8 +154,9 @@ def measure_region(
         length_px=length,
         width_px=width,
         peak_score=peak_score,
-        place=place_in_words(box, (grey_HW.shape[0], grey_HW.shape[1])),
-        contrast=_contrast(mask_HW, box, grey_HW),
+        place=place_in_words(box, size_HW),
+        looks=_looks_in_words(contrast, length, width, size_HW),
+        contrast=contrast,
         **scale,
     )
 
@@ -145,6 +186,15 @@ def place_in_words(box_xyxy: tuple[int, int, int, int], size_HW: tuple[int, int]
     row = ("top", "", "bottom")[min(int(y * 3), 2)]
     column = ("left", "", "right")[min(int(x * 3), 2)]
     return f"{row} {column}".strip() or "centre"
+
+
+def _looks_in_words(contrast: float, length: float, width: float, size_HW: tuple[int, int]) -> str:
+    tone = "odd"
+    if abs(contrast) >= VISIBLE_CONTRAST:
+        tone = "dark" if contrast < 0 else "bright"
+    if length >= LINE_ELONGATION * width:
+        return f"{tone} line"
+    return f"{tone} {'area' if length >= AREA_SHARE * min(size_HW) else 'spot'}"
 
 
 def _contrast(
