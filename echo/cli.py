@@ -140,7 +140,7 @@ def inspect(
             writer.add(result)
     failures = [r for r in results if isinstance(r, Failure)]
     inspections = [r for r in results if not isinstance(r, Failure)]
-    if not as_json:
+    if inspections and not as_json:
         _out().print(_results_table(inspections))
     if writer is not None:
         page = writer.finish([f.error for f in failures])
