@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from experts.decoder.encoder import encoder_names
+from experts.decoder.encoder import encoder_names, is_known_encoder
 from experts.errors import DamagedLineError, IncompatibleLineError
 
 FORMAT_VERSION = 1
@@ -82,7 +82,7 @@ def check_compatible(manifest: Manifest, folder: Path) -> None:
     Raises:
         IncompatibleLineError: If not.
     """
-    if manifest.encoder not in encoder_names():
+    if not is_known_encoder(manifest.encoder):
         raise IncompatibleLineError(
             f"line {folder.name!r} was made by the encoder {manifest.encoder!r}, which is not "
             f"available (known: {', '.join(encoder_names())}); enrol it again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -22,12 +23,15 @@ class Features:
         patches_HWC: float32, each layer's part L2-normalised.
         stride_px: Step from patch to patch in pixels of the input image, (vertical, horizontal).
         centre_px: Centre of the first patch's field of view in those pixels.
+        projected_LHWD: float32, the patches of each of L layers in the space of texts,
+            L2-normalised; only from an encoder that knows texts. Its embedding lies there too.
     """
 
     embedding_E: NDArray[np.float32]
     patches_HWC: NDArray[np.float32]
     stride_px: tuple[float, float]
     centre_px: tuple[float, float]
+    projected_LHWD: NDArray[np.float32] | None = None
 
 
 class Encoder(Protocol):
@@ -63,7 +67,22 @@ def _efficientnet_lite0() -> Encoder:
     return EfficientNetEncoder()
 
 
+def _timm(spec: str) -> Encoder:
+    from experts.decoder.vit import TimmEncoder
+
+    return TimmEncoder(spec)
+
+
+def _open_clip(spec: str) -> Encoder:
+    from experts.decoder.clip import OpenClipEncoder
+
+    return OpenClipEncoder(spec)
+
+
 _REGISTRY: dict[str, Callable[[], Encoder]] = {DEFAULT_ENCODER: _efficientnet_lite0}
+# Each is called with what stands behind the colon of its name.
+_FAMILIES: dict[str, Callable[[str], Encoder]] = {"timm": _timm, "open_clip": _open_clip}
+_FORMS = ("timm:MODEL[@FOLDER]", "open_clip:ARCH/TAG", "open_clip:FOLDER")
 _LOADED: dict[str, Encoder] = {}
 
 
@@ -74,18 +93,37 @@ def register_encoder(name: str, build: Callable[[], Encoder]) -> None:
 
 
 def encoder_names() -> list[str]:
-    """Names that ``load_encoder`` accepts."""
+    """Names of single encoders that ``load_encoder`` accepts; it takes whole families beside."""
     return sorted(_REGISTRY)
+
+
+def is_known_encoder(name: str) -> bool:
+    """Whether the name is registered or belongs to a family; its weights may still be missing."""
+    return _builder(name) is not None
 
 
 def load_encoder(name: str = DEFAULT_ENCODER) -> Encoder:
     """Load an encoder once per process.
 
+    Args:
+        name: A registered name; ``timm:MODEL`` for a vision transformer of timm, with
+            ``@FOLDER`` or ``@FILE.safetensors`` for weights that lie there;
+            ``open_clip:ARCH/TAG`` for published weights, or ``open_clip:FOLDER``.
+
     Raises:
         WeightsError: If the name is unknown, or its weights are missing or not the expected ones.
     """
-    if name not in _REGISTRY:
-        raise WeightsError(f"unknown encoder {name!r}; known are {', '.join(encoder_names())}")
+    build = _builder(name)
+    if build is None:
+        known = ", ".join([*encoder_names(), *_FORMS])
+        raise WeightsError(f"unknown encoder {name!r}; known are {known}")
     if name not in _LOADED:
-        _LOADED[name] = _REGISTRY[name]()
+        _LOADED[name] = build()
     return _LOADED[name]
+
+
+def _builder(name: str) -> Callable[[], Encoder] | None:
+    if name in _REGISTRY:
+        return _REGISTRY[name]
+    family, _, spec = name.partition(":")
+    return partial(_FAMILIES[family], spec) if family in _FAMILIES and spec else None
