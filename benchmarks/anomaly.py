@@ -1,138 +1,148 @@
-"""Detection on labelled images: AUROC, and what users feel at the calibrated threshold.
-
-Overkill is the share of good parts that are not accepted, escape the share of defective parts
-that are. No label is seen before the verdicts are in.
-"""
+"""Measures products over seeds; what is done is kept, so that a run that was cut off goes on."""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.elpv import split_cells
-from benchmarks.metrics import auroc
-from echo import Failure, Inspector, ProductLine
+import benchmarks
+import echo
+import experts
+from benchmarks.measure import Row, measure
+from benchmarks.products import Product, Split
+from benchmarks.publish import publish
+from benchmarks.results import Results, summarise
 from echo.progress import Progress
 from echo.storage import writable_folder, write_bytes
-from experts.errors import EchoError, ImageError
-from experts.images import IMAGE_SUFFIXES
-
-Row = dict[str, float]
+from experts.decoder.encoder import load_encoder
 
 
-def measure(
-    enrolled: Sequence[Path], test: Sequence[Path], defective: Sequence[bool], alpha: float
-) -> Row:
-    """Enrol, inspect and compare with the labels.
+@dataclass(frozen=True)
+class Settings:
+    """What a measurement is taken with.
 
-    Returns:
-        ``image_auroc``, ``overkill``, ``rejected_good`` and ``escapes`` as shares, the counts,
-        and seconds for enrolment and per inspected image.
+    Attributes:
+        alpha: False-reject rate to promise.
+        encoder: Name of the encoder.
+        seeds: How many seeds, from 0 on.
+        shots: How many images are enrolled; ``None``: all that the product has for it.
+        resplit: Pool the images for enrolment with the good test images and draw anew.
     """
-    with tempfile.TemporaryDirectory() as home, Progress() as bars:
-        start = time.perf_counter()
-        line = ProductLine.enroll("bench", enrolled, alpha=alpha, home=home, progress=False)
-        enrolled_s = time.perf_counter() - start
-        inspector = Inspector(line)
-        scores, verdicts = [], []
-        start = time.perf_counter()
-        with bars.task("Inspecting", len(test)) as advance:
-            for result in inspector.inspect_many(test):
-                if isinstance(result, Failure):
-                    raise EchoError(result.error)
-                scores.append(result.anomaly.score)
-                verdicts.append(result.verdict)
-                advance(1)
-        inspect_s = (time.perf_counter() - start) / len(test)
-    bad = np.array(defective)
-    accepted = np.array([v == "accept" for v in verdicts])
-    rejected = np.array([v == "reject" for v in verdicts])
-    return {
-        "image_auroc": auroc(bad, scores),
-        "overkill": float((~accepted[~bad]).mean()),
-        "rejected_good": float(rejected[~bad].mean()),
-        "escapes": float(accepted[bad].mean()),
-        "good": float((~bad).sum()),
-        "defective": float(bad.sum()),
-        "enrol_s": enrolled_s,
-        "inspect_s": inspect_s,
-    }
+
+    alpha: float
+    encoder: str
+    seeds: int
+    shots: int | None = None
+    resplit: bool = False
 
 
-def bench_elpv(
-    cells: str, enrolled: int, splits: int, alpha: float, out: Path, console: Console
-) -> dict[str, Any]:
-    """Random splits of the solar cells; prints a table and writes ``results.json``."""
+@dataclass(frozen=True)
+class _Task:
+    product: Product
+    seed: int
+    split: Split
+    path: Path
+
+    @property
+    def images(self) -> int:
+        return len(self.split.enrolled) + len(self.split.test)
+
+
+def run(
+    products: Sequence[Product], settings: Settings, title: str, out: Path, console: Console
+) -> Results:
+    """Measure every product with every seed; print the table and write the results.
+
+    Each row is written to ``out/partial`` as soon as it is measured, under a key of everything that
+    it depends on: a further run skips it, and a run with other settings does not find it.
+
+    Raises:
+        EchoError: If images, masks or weights cannot be used, or ``out`` not be written.
+    """
     folder = writable_folder(out)
-    rows: dict[str, Row] = {}
-    for seed in range(splits):
-        split = split_cells(cells, enrolled, seed)
-        rows[f"split {seed}"] = measure(split.enrolled, split.test, split.defective, alpha)
-        console.print(f"split {seed}: AUROC {rows[f'split {seed}']['image_auroc']:.4f}")
-    results = _summary(f"elpv {cells}", rows)
-    overkill = [row["overkill"] for row in rows.values()]
-    tested = sum(row["good"] for row in rows.values())
-    mean = float(np.mean(overkill))
-    results["overkill_limit"] = alpha + 2 * float(np.sqrt(alpha * (1 - alpha) / tested))
-    results["overkill_promise_kept"] = mean <= results["overkill_limit"]
-    _publish(results, folder, console)
+    partial = writable_folder(folder / "partial")
+    fixed = _fixed(settings)
+    tasks = [
+        _task(product, seed, settings, fixed, partial)
+        for product in products
+        for seed in range(settings.seeds)
+    ]
+    rows: dict[str, list[Row]] = {product.name: [] for product in products}
+    open_tasks = [task for task in tasks if not task.path.exists()]
+    if len(open_tasks) < len(tasks):
+        done = len(tasks) - len(open_tasks)
+        console.print(f"{done} of {len(tasks)} measurements are done already.", highlight=False)
+    with Progress() as bars, bars.task("Measuring", sum(t.images for t in open_tasks)) as advance:
+        for task in open_tasks:
+            row = measure(
+                task.split,
+                alpha=settings.alpha,
+                encoder=settings.encoder,
+                seed=task.seed,
+                advance=advance,
+            )
+            write_bytes(task.path, json.dumps({"seed": task.seed, **row}).encode())
+            console.print(_line(task, row), markup=False, highlight=False)
+    for task in tasks:
+        rows[task.product.name].append(json.loads(task.path.read_text(encoding="utf-8")))
+    results = summarise(rows, {**fixed, "seeds": settings.seeds})
+    publish(results, title, folder, console)
     return results
 
 
-def bench_tree(
-    root: Path, objects: Sequence[str], alpha: float, out: Path, console: Console
-) -> dict[str, Any]:
-    """Every object of an MVTec-layout tree; prints a table and writes ``results.json``."""
-    folder = writable_folder(out)
-    found = {name: path for name, path in _objects(root) if not objects or name in objects}
-    if not found:
-        wanted = f" named {', '.join(objects)}" if objects else ""
-        raise ImageError(f"{root}: no object{wanted} with train/good and test in it")
-    rows: dict[str, Row] = {}
-    for name, path in found.items():
-        test = _images(path / "test")
-        defective = [p.relative_to(path / "test").parts[0] != "good" for p in test]
-        rows[name] = measure(_images(path / "train" / "good"), test, defective, alpha)
-    results = _summary(str(root), rows)
-    _publish(results, folder, console)
-    return results
-
-
-def _objects(root: Path) -> Iterator[tuple[str, Path]]:
-    for good in sorted(root.rglob("train/good")):
-        path = good.parent.parent
-        if (path / "test").is_dir():
-            yield path.relative_to(root).as_posix(), path
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-
-
-def _summary(title: str, rows: dict[str, Row]) -> dict[str, Any]:
-    names = next(iter(rows.values()))
-    average = {key: float(np.mean([row[key] for row in rows.values()])) for key in names}
-    spread = {key: float(np.std([row[key] for row in rows.values()])) for key in names}
-    return {"title": title, "objects": rows, "average": average, "std": spread}
-
-
-def _publish(results: dict[str, Any], folder: Path, console: Console) -> None:
-    table = Table(
-        "", "image AUROC", "overkill", "of it rejected", "escapes", title=results["title"]
+def _line(task: _Task, row: Row) -> str:
+    left_out = (row["defective"] or 0) - (row["with_mask"] or 0)
+    note = f"; {left_out:.0f} defects without a mask left out of the pixel figures"
+    return (
+        f"{task.product.name}, seed {task.seed}: image AUROC {row['image_auroc']:.4f}"
+        f"{note if row['with_mask'] and left_out else ''}"
     )
-    rows = {**results["objects"], "average": results["average"]}
-    for name, row in rows.items():
-        shares = [f"{row[k]:.1%}" for k in ("overkill", "rejected_good", "escapes")]
-        table.add_row(name, f"{row['image_auroc']:.4f}", *shares)
-    console.print(table)
-    path = folder / f"{results['title'].replace('/', '_').strip('_').replace(' ', '-')}.json"
-    write_bytes(path, json.dumps(results, indent=1).encode())
-    console.print(f"Written: {path}", soft_wrap=True, highlight=False)
+
+
+def _fixed(settings: Settings) -> dict[str, Any]:
+    """All that the rows of a run depend on in common."""
+    fixed = {key: value for key, value in asdict(settings).items() if key != "seeds"}
+    weights = load_encoder(settings.encoder).weights_sha256
+    return {"echo": echo.__version__, "code_sha256": _code(), "weights_sha256": weights, **fixed}
+
+
+def _code() -> str:
+    """Hash of the program itself: changed code may measure otherwise."""
+    digest = hashlib.sha256()
+    for package in (benchmarks, echo, experts):
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _task(
+    product: Product, seed: int, settings: Settings, fixed: dict[str, Any], partial: Path
+) -> _Task:
+    split = product.split(seed, settings.shots, resplit=settings.resplit)
+    key = hashlib.sha256(
+        json.dumps([fixed, product.name, seed, _files(split)]).encode()
+    ).hexdigest()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", product.name)
+    return _Task(product, seed, split, partial / f"{name}-seed{seed}-{key[:16]}.json")
+
+
+def _files(split: Split) -> list[Any]:
+    """The files of a split with size and time: exchanged images are measured again."""
+    enrolled = [_state(path) for path in split.enrolled]
+    tested = [[s.defective, *map(_state, (s.path, *s.masks))] for s in split.test]
+    return [enrolled, tested]
+
+
+def _state(path: Path) -> list[Any]:
+    try:
+        status = path.stat()
+    except OSError:
+        return [str(path)]  # the inspection will say what is wrong with it
+    return [str(path.resolve()), status.st_size, status.st_mtime_ns]

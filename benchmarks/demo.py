@@ -10,8 +10,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.elpv import Split, split_cells
+from benchmarks.elpv import solar_cells
 from benchmarks.metrics import auroc
+from benchmarks.products import Split
 from echo import Failure, Inspection, Inspector, ProductLine
 from echo.progress import Progress
 from echo.report import ReportWriter
@@ -36,7 +37,7 @@ def run_demo(
         table: Draws inspections as a table.
     """
     folder = writable_folder(out)
-    split = split_cells("mono", ENROLLED, seed=0)
+    split = solar_cells("mono", ENROLLED).split(seed=0)
     console.print(f"Enrolling the line {LINE} from {ENROLLED} functional cells …")
     line = ProductLine.enroll(LINE, split.enrolled, KNOWLEDGE, home=home)
     console.print(f"Promise: {line.promise}.", highlight=False)
@@ -55,7 +56,7 @@ def run_demo(
     _print_confusion(
         console, f"all {len(everything)} held-out cells", inspections, split, everything
     )
-    area = auroc(split.defective, [i.anomaly.score for i in inspections])
+    area = auroc([s.defective for s in split.test], [i.anomaly.score for i in inspections])
     console.print(f"Image AUROC over all {len(everything)} held-out cells: {area:.3f}")
     console.print(f"Open the report: {page.resolve()}", soft_wrap=True, highlight=False)
 
@@ -63,7 +64,7 @@ def run_demo(
 def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
     inspections = []
     with Progress() as bars, bars.task("Inspecting", len(split.test)) as advance:
-        for result in Inspector(line).inspect_many(split.test):
+        for result in Inspector(line).inspect_many(s.path for s in split.test):
             if isinstance(result, Failure):
                 raise EchoError(result.error)
             inspections.append(result)
@@ -74,8 +75,8 @@ def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
 def _shown(split: Split) -> list[int]:
     """Indices of randomly drawn cells of either class, good and defective in turn."""
     rng = np.random.default_rng(0)
-    good = [i for i, defective in enumerate(split.defective) if not defective]
-    bad = [i for i, defective in enumerate(split.defective) if defective]
+    good = [i for i, sample in enumerate(split.test) if not sample.defective]
+    bad = [i for i, sample in enumerate(split.test) if sample.defective]
     some_good = rng.permutation(good)[:SHOWN_PER_CLASS].tolist()
     some_bad = rng.permutation(bad)[:SHOWN_PER_CLASS].tolist()
     return [i for pair in zip(some_good, some_bad, strict=True) for i in pair]
@@ -84,7 +85,7 @@ def _shown(split: Split) -> list[int]:
 def _print_confusion(
     console: Console, title: str, inspections: list[Inspection], split: Split, indices: list[int]
 ) -> None:
-    counts = Counter((split.defective[i], inspections[i].verdict) for i in indices)
+    counts = Counter((split.test[i].defective, inspections[i].verdict) for i in indices)
     table = Table("truth", "accept", "review", "reject", title=f"Verdicts on {title}")
     for name, defective in (("functional", False), ("defective", True)):
         cells = [str(counts[defective, v]) for v in ("accept", "review", "reject")]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import ndimage
 from scipy.stats import rankdata
 
 
@@ -53,46 +52,72 @@ def f1_max(labels: ArrayLike, scores: ArrayLike) -> float:
     return float((2 * true_K / (true_K + false_K + true_K[-1])).max())
 
 
-def aupro(
-    maps: Sequence[NDArray[np.float32]], masks: Sequence[NDArray[np.bool_]], limit: float = 0.3
-) -> float:
+def auroc_of_counts(good_K: ArrayLike, defective_K: ArrayLike) -> float:
+    """``auroc`` of a histogram; what shares a bin counts as a tie.
+
+    Args:
+        good_K: How many good ones have each score, from the lowest score up.
+        defective_K: How many defective ones have it.
+
+    Raises:
+        ValueError: If one of the two classes is missing.
+    """
+    good, defective = np.asarray(good_K, float), np.asarray(defective_K, float)
+    if not good.any() or not defective.any():
+        raise ValueError("need both classes")
+    below_K = np.cumsum(good) - good / 2
+    return float((defective * below_K).sum() / (good.sum() * defective.sum()))
+
+
+def aupro_of_counts(normal_K: ArrayLike, overlap_K: ArrayLike, limit: float = 0.3) -> float:
     """Area under the per-region-overlap curve up to a false-positive rate of ``limit``, 0 to 1.
 
     Bergmann et al., "The MVTec Anomaly Detection Dataset" (IJCV 2021), section 4.2: at every
     threshold the overlap of each connected defect counts alike, however small the defect is.
 
     Args:
-        maps: float32 (H, W) scores of every image, good ones too.
-        masks: bool (H, W), True where an image is defective.
+        normal_K: How many normal pixels have each score, from the lowest score up.
+        overlap_K: The same of defective pixels, each weighing one over the size of its region.
         limit: Highest share of normal pixels taken for defective.
 
     Raises:
         ValueError: If there is no defective or no normal pixel.
     """
-    scores = np.concatenate([m.ravel() for m in maps])
-    shares = np.concatenate([_share_of_its_region(mask).ravel() for mask in masks])
-    normal = shares == 0
-    n_regions = round(float(shares.sum()))
-    if not n_regions or not normal.any():
+    normal, overlap = np.asarray(normal_K, float)[::-1], np.asarray(overlap_K, float)[::-1]
+    if not normal.any() or not overlap.any():
         raise ValueError("need defective and normal pixels")
-    order = np.argsort(-scores, kind="stable")
-    last_of_ties = np.append(np.diff(scores[order]) != 0, True)
-    fpr_K = np.cumsum(normal[order])[last_of_ties] / normal.sum()
-    overlap_K = np.cumsum(shares[order])[last_of_ties] / n_regions
-    fpr_K, overlap_K = np.append(0, fpr_K), np.append(0, overlap_K)
+    taken = (normal > 0) | (overlap > 0)
+    fpr_K = np.append(0, np.cumsum(normal[taken]) / normal.sum())
+    pro_K = np.append(0, np.cumsum(overlap[taken]) / overlap.sum())
     inside = fpr_K <= limit
     fpr = np.append(fpr_K[inside], limit)
-    overlap = np.append(overlap_K[inside], np.interp(limit, fpr_K, overlap_K))
-    return float(np.trapezoid(overlap, fpr) / limit)
+    pro = np.append(pro_K[inside], np.interp(limit, fpr_K, pro_K))
+    return float(np.trapezoid(pro, fpr) / limit)
 
 
-def _share_of_its_region(mask_HW: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """For each defective pixel one over the size of its 8-connected region, else 0."""
-    labels_HW, _ = ndimage.label(mask_HW, structure=np.ones((3, 3)))
-    sizes = np.bincount(labels_HW.ravel()).astype(float)
-    shares = 1 / np.maximum(sizes, 1)
-    shares[0] = 0
-    return np.asarray(shares[labels_HW])
+def share_found(
+    peaks: Sequence[float], false_peaks: Sequence[float], images: int, rate: float = 0.2
+) -> float:
+    """Share of defects that are found at the threshold with at most ``rate`` false blobs an image.
+
+    All regions of all images stand against one threshold, the lowest that leaves so few false
+    ones; among equal peaks none is let through.
+
+    Args:
+        peaks: Of each defect the highest peak of a region that hits it; −inf where none does.
+        false_peaks: Peak of each region that touches no defect.
+        images: How many images they come from, good ones too.
+        rate: False blobs an image that are allowed.
+
+    Raises:
+        ValueError: If there is no defect.
+    """
+    if not len(peaks):
+        raise ValueError("need at least one defect")
+    allowed = int(rate * images + 1e-9)
+    ordered = np.sort(np.asarray(false_peaks, float))[::-1]
+    threshold = ordered[allowed] if len(ordered) > allowed else -np.inf
+    return float((np.asarray(peaks, float) > threshold).mean())
 
 
 def _counts_by_threshold(

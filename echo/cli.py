@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from echo.cli_bench import bench
 from experts.errors import EchoError
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Inspect industrial products from images, on your own machine.",
 )
-bench = typer.Typer(no_args_is_help=True, help="Measure Echo on labelled images.")
 app.add_typer(bench, name="bench")
 
 Home = Annotated[
@@ -178,46 +178,6 @@ def demo(
     from benchmarks.demo import run_demo
 
     run_demo(out, home=home, console=_out(), table=_results_table)
-
-
-@bench.command("elpv", epilog="Example: echo-iad bench elpv --cells mono --out bench-out")
-def bench_elpv(
-    cells: Annotated[str, typer.Option(help="Which cells: mono or poly.")] = "mono",
-    enrolled: Annotated[int, typer.Option(help="Normal cells to enrol.", min=2)] = 200,
-    splits: Annotated[int, typer.Option(help="Random splits.", min=1)] = 5,
-    alpha: Annotated[float, typer.Option(help="False-reject rate to promise.")] = 0.05,
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench-out"),
-) -> None:
-    """AUROC and false rejects on solar cells over random splits."""
-    from benchmarks.anomaly import bench_elpv as run
-
-    run(cells, enrolled, splits, alpha, out, _out())
-
-
-@bench.command("anomaly", epilog="Example: echo-iad bench anomaly DATA --object MagneticTile/tile")
-def bench_anomaly(
-    root: Annotated[Path, typer.Argument(help="A tree in the MVTec layout.")],
-    objects: Annotated[
-        list[str] | None, typer.Option("--object", help="Only this object; may be repeated.")
-    ] = None,
-    alpha: Annotated[float, typer.Option(help="False-reject rate to promise.")] = 0.05,
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench-out"),
-) -> None:
-    """AUROC, overkill and escapes of every object of an MVTec-layout tree."""
-    from benchmarks.anomaly import bench_tree
-
-    bench_tree(root, objects or [], alpha, out, _out())
-
-
-@bench.command("speed", epilog="Example: echo-iad bench speed")
-def bench_speed(
-    out: Annotated[Path, typer.Option(help="Where the results go.")] = Path("bench-out"),
-    images: Annotated[int, typer.Option(help="Normal images to enrol.", min=2)] = 300,
-) -> None:
-    """Inspection time beside the encoder's forward pass, in one run; and enrolment time."""
-    from benchmarks.speed import bench_speed as run
-
-    run(images, out, _out())
 
 
 def _out() -> Console:

@@ -4,11 +4,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, lists
 from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from benchmarks.metrics import aupro, auroc, average_precision, f1_max
+from benchmarks.boxes import BoxCounts
+from benchmarks.metrics import auroc, average_precision, f1_max, share_found
+from benchmarks.pixels import PixelCounts
+from experts.decoder.regions import measure_region
+from experts.evidence import Region
 
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
@@ -67,20 +73,122 @@ def slow_aupro(maps: list[FloatArray], masks: list[BoolArray], limit: float) -> 
     return float(np.interp(strips, rates, overlaps).mean())
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_aupro_equals_the_definition(seed: int) -> None:
-    rng = np.random.default_rng(seed)
+def counted(maps: list[FloatArray], masks: list[BoolArray]) -> PixelCounts:
+    counts = PixelCounts()
+    for scores, mask in zip(maps, masks, strict=True):
+        counts.add(scores, mask)
+    return counts
+
+
+def some_masks(rng: np.random.Generator) -> list[BoolArray]:
     masks = [ndimage.binary_dilation(rng.random((12, 15)) < 0.02, iterations=2) for _ in range(3)]
-    masks.append(np.zeros((9, 9), bool))
-    maps = [np.round(rng.random(m.shape) + 0.5 * m, 2).astype(np.float32) for m in masks]
-    assert aupro(maps, masks) == pytest.approx(slow_aupro(maps, masks, 0.3), abs=1e-3)
+    return [*masks, np.zeros((9, 9), bool)]
 
 
-def test_aupro_of_a_perfect_and_of_a_flat_map() -> None:
+@pytest.mark.parametrize("seed", range(4))
+def test_pixel_figures_equal_the_definitions(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    masks = some_masks(rng)
+    # Steps of 1/64, above and below zero, fit into the histogram's bins.
+    exact = [np.round(64 * (rng.normal(size=mask.shape) + mask)) / 64 for mask in masks]
+    maps = [scores.astype(np.float32) for scores in exact]
+    labels = np.concatenate([m.ravel() for m in masks])
+    scores = np.concatenate([m.ravel() for m in maps])
+    counts = counted(maps, masks)
+    assert counts.auroc() == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    assert counts.aupro() == pytest.approx(slow_aupro(maps, masks, 0.3), abs=1e-4)
+    assert counts.aupro(0.05) == pytest.approx(slow_aupro(maps, masks, 0.05), abs=1e-4)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_rounding_of_pixel_scores_is_harmless_at_any_scale(scale: float) -> None:
+    rng = np.random.default_rng(0)
+    masks = some_masks(rng)
+    maps = [(scale * (rng.random(m.shape) + 0.5 * m)).astype(np.float32) for m in masks]
+    labels = np.concatenate([m.ravel() for m in masks])
+    scores = np.concatenate([m.ravel() for m in maps])
+    counts = counted(maps, masks)
+    assert counts.auroc() == pytest.approx(auroc(labels, scores), abs=1e-3)
+    assert counts.aupro() == pytest.approx(slow_aupro(maps, masks, 0.3), abs=3e-3)
+
+
+def test_pixel_figures_of_a_perfect_and_of_a_flat_map() -> None:
     mask = np.zeros((20, 20), bool)
     mask[3:6, 3:6] = True
     mask[10, 10:18] = True
-    assert aupro([mask.astype(np.float32)], [mask]) == pytest.approx(1)
-    assert aupro([np.ones((20, 20), np.float32)], [mask]) == pytest.approx(0.15)
+    perfect = counted([mask.astype(np.float32)], [mask])
+    assert perfect.auroc() == 1
+    assert perfect.aupro() == pytest.approx(1)
+    flat = counted([np.zeros((20, 20), np.float32)], [mask])
+    assert flat.auroc() == 0.5
+    assert flat.aupro() == pytest.approx(0.15)
+    clean = counted([np.ones((2, 2), np.float32)], [np.zeros((2, 2), bool)])
     with pytest.raises(ValueError, match="need defective and normal pixels"):
-        aupro([np.ones((2, 2), np.float32)], [np.zeros((2, 2), bool)])
+        clean.aupro()
+    with pytest.raises(ValueError, match="need both classes"):
+        clean.auroc()
+
+
+def region(box_xyxy: tuple[int, int, int, int], peak: float) -> Region:
+    """A region that fills the lower right triangle of its box."""
+    left, top, right, bottom = box_xyxy
+    y, x = np.mgrid[: bottom - top, : right - left]
+    mask = y + x >= bottom - top - 1
+    grey_HW = np.zeros((100, 100), np.float32)
+    return measure_region("region-1", mask, (left, top), peak, grey_HW)
+
+
+def test_boxes_by_hand() -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[20:30, 20:30] = True
+    mask[60:70, 60:70] = True
+    nothing = np.zeros((100, 100), bool)
+    counts = BoxCounts()
+    # The first defect is hit twice, the best peak counts; the region at (80, 0) is false.
+    counts.add([region((25, 25, 35, 35), 3), region((10, 10, 25, 25), 5)], mask)
+    counts.add([region((80, 0, 90, 10), 4)], mask)
+    for _ in range(3):
+        counts.add([], nothing)
+    # Five images allow one false blob: every peak counts, one of four defects is hit.
+    assert counts.found() == 0.25
+    counts.add([region((60, 55, 70, 70), 4.5), region((5, 80, 20, 95), 6)], mask)
+    # Two false blobs, of which one is allowed: peaks above 4 count, 5 and 4.5, of six defects.
+    assert counts.found() == pytest.approx(2 / 6)
+
+
+def test_how_far_a_region_reaches() -> None:
+    mask = np.zeros((100, 100), bool)
+    mask[20:30, 20:30] = True
+
+    def found(box_xyxy: tuple[int, int, int, int]) -> tuple[float, bool]:
+        counts = BoxCounts()
+        counts.add([region(box_xyxy, 1.0)], mask)
+        return counts.found(), counts._false_peaks == [1.0]
+
+    # The box ends at 17, exclusive; three pixels beside the defect begin at 17.
+    assert found((8, 20, 18, 30)) == (1, False)
+    assert found((7, 20, 17, 30)) == (0, True)
+    # The empty corner of the triangle lies over the defect: neither hit nor false.
+    assert found((28, 28, 60, 60)) == (0, False)
+
+
+def test_share_found_by_hand() -> None:
+    assert share_found([5, 3, -np.inf], [4, 2], images=5) == pytest.approx(2 / 3)
+    assert share_found([5, 3, -np.inf], [4, 2], images=4) == pytest.approx(1 / 3)
+    assert share_found([4, 4], [4], images=1) == 0  # equal to a false blob, so not let through
+    assert share_found([1], [], images=1) == 1
+    with pytest.raises(ValueError, match="need at least one defect"):
+        share_found([], [1], images=1)
+
+
+@given(
+    hits=lists(integers(0, 9), min_size=1, max_size=8),
+    false=lists(integers(0, 9), max_size=8),
+    images=integers(1, 20),
+)
+def test_share_found_equals_a_sweep(hits: list[int], false: list[int], images: int) -> None:
+    best = 0.0
+    for threshold in range(11):
+        if sum(peak >= threshold for peak in false) <= 0.2 * images:
+            best = max(best, float(np.mean([peak >= threshold for peak in hits])))
+    assert share_found(hits, false, images) == best

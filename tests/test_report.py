@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from benchmarks.elpv import split_cells
+from benchmarks.elpv import solar_cells
 from echo.cli import main
 from tests.conftest import bad_part, good_part, save
 
@@ -134,8 +134,8 @@ def test_a_single_failure_still_gives_a_page(inspect: Inspect, tmp_path: Path) -
 def test_solar_cells(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    split = split_cells("mono", 20, 0)
-    defective = [path for path, bad in zip(split.test, split.defective, strict=True) if bad][:4]
+    split = solar_cells("mono", 20).split(seed=0)
+    defective = [sample.path for sample in split.test if sample.defective][:4]
     home = ["--home", str(tmp_path)]
     enrolled = [str(path) for path in split.enrolled]
     command = ["echo-iad", "enroll", "cell", *enrolled, "--knowledge", str(KNOWLEDGE), *home]

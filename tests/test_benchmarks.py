@@ -1,0 +1,412 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from benchmarks.anomaly import Settings, _fixed, _task
+from benchmarks.elpv import solar_cells
+from benchmarks.growth import jittered, measure_here
+from benchmarks.layouts import find_products
+from benchmarks.masks import read_masks
+from benchmarks.products import Product
+from benchmarks.results import summarise
+from benchmarks.textile import textiles
+from benchmarks.versus_anomalib import _export_weights, _figures
+from echo.cli import main
+from experts.decoder.efficientnet import LAYERS, EfficientNetEncoder
+from experts.errors import EnrolError, ImageError
+from tests.conftest import bad_part, good_part, save
+
+TRAIN, GOOD, BAD = 6, 3, 3
+
+
+class Run(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs ``echo-iad bench`` in this process, in a wide window."""
+    monkeypatch.setenv("COLUMNS", "300")
+
+    def command(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["echo-iad", "bench", *map(str, arguments)])
+        code = main()
+        return Run(code, *capsys.readouterr())
+
+    return command
+
+
+def blot() -> NDArray[np.uint8]:
+    """The mask of ``bad_part``'s blot, 0 or 255."""
+    y, x = np.mgrid[:96, :96]
+    return np.where((y - 60) ** 2 + (x - 60) ** 2 <= 12**2, 255, 0).astype(np.uint8)
+
+
+def make_parts(folder: Path, part: Callable[[int], NDArray[np.uint8]], count: int, at: int) -> None:
+    for number in range(count):
+        save(folder / f"{number:03d}.png", part(at + number))
+
+
+def make_mvtec(folder: Path, mask: str = "{}_mask.png") -> Path:
+    make_parts(folder / "train" / "good", good_part, TRAIN, at=0)
+    make_parts(folder / "test" / "good", good_part, GOOD, at=100)
+    make_parts(folder / "test" / "blot", bad_part, BAD, at=200)
+    for number in range(BAD):
+        save(folder / "ground_truth" / "blot" / mask.format(f"{number:03d}"), blot())
+    return folder
+
+
+def make_visa(root: Path) -> Path:
+    data = root / "candle" / "Data"
+    make_parts(data / "Images" / "Normal", good_part, TRAIN + GOOD, at=0)
+    make_parts(data / "Images" / "Anomaly", bad_part, BAD, at=200)
+    lines = ["object,split,label,image,mask"]
+    for number in range(TRAIN + GOOD):
+        use = "train" if number % 3 else "test"
+        lines.append(f"candle,{use},normal,candle/Data/Images/Normal/{number:03d}.png,")
+    for number in range(BAD):
+        save(data / "Masks" / "Anomaly" / f"{number:03d}.png", blot() // 255)
+        image, mask = (f"candle/Data/{d}/Anomaly/{number:03d}.png" for d in ("Images", "Masks"))
+        lines.append(f"candle,test,anomaly,{image},{mask}")
+    lines.append("capsules,train,normal,capsules/Data/Images/Normal/000.JPG,")
+    (root / "split_csv").mkdir()
+    (root / "split_csv" / "1cls.csv").write_text("\n".join(lines), encoding="utf-8")
+    return root
+
+
+def make_pair(folder: Path) -> Path:
+    make_parts(folder / "good", good_part, 2 * TRAIN, at=0)
+    make_parts(folder / "bad" / "dark", bad_part, BAD, at=200)
+    return folder
+
+
+def counts(product: Product) -> tuple[int, int, int, int]:
+    masks = sum(len(sample.masks) for sample in product.defective)
+    return len(product.train), len(product.good), len(product.defective), masks
+
+
+def test_objects_of_all_layouts_in_one_tree(tmp_path: Path) -> None:
+    make_mvtec(tmp_path / "Tile" / "tile")
+    make_visa(tmp_path / "visa")
+    make_pair(tmp_path / "plain")
+    (tmp_path / "plain" / "again").symlink_to(tmp_path)
+    found = find_products(tmp_path)
+    assert [p.name for p in found] == ["Tile/tile", "plain", "visa/candle"]
+    assert [counts(p) for p in found] == [(6, 3, 3, 3), (0, 12, 3, 0), (6, 3, 3, 3)]
+    assert [p.name for p in find_products(tmp_path, ["plain"])] == ["plain"]
+    assert [p.name for p in find_products(tmp_path / "Tile" / "tile")] == ["tile"]
+
+
+def test_a_link_that_leads_back_is_no_loop(tmp_path: Path) -> None:
+    make_pair(tmp_path / "a" / "plain")
+    (tmp_path / "a" / "back").symlink_to(tmp_path)
+    assert [p.name for p in find_products(tmp_path)] == ["a/plain"]
+
+
+def test_mvtec_with_plainly_named_masks_and_with_several_an_image(tmp_path: Path) -> None:
+    (product,) = find_products(make_mvtec(tmp_path / "tile", mask="{}.png"))
+    assert counts(product) == (6, 3, 3, 3)
+    shutil.rmtree(tmp_path / "tile" / "ground_truth")
+    parts = tmp_path / "tile" / "ground_truth" / "blot" / "001"
+    for number, rows in enumerate([slice(0, 60), slice(60, 96)]):
+        half = np.zeros((96, 96), np.uint8)
+        half[rows] = blot()[rows]
+        save(parts / f"{number:03d}.png", half)
+    (product,) = find_products(tmp_path / "tile")
+    sample = product.defective[1]
+    assert [len(s.masks) for s in product.defective] == [0, 2, 0]
+    mask_HW = read_masks(sample.masks, sample.path, (96, 96))
+    np.testing.assert_array_equal(mask_HW, blot() > 0)
+
+
+def test_mvtec_ad_2_with_its_public_test(tmp_path: Path) -> None:
+    folder = make_mvtec(tmp_path / "can")
+    (folder / "ground_truth").rename(folder / "test" / "ground_truth")
+    (folder / "test").rename(folder / "test_public")
+    (product,) = find_products(folder)
+    assert counts(product) == (6, 3, 3, 3)
+
+
+@pytest.mark.parametrize("place", ["masks", "masks/bad", "ground_truth", "ground_truth/bad"])
+def test_masks_of_a_pair(tmp_path: Path, place: str) -> None:
+    make_pair(tmp_path)
+    save(tmp_path / place / "dark" / "001.png", blot())
+    (product,) = find_products(tmp_path)
+    assert [len(sample.masks) for sample in product.defective] == [0, 1, 0]
+
+
+def test_a_seed_draws_what_is_enrolled(tmp_path: Path) -> None:
+    (pair,) = find_products(make_pair(tmp_path / "pair"))
+    splits = [pair.split(seed) for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+    for split in splits:
+        good = [sample.path for sample in split.test if not sample.defective]
+        assert len(split.enrolled) == len(good) == TRAIN
+        assert set(split.enrolled) | set(good) == set(pair.good)
+    (tile,) = find_products(make_mvtec(tmp_path / "tile"))
+    assert tile.split(0) == tile.split(1)
+    assert tile.split(0).enrolled == list(tile.train)
+    shots = [tuple(tile.split(seed, shots=2).enrolled) for seed in range(8)]
+    assert len(set(shots)) > 1
+    assert all(len(shot) == 2 and set(shot) <= set(tile.train) for shot in shots)
+    again = [tile.split(seed, resplit=True) for seed in range(2)]
+    assert again[0] != again[1]
+    assert {len(split.enrolled) for split in again} == {TRAIN}
+    assert {len(split.test) for split in again} == {GOOD + BAD}
+
+
+def test_what_cannot_be_drawn(tmp_path: Path) -> None:
+    folder = make_mvtec(tmp_path / "tile")
+    with pytest.raises(EnrolError, match=r"tile: 7 shots are wanted, but only 6 good images"):
+        find_products(folder)[0].split(0, shots=7)
+    shutil.rmtree(folder / "test" / "good")
+    with pytest.raises(ImageError, match=r"tile: no good image is left for the test"):
+        find_products(folder)[0].split(0)
+    make_parts(folder / "test" / "good", good_part, 1, at=100)
+    shutil.rmtree(folder / "test" / "blot")
+    with pytest.raises(ImageError, match=r"tile: no defective image is left for the test"):
+        find_products(folder)[0].split(0)
+
+
+def test_packaged_images() -> None:
+    cells = solar_cells("mono", 200).split(seed=0)
+    assert (len(cells.enrolled), sum(s.defective for s in cells.test)) == (200, 313)
+    cloth = textiles("local", 200).split(seed=0)
+    assert (len(cloth.enrolled), len(cloth.test)) == (200, 800 + 500)
+    assert {s.path.parent.name for s in cloth.test if s.defective} == {"local"}
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA", "I;16"])
+def test_any_number_but_zero_marks_a_defect(tmp_path: Path, mode: str) -> None:
+    marked = blot() > 0
+    # Transparency is full everywhere in RGBA, and marks nothing.
+    image = Image.fromarray(marked) if mode == "1" else Image.fromarray(marked.astype(np.uint8))
+    image = Image.fromarray(marked.astype(np.uint16)) if mode == "I;16" else image
+    if mode == "P":
+        image.putpalette([0, 0, 0] * 256)
+    if mode.startswith("RGB"):
+        image = image.convert(mode)
+    path = tmp_path / "mask.png"
+    image.save(path)
+    np.testing.assert_array_equal(read_masks([path], Path("part.png"), (96, 96)), marked)
+
+
+def test_masks_that_cannot_be_used(tmp_path: Path) -> None:
+    small = save(tmp_path / "small.png", blot()[:50])
+    with pytest.raises(ImageError, match=r"small\.png: the mask is 50 × 96 px, but part\.png is"):
+        read_masks([small], Path("part.png"), (96, 96))
+    (tmp_path / "broken.png").write_bytes(small.read_bytes()[:-40])
+    with pytest.raises(ImageError, match=r"broken\.png: the mask cannot be read"):
+        read_masks([tmp_path / "broken.png"], Path("part.png"), (96, 96))
+    assert not read_masks([], Path("part.png"), (96, 96)).any()
+
+
+def read_results(out: Path) -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((out / "results.json").read_text(encoding="utf-8"))
+    return results
+
+
+def test_bench_writes_all_results(bench: Command, tmp_path: Path) -> None:
+    make_mvtec(tmp_path / "data" / "Tile" / "tile")
+    make_pair(tmp_path / "data" / "plain")
+    out = tmp_path / "out"
+    run = bench("anomaly", tmp_path / "data", "--seeds", 2, "--alpha", 0.2, "--out", out)
+    assert (run.code, run.err) == (0, "")
+    results = read_results(out)
+    tile, plain = results["objects"]["Tile/tile"], results["objects"]["plain"]
+    assert results["settings"]["alpha"] == 0.2
+    assert results["settings"]["encoder"] == "efficientnet-lite0"
+    assert len(results["settings"]["weights_sha256"]) == 64
+    # A black blot on stripes is seen by anything that works at all.
+    assert tile["image_auroc"] == tile["image_ap"] == tile["image_f1_max"] == 1
+    assert tile["pixel_auroc"] > 0.9
+    assert tile["boxes_found"] == 1
+    assert tile["escapes"] == 0
+    assert tile["with_mask"] == 3
+    assert [row["seed"] for row in tile["seeds"]] == [0, 1]
+    assert {plain[key] for key in ("pixel_auroc", "aupro", "boxes_found")} == {None}
+    assert results["average"]["pixel_auroc"] == tile["pixel_auroc"]
+    assert set(tile["std"]) == set(results["average"]["std"])
+    rows = list(csv.DictReader((out / "results.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["object"] for row in rows] == ["Tile/tile", "plain", "average"]
+    assert float(rows[0]["pixel_auroc"]) == tile["pixel_auroc"]
+    assert rows[1]["pixel_auroc"] == ""
+    with Image.open(out / "results.png") as plot:
+        assert plot.format == "PNG"
+    assert re.search(r"^plain +1\.000 .* – +– +– ", run.out, re.MULTILINE)
+
+
+def test_bench_goes_on_where_it_was_cut_off(bench: Command, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    make_mvtec(data / "a")
+    make_mvtec(data / "b")
+    broken = data / "b" / "test" / "blot" / "001.png"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:200])
+    run = bench("anomaly", data, "--out", out)
+    assert run.code == 2
+    assert re.fullmatch(rf"echo-iad: {broken}: the image is truncated .*\n", run.err)
+    assert not (out / "results.json").exists()
+    (first,) = (out / "partial").iterdir()
+    # What is there is taken as it is, so a changed figure shows that nothing was measured again.
+    row = json.loads(first.read_text(encoding="utf-8"))
+    first.write_text(json.dumps({**row, "aupro": 0.123}), encoding="utf-8")
+    broken.write_bytes(whole)
+    run = bench("anomaly", data, "--out", out)
+    assert run.code == 0
+    assert "1 of 2 measurements are done already." in run.out
+    assert read_results(out)["objects"]["a"]["aupro"] == 0.123
+    run = bench("anomaly", data, "--object", "a", "--alpha", 0.1, "--out", out)
+    assert "done already" not in run.out
+    assert read_results(out)["objects"]["a"]["aupro"] != 0.123
+    # An exchanged image is measured again, too.
+    save(data / "a" / "train" / "good" / "000.png", good_part(77))
+    run = bench("anomaly", data, "--object", "a", "--out", out)
+    assert "done already" not in run.out
+
+
+def test_no_setting_finds_the_rows_of_another(tmp_path: Path) -> None:
+    (product,) = find_products(make_mvtec(tmp_path / "tile"))
+    base = Settings(alpha=0.05, encoder="efficientnet-lite0", seeds=2)
+
+    def path(settings: Settings, seed: int = 0) -> Path:
+        return _task(product, seed, settings, _fixed(settings), tmp_path).path
+
+    assert path(base) == path(replace(base, seeds=5))
+    others = [{"alpha": 0.1}, {"shots": 6}, {"shots": 4}, {"resplit": True}]
+    paths = [path(replace(base, **other)) for other in others]  # type: ignore[arg-type]
+    assert len({path(base), path(base, seed=1), *paths}) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["nowhere"], "nowhere: no such folder; name a folder of labelled images"),
+        (["empty"], "empty: no object in it; expected OBJECT/train/good"),
+        (["data", "--object", "c"], "data: no object 'c'; there are tile"),
+        (["data", "--encoder", "vgg"], "unknown encoder 'vgg'"),
+        (["data", "--shots", "9"], "tile: 9 shots are wanted, but only 6 good images are there"),
+        (["data", "--out", "data/tile/test/good/000.png"], "000.png: cannot be written"),
+    ],
+)
+def test_bench_errors(
+    bench: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    error: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_mvtec(Path("data/tile"))
+    Path("empty").mkdir()
+    run = bench("anomaly", "--out", "out", *arguments)
+    assert (run.code, run.out) == (2, "")
+    assert run.err.startswith("echo-iad: ")
+    assert error in run.err
+
+
+def test_visa_needs_its_split_file(bench: Command, tmp_path: Path) -> None:
+    make_visa(tmp_path)
+    table = tmp_path / "split_csv" / "1cls.csv"
+    table.write_text("name,use\ncandle,train\n", encoding="utf-8")
+    assert "1cls.csv: cannot be read: 'object'; VisA's own split" in bench("anomaly", tmp_path).err
+    table.unlink()
+    run = bench("anomaly", tmp_path)
+    assert run.code == 2
+    assert "1cls.csv: No such file or directory; VisA's own split" in run.err
+
+
+@pytest.mark.parametrize("shots", ["0", "few", "-1"])
+def test_bad_shots(bench: Command, tmp_path: Path, shots: str) -> None:
+    run = bench("anomaly", tmp_path, "--shots", shots)
+    assert run.code == 2
+    assert "is neither a number from 1 on nor 'all'" in run.err
+
+
+def test_summary_by_hand() -> None:
+    def row(seed: int, auroc: float, aupro: float | None) -> dict[str, float | None]:
+        figures = {"image_auroc": auroc, "aupro": aupro, "overkill": 0.06}
+        return {"seed": seed, **figures, "promised": 0.05, "good": 50}
+
+    rows = {"a": [row(0, 0.9, 0.5), row(1, 0.7, 0.7)], "b": [row(0, 0.5, None), row(1, 0.5, None)]}
+    results = summarise(rows, {"alpha": 0.05})
+    first, average = results["objects"]["a"], results["average"]
+    assert first["image_auroc"] == pytest.approx(0.8)
+    assert first["std"]["image_auroc"] == pytest.approx(0.02**0.5)
+    # 100 good images tested: a standard error of 0.0218.
+    assert first["overkill_limit"] == pytest.approx(0.05 + 2 * (0.05 * 0.95 / 100) ** 0.5)
+    assert first["overkill_promise_kept"]
+    assert results["objects"]["b"]["aupro"] is None
+    assert (average["image_auroc"], average["aupro"]) == pytest.approx((0.65, 0.6))
+    # Over objects first, 0.7 and 0.6, then over seeds.
+    assert average["std"]["image_auroc"] == pytest.approx(0.005**0.5)
+
+
+def test_growth_measures_a_line(tmp_path: Path) -> None:
+    make_parts(tmp_path / "good", good_part, 4, at=0)
+    make_parts(tmp_path / "queries", bad_part, 12, at=50)
+    measure_here(tmp_path)
+    row = json.loads((tmp_path / "row.json").read_text(encoding="utf-8"))
+    assert 0 < row["search_ms"] < row["inspect_ms"]
+    assert row["peak_mb"] > 100
+    files = (path.stat().st_size for path in (tmp_path / "home").rglob("*") if path.is_file())
+    assert row["folder_mb"] == pytest.approx(sum(files) / 1e6)
+
+
+def test_jitter_shifts_little_and_never_repeats() -> None:
+    grey_HW = good_part(0)[:, :, 0]
+    first, second = (jittered(grey_HW, np.random.default_rng(seed)) for seed in (0, 1))
+    assert first.shape == grey_HW.shape
+    assert not np.array_equal(first, second)
+    assert np.abs(first.mean() / grey_HW.mean() - 1) < 0.06
+
+
+def test_weights_for_the_comparison_show_what_the_network_sees(tmp_path: Path) -> None:
+    import timm
+    import torch
+    from safetensors.torch import load_file
+
+    _export_weights(tmp_path / "weights.safetensors")
+    tensors = load_file(tmp_path / "weights.safetensors")
+    seen, expected = tensors.pop("check.input"), tensors.pop("check.features")
+    network = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=[3])
+    network.load_state_dict({key: tensors[key] for key in network.state_dict()})
+    with torch.inference_mode():
+        (found,) = network.eval()(seen)
+    assert found.shape == expected.shape
+    torch.testing.assert_close(torch.nn.functional.normalize(found, dim=1), expected)
+    assert LAYERS[1] == 4
+    assert EfficientNetEncoder.patch_dim > found.shape[1]
+
+
+def test_maps_of_another_size_are_brought_to_the_image(tmp_path: Path) -> None:
+    (product,) = find_products(make_mvtec(tmp_path / "tile"))
+    split = product.split(0)
+    for number, sample in enumerate(split.test):
+        map_HW = blot()[::2, ::2] * np.float32(sample.defective)
+        np.save(tmp_path / f"{number}.npy", map_HW.astype(np.float32))
+    scores = [float(sample.defective) for sample in split.test]
+    result = {"enrol_s": 2.0, "times_ms": [1.0, 9.0, 3.0], "scores": scores, "peak_mb": 5.0}
+    (tmp_path / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    figures = _figures(tmp_path, split)
+    assert figures["image_auroc"] == 1
+    assert figures["inspect_ms"] == 3
+    assert figures["pixel_auroc"] > 0.99
