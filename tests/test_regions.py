@@ -5,13 +5,17 @@ import math
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
+from echo.inspector import Inspector
+from echo.line import ProductLine
+from experts.decoder.encoder import Features
 from experts.decoder.regions import (
     MAX_REGIONS,
-    extents,
     find_regions,
     measure_region,
     place_in_words,
+    spread,
     upsample,
 )
 from experts.evidence import AnomalyMap
@@ -144,32 +148,6 @@ def test_a_map_full_of_peaks_keeps_the_strongest() -> None:
     assert peaks[0] == pytest.approx(2)
 
 
-@pytest.mark.parametrize("angle", [0, 30, 45, 90, 120])
-def test_extents_of_a_turned_rectangle(angle: float) -> None:
-    y, x = np.mgrid[-60:61, -60:61]
-    turn = math.radians(angle)
-    along = x * math.cos(turn) + y * math.sin(turn)
-    across = -x * math.sin(turn) + y * math.cos(turn)
-    length, width = extents((abs(along) <= 40) & (abs(across) <= 8))
-    assert length == pytest.approx(81, abs=2)
-    assert width == pytest.approx(17, abs=2)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_extents_equal_those_of_every_pixel_in_every_direction(seed: int) -> None:
-    mask = np.random.default_rng(seed).random((7, 11)) < 0.15
-    spans = []
-    for degree in range(180):
-        turn = math.radians(degree)
-        along = [x * math.cos(turn) + y * math.sin(turn) for y, x in np.argwhere(mask).tolist()]
-        spans.append(max(along) - min(along) + 1)
-    assert extents(mask) == pytest.approx((max(spans), min(spans)))
-
-
-def test_one_pixel_is_one_by_one() -> None:
-    assert extents(np.ones((1, 1), bool)) == (1.0, 1.0)
-
-
 @pytest.mark.parametrize(
     ("box", "place"),
     [
@@ -213,3 +191,59 @@ def test_looks(grey: float, size_HW: tuple[int, int], looks: str) -> None:
     image[5 : 5 + height, 5 : 5 + width] = grey
     region = measure_region("region-1", np.ones(size_HW, bool), (5, 5), 1.0, image)
     assert region.looks == looks
+
+
+@pytest.mark.parametrize("stride", [4.0, 4.7])
+def test_spreading_a_weight_is_the_transpose_of_upsampling(stride: float) -> None:
+    rng = np.random.default_rng(0)
+    patches, weight = rng.random((5, 7)), rng.random((23, 31))
+    features = Features(
+        np.zeros(1, np.float32), np.zeros((5, 7, 1), np.float32), (stride,) * 2, (1.5,) * 2
+    )
+    spread_out = spread(weight.astype(np.float32), features)
+    up = upsample(patches.astype(np.float32), (23, 31), (stride,) * 2, (1.5,) * 2)
+    assert (spread_out * patches).sum() == pytest.approx((up * weight).sum(), rel=1e-4)
+    assert spread_out.sum() == pytest.approx(weight.sum(), rel=1e-4)
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    """Of a line of large parts: stripes, shading and noise, 512 × 512."""
+    home = tmp_path_factory.mktemp("large")
+    parts = [large_part(seed) for seed in range(20)]
+    return Inspector(ProductLine.enroll("large", parts, home=home, progress=False))
+
+
+def large_part(seed: int, defect: str = "") -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:512, :512]
+    shade = Image.fromarray(rng.normal(0, 8, (16, 16)).astype(np.float32))
+    grey = 140 + 25 * np.sin(x * 2 * np.pi / 64) + rng.normal(0, 3, x.shape)
+    grey += np.asarray(shade.resize((512, 512), Image.Resampling.BICUBIC))
+    if defect == "blot":
+        grey[(y - 320) ** 2 + (x - 330) ** 2 <= 64**2] = 15
+    if defect == "bent crack":
+        grey[(abs(np.hypot(y - 300, x - 256) - 150) < 10) & (y < 300)] = 15
+    return np.repeat(grey.clip(0, 255).astype(np.uint8)[:, :, None], 3, axis=2)
+
+
+@pytest.mark.parametrize("defect", ["blot", "bent crack"])
+def test_regions_hold_when_the_resolution_changes(inspector: Inspector, defect: str) -> None:
+    """Areas to 10 %, lengths to 6 % and boxes to 1 % of the image, from half to double size."""
+    image = Image.fromarray(large_part(100, defect))
+    (expected,) = inspector.inspect(image).regions
+    for factor in (0.5, 2):
+        size = round(512 * factor)
+        (region,) = inspector.inspect(image.resize((size, size), Image.Resampling.BICUBIC)).regions
+        assert region.area_px / factor**2 == pytest.approx(expected.area_px, rel=0.1)
+        assert region.length_px / factor == pytest.approx(expected.length_px, rel=0.06)
+        assert region.width_px / factor == pytest.approx(expected.width_px, rel=0.06)
+        edges = [edge / factor for edge in region.box_xyxy]
+        assert edges == pytest.approx(expected.box_xyxy, abs=0.01 * 512)
+        assert (region.place, region.looks) == (expected.place, expected.looks)
+        if defect == "bent crack":
+            assert region.skeleton_length_px is not None
+            assert expected.skeleton_length_px is not None
+            along = region.skeleton_length_px / factor
+            assert along == pytest.approx(expected.skeleton_length_px, rel=0.06)
+            assert along > 1.1 * region.length_px / factor

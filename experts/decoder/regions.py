@@ -9,6 +9,14 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from experts.decoder.encoder import Features
+from experts.decoder.shape import (
+    VISIBLE_CONTRAST,
+    centreline,
+    contrast,
+    extents,
+    traits,
+)
 from experts.evidence import AnomalyMap, Region
 
 FloatArray = NDArray[np.float32]
@@ -17,9 +25,8 @@ BoolArray = NDArray[np.bool_]
 # More places than these nobody reads; the strongest are kept.
 MAX_REGIONS = 20
 
-# Wording only, no verdict rests on these: with less contrast (of the grey range) a person sees
-# neither dark nor bright; three times as long as wide is a line; half the image is no spot.
-VISIBLE_CONTRAST = 0.02
+# Wording only, no verdict rests on these: three times as long as wide is a line; half the image is
+# no spot.
 LINE_ELONGATION = 3
 AREA_SHARE = 0.5
 
@@ -55,8 +62,26 @@ def upsample(
     return np.asarray(scores_HW.numpy(), np.float32)
 
 
+def spread(weight_HW: FloatArray, features: Features) -> FloatArray:
+    """How much of a weight each patch accounts for, float32 (h, w): the transpose of ``upsample``.
+
+    Args:
+        weight_HW: float32, of the size of the image that the features were taken from.
+        features: Their patches, stride and centre.
+    """
+    rows, columns, _ = features.patches_HWC.shape
+    stride, centre = features.stride_px, features.centre_px
+    vertical = _interpolation(weight_HW.shape[0], rows, stride[0], centre[0])
+    horizontal = _interpolation(weight_HW.shape[1], columns, stride[1], centre[1])
+    weights_hw = vertical.T @ torch.from_numpy(weight_HW) @ horizontal
+    return np.asarray(weights_hw.numpy(), np.float32)
+
+
 def find_regions(
-    anomaly: AnomalyMap, grey_HW: FloatArray, mm_per_px: float | None = None
+    anomaly: AnomalyMap,
+    grey_HW: FloatArray,
+    mm_per_px: float | None = None,
+    reference_HW: FloatArray | None = None,
 ) -> tuple[Region, ...]:
     """Regions of the map: each peak above ``limit``, with its surroundings.
 
@@ -70,6 +95,7 @@ def find_regions(
         anomaly: The map and its limits.
         grey_HW: float32 luma of the image, 0 to 1, for each region's contrast.
         mm_per_px: Scale of the line, if it has one.
+        reference_HW: Luma of an aligned normal image of the same size, for the regions' traits.
 
     Returns:
         Strongest peak first, at most ``MAX_REGIONS``.
@@ -92,8 +118,21 @@ def find_regions(
         left_HW[np.isin(peak_of_HW, own_peaks)] = 0
         region_id = f"region-{len(regions) + 1}"
         corner = (columns.start, rows.start)
-        regions.append(measure_region(region_id, mask, corner, peak, grey_HW, mm_per_px))
+        regions.append(
+            measure_region(region_id, mask, corner, peak, grey_HW, mm_per_px, reference_HW)
+        )
     return tuple(regions)
+
+
+def strongest_region(anomaly: AnomalyMap, grey_HW: FloatArray) -> Region | None:
+    """The place that stands out most, whatever the limits; none on a map of zeros.
+
+    For an image that is known to show a defect, though no mask tells where.
+    """
+    half = float(anomaly.scores_HW.max()) / 2
+    lowered = {"limit": half, "extent_limit": min(anomaly.extent_limit, half)}
+    regions = find_regions(anomaly.model_copy(update=lowered), grey_HW)
+    return regions[0] if regions else None
 
 
 def _basins(anomaly: AnomalyMap) -> tuple[list[int], NDArray[np.intp]]:
@@ -131,51 +170,55 @@ def measure_region(
     peak_score: float,
     grey_HW: FloatArray,
     mm_per_px: float | None = None,
+    reference_HW: FloatArray | None = None,
 ) -> Region:
-    """Measure one region, given by its mask inside its box and the box's top left corner."""
+    """Measure one region, given by its mask inside its box and the box's top left corner.
+
+    A line has two lengths and widths. Those that clauses are computed on are Feret diameters for
+    every region: they never shrink when the defect grows, so more defect never mends a clause. The
+    length along the skeleton is the true one of a bent crack, at least its Feret diameter and up
+    to half as much again where it is bent to a half circle; but it collapses at the moment when a
+    crack fills up to an area. So it stands beside, for people and for lines.
+    """
     left, top = corner_xy
     box = (left, top, left + mask_HW.shape[1], top + mask_HW.shape[0])
-    area = int(mask_HW.sum())
-    length, width = extents(mask_HW)
     size_HW = (grey_HW.shape[0], grey_HW.shape[1])
-    contrast = _contrast(mask_HW, box, grey_HW)
-    scale = {}
-    if mm_per_px is not None:
-        scale = {
-            "area_mm2": area * mm_per_px**2,
-            "length_mm": length * mm_per_px,
-            "width_mm": width * mm_per_px,
-        }
+    length, width = extents(mask_HW)
+    seen = traits(mask_HW, box, grey_HW, reference_HW)
+    measures: dict[str, float] = {
+        "area_px": int(mask_HW.sum()),
+        "length_px": length,
+        "width_px": width,
+    }
+    if seen.elongation >= LINE_ELONGATION:
+        line = centreline(mask_HW)
+        measures["skeleton_length_px"] = line.length_px
+        measures["mean_width_px"] = line.mean_width_px
+        measures["max_width_px"] = line.max_width_px
+    tone = contrast(mask_HW, box, grey_HW)
     return Region(
         id=region_id,
         box_xyxy=box,
         mask=mask_HW,
-        area_px=area,
-        length_px=length,
-        width_px=width,
         peak_score=peak_score,
         place=place_in_words(box, size_HW),
-        looks=_looks_in_words(contrast, length, width, size_HW),
-        contrast=contrast,
-        **scale,
+        looks=_looks_in_words(tone, seen.elongation, length, size_HW),
+        contrast=tone,
+        traits=seen,
+        **measures,
+        **_in_mm(measures, mm_per_px),
     )
 
 
-def extents(mask_HW: BoolArray) -> tuple[float, float]:
-    """Maximum and minimum Feret diameter of a mask in pixels, to one degree.
-
-    Unlike extents along the main axes, neither ever shrinks when the mask grows.
-    """
-    rows_N = np.flatnonzero(mask_HW.any(axis=1))
-    first_N = mask_HW[rows_N].argmax(axis=1)
-    last_N = mask_HW.shape[1] - 1 - mask_HW[rows_N, ::-1].argmax(axis=1)
-    # The farthest pixel in any direction is the first or the last of its row.
-    y_K, x_K = np.tile(rows_N, 2), np.concatenate([first_N, last_N])
-    angles_A = np.radians(np.arange(180))
-    along_AK = np.sin(angles_A)[:, None] * y_K + np.cos(angles_A)[:, None] * x_K
-    extents_A = np.ptp(along_AK, axis=1) + 1  # a pixel is one pixel wide
-    # Rounded, lest four pixels become 4.000000000000002 and break a limit of four.
-    return round(float(extents_A.max()), 6), round(float(extents_A.min()), 6)
+def _in_mm(measures: dict[str, float], mm_per_px: float | None) -> dict[str, float]:
+    if mm_per_px is None:
+        return {}
+    lengths = {
+        name.replace("_px", "_mm"): pixels * mm_per_px
+        for name, pixels in measures.items()
+        if name != "area_px"
+    }
+    return {"area_mm2": measures["area_px"] * mm_per_px**2, **lengths}
 
 
 def place_in_words(box_xyxy: tuple[int, int, int, int], size_HW: tuple[int, int]) -> str:
@@ -188,27 +231,12 @@ def place_in_words(box_xyxy: tuple[int, int, int, int], size_HW: tuple[int, int]
     return f"{row} {column}".strip() or "centre"
 
 
-def _looks_in_words(contrast: float, length: float, width: float, size_HW: tuple[int, int]) -> str:
+def _looks_in_words(
+    contrast: float, elongation: float, length: float, size_HW: tuple[int, int]
+) -> str:
     tone = "odd"
     if abs(contrast) >= VISIBLE_CONTRAST:
         tone = "dark" if contrast < 0 else "bright"
-    if length >= LINE_ELONGATION * width:
+    if elongation >= LINE_ELONGATION:
         return f"{tone} line"
     return f"{tone} {'area' if length >= AREA_SHARE * min(size_HW) else 'spot'}"
-
-
-def _contrast(
-    mask_HW: BoolArray, box_xyxy: tuple[int, int, int, int], grey_HW: FloatArray
-) -> float:
-    """Mean grey inside less the mean of a surrounding as wide as the region, 0 if there is none."""
-    left, top, right, bottom = box_xyxy
-    margin = max(right - left, bottom - top, 8) // 2
-    rows = slice(max(top - margin, 0), bottom + margin)
-    columns = slice(max(left - margin, 0), right + margin)
-    crop = grey_HW[rows, columns]
-    inside = np.zeros(crop.shape, bool)
-    y, x = top - rows.start, left - columns.start
-    inside[y : y + mask_HW.shape[0], x : x + mask_HW.shape[1]] = mask_HW
-    if inside.all():
-        return 0.0
-    return float(crop[inside].mean() - crop[~inside].mean())

@@ -1,0 +1,167 @@
+"""How well a few examples of each kind of defect name the others.
+
+For every object of a tree in the MVTec layout with at least two kinds: ``--examples`` images of
+each kind are drawn, the kinds of all others are predicted, and that again ``--draws`` times. Once
+with the ground-truth masks on both sides (the largest connected part of each), and once as a user
+does it: no mask anywhere, the strongest region that the line finds stands for the defect, in the
+examples and in the others. In the second way every image counts, also one that the line accepts.
+
+The reference is the normal image of the same file name where there is one (an aligned template),
+else the most similar one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from echo import Failure, Inspector, ProductLine
+from echo.progress import Progress
+from experts.decoder.descriptor import describe_place, place_of_mask, place_of_region
+from experts.decoder.regions import strongest_region
+from experts.errors import EchoError, ImageError
+from experts.evidence import Inspection
+from experts.images import IMAGE_SUFFIXES, read_picture
+from experts.kinds import KindModel
+
+FloatArray = NDArray[np.float32]
+
+
+class Described(NamedTuple):
+    """Descriptors of an object's defects, and the kind of each."""
+
+    descriptors_ND: FloatArray
+    names: list[str]
+
+
+class Score(NamedTuple):
+    """Of one draw.
+
+    Attributes:
+        top1: Share whose likeliest kind is the right one.
+        covered: Share whose kind is in the conformal set.
+        size: Mean number of kinds in that set.
+        unknown: Share whose set is empty.
+    """
+
+    top1: float
+    covered: float
+    size: float
+    unknown: float
+
+
+def measure(described: Described, examples: int, seed: int) -> Score:
+    """Learn from ``examples`` drawn of each kind, and name all others."""
+    rng = np.random.default_rng(seed)
+    names = np.array(described.names)
+    drawn = np.concatenate(
+        [rng.choice(np.flatnonzero(names == k), examples, replace=False) for k in np.unique(names)]
+    )
+    model = KindModel.fit(described.descriptors_ND[drawn], names[drawn].tolist())
+    rest = np.setdiff1d(np.arange(len(names)), drawn)
+    found = [model.predict(descriptor) for descriptor in described.descriptors_ND[rest]]
+    pairs = list(zip(found, names[rest].tolist(), strict=True))
+    return Score(
+        top1=float(np.mean([next(iter(kinds.probabilities)) == name for kinds, name in pairs])),
+        covered=float(np.mean([name in kinds.names for kinds, name in pairs])),
+        size=float(np.mean([len(kinds.names) for kinds in found])),
+        unknown=float(np.mean([kinds.unknown for kinds in found])),
+    )
+
+
+def describe(folder: Path, home: Path) -> dict[str, Described]:
+    """Enrol an object and describe its defects, by their masks and as the line finds them."""
+    line = ProductLine.enroll("bench", folder / "train" / "good", home=home, progress=False)
+    tests = [path for path in _images(folder / "test") if _kind(path, folder) != "good"]
+    ways: dict[str, tuple[list[FloatArray], list[str]]] = {}
+    with Progress() as bars, bars.task("Describing", len(tests)) as advance:
+        for path, result in zip(tests, Inspector(line).inspect_many(tests), strict=True):
+            if isinstance(result, Failure):
+                raise EchoError(result.error)
+            for way, descriptor in _descriptors(path, folder, result, line):
+                descriptors, names = ways.setdefault(way, ([], []))
+                descriptors.append(descriptor)
+                names.append(_kind(path, folder))
+            advance(1)
+    return {way: Described(np.stack(found), names) for way, (found, names) in ways.items()}
+
+
+def _descriptors(
+    path: Path, folder: Path, inspection: Inspection, line: ProductLine
+) -> Iterator[tuple[str, FloatArray]]:
+    picture = read_picture(path)
+    template = folder / "train" / "good" / path.name
+    normal = template if template.is_file() else inspection.references[0].path
+    pixels = (picture.rgb_HW3, read_picture(normal).rgb_HW3)
+    mask_path = folder / "ground_truth" / _kind(path, folder) / f"{path.stem}_mask.png"
+    if mask_path.is_file():
+        mask_HW = read_picture(mask_path).grey_HW > 0
+        if mask_HW.any():
+            place = place_of_mask(mask_HW)
+            yield "drawn masks", describe_place(pixels[0], place, pixels[1], line.encoder)
+    region = strongest_region(inspection.anomaly, picture.grey_HW)
+    if region is not None:
+        place = place_of_region(region, inspection.anomaly)
+        yield "found regions", describe_place(pixels[0], place, pixels[1], line.encoder)
+
+
+def bench_kinds(
+    root: Path, objects: Sequence[str], examples: int, draws: int, console: Console
+) -> dict[str, dict[str, list[Score]]]:
+    """Measure every object and print a table; the scores of all draws come back."""
+    folders = {
+        good.parent.parent.relative_to(root).as_posix(): good.parent.parent
+        for good in sorted(root.rglob("train/good"))
+    }
+    chosen = {name: path for name, path in folders.items() if not objects or name in objects}
+    if not chosen:
+        wanted = f" named {', '.join(objects)}" if objects else ""
+        raise ImageError(f"{root}: no object{wanted} with train/good in it; name its tree")
+    table = Table("", "", "top-1", "right kind in the set", "kinds in the set", "unknown")
+    scores: dict[str, dict[str, list[Score]]] = {}
+    for name, path in chosen.items():
+        with tempfile.TemporaryDirectory() as home:
+            ways = describe(path, Path(home))
+        scores[name] = {}
+        for way, described in ways.items():
+            found = [measure(described, examples, seed) for seed in range(draws)]
+            scores[name][way] = found
+            table.add_row(name, way, *_cells(found))
+    console.print(table)
+    return scores
+
+
+def _cells(scores: Sequence[Score]) -> list[str]:
+    mean, spread = np.mean(scores, axis=0), np.std(scores, axis=0)
+    return [f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, spread, strict=True)]
+
+
+def _kind(path: Path, folder: Path) -> str:
+    return path.relative_to(folder / "test").parts[0]
+
+
+def _images(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description="How well few examples name kinds of defects.")
+    parser.add_argument("root", type=Path, help="tree in the MVTec layout")
+    parser.add_argument("--object", action="append", default=[], help="only this one, e.g. a/tile")
+    parser.add_argument("--examples", type=int, default=5, help="of each kind")
+    parser.add_argument("--draws", type=int, default=10, help="random draws of the examples")
+    given = parser.parse_args()
+    bench_kinds(given.root, given.object, given.examples, given.draws, Console())
+
+
+if __name__ == "__main__":
+    main()
