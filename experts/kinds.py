@@ -43,7 +43,8 @@ _FLOOR = 0.05
 _TINY = 1e-9
 # A part that tells nothing apart is nearly left out.
 _LEAST_SKILL = 0.001
-_FOLDS = 5
+# Examples left out, each in turn, to set the temperature; more would take time and change little.
+_LEFT_OUT = 25
 _TEMPERATURES = np.geomspace(0.1, 1000, 41)
 
 
@@ -108,20 +109,20 @@ class KindModel:
         )
 
     def _fit_temperature(self) -> float:
-        """The temperature at which examples left out of the fit are likeliest.
+        """The temperature at which examples that were left out of the fit are likeliest.
 
         Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (ICML 2017).
         """
-        rank_N = torch.stack([(self._kinds_N[:i] == k).sum() for i, k in enumerate(self._kinds_N)])
-        folds = min(_FOLDS, int(self._kinds_N.bincount().min()))
+        by_kind_N = torch.argsort(self._kinds_N, stable=True)
+        some = torch.linspace(0, len(by_kind_N) - 1, min(len(by_kind_N), _LEFT_OUT)).round().long()
         distances, kinds = [], []
-        for fold in range(folds):
-            out_N = rank_N % folds == fold
-            rest_ND, rest_N = self._points_ND[~out_N], self._kinds_N[~out_N]
+        for out in by_kind_N[some].tolist():
+            kept_N = torch.arange(len(by_kind_N)) != out
+            rest_ND, rest_N = self._points_ND[kept_N], self._kinds_N[kept_N]
             space = _Space(rest_ND, rest_N)
             centres_KD = _centres(space.place(rest_ND), rest_N)
-            distances.append(_squared(space.place(self._points_ND[out_N]), centres_KD))
-            kinds.append(self._kinds_N[out_N])
+            distances.append(_squared(space.place(self._points_ND[out : out + 1]), centres_KD))
+            kinds.append(self._kinds_N[out : out + 1])
         distance_NK, kind_N = torch.cat(distances), torch.cat(kinds)
         losses = [
             float(torch.nn.functional.cross_entropy(-distance_NK / (2 * t), kind_N))
@@ -234,7 +235,8 @@ def _skill(points_ND: torch.Tensor, kinds_N: torch.Tensor) -> float:
     # Leaving a point out of its own kind's mean moves that mean away from it.
     own_N = torch.arange(len(points_ND))
     n_N = count_K[index_N]
-    distance_NK[own_N, index_N] *= (n_N / (n_N - 1)) ** 2
+    own_distance_N = distance_NK[own_N, index_N] * (n_N / (n_N - 1)) ** 2
+    distance_NK[own_N, index_N] = own_distance_N.where(n_N > 1, torch.inf)
     right = float((distance_NK.argmin(dim=1) == index_N).double().mean())
     chance = 1 / len(count_K)
     return max((right - chance) / (1 - chance), _LEAST_SKILL)

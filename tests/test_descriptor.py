@@ -16,6 +16,7 @@ from experts.decoder.descriptor import (
 )
 from experts.decoder.encoder import load_encoder
 from experts.decoder.regions import find_regions, strongest_region
+from experts.errors import ImageError
 from experts.evidence import AnomalyMap
 from experts.kinds import KindModel
 
@@ -133,6 +134,11 @@ def test_the_place_of_a_mask_is_its_largest_part() -> None:
     place = place_of_mask(mask)
     assert place.box_xyxy == (20, 10, 29, 16)
     assert place.weight_HW.sum() == 41
+
+
+def test_an_empty_mask_is_refused_in_words() -> None:
+    with pytest.raises(ImageError, match="the mask marks no pixel; mark the defect"):
+        place_of_mask(np.zeros((30, 40), bool))
 
 
 def map_of(scores: NDArray[np.float32]) -> AnomalyMap:

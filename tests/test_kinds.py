@@ -158,6 +158,19 @@ def test_kinds_that_are_far_apart_are_told_apart() -> None:
     )
 
 
+def test_two_examples_of_each_of_many_kinds_suffice_for_sound_numbers() -> None:
+    rng = np.random.default_rng(0)
+    centres = rng.normal(0, 5, (10, SIZE))
+    shown = np.repeat(centres, 2, axis=0) + rng.normal(0, 0.3, (20, SIZE))
+    names = [f"kind {i}" for i in range(10) for _ in range(2)]
+    model = KindModel.fit(shown.astype(np.float32), names)
+    for i, centre in enumerate(centres):
+        found = model.predict(centre.astype(np.float32))
+        assert next(iter(found.probabilities)) == f"kind {i}"
+        assert sum(found.probabilities.values()) == pytest.approx(1)
+        assert found.probabilities[f"kind {i}"] > 0.5
+
+
 def test_kinds_that_look_alike_are_both_named() -> None:
     descriptors, _ = examples_of((20,), 0)
     model = KindModel.fit(descriptors[:12], ["crack"] * 6 + ["scratch"] * 6)
@@ -201,6 +214,18 @@ def test_a_model_comes_back_from_safetensors(tmp_path: Path) -> None:
     assert again.names == model.names == NAMES
     for query in descriptors:
         assert again.predict(query) == model.predict(query)
+
+
+def test_the_likeliest_kinds_are_as_often_right_as_they_are_likely() -> None:
+    descriptors, names = examples_of((150, 150, 150), 3, apart=0.6)
+    shown = np.concatenate([np.arange(k * 150, k * 150 + 12) for k in range(3)])
+    model = KindModel.fit(descriptors[shown], [names[i] for i in shown])
+    asked = np.setdiff1d(np.arange(450), shown)
+    found = [model.predict(descriptors[i]).probabilities for i in asked]
+    right = np.mean([next(iter(p)) == names[i] for p, i in zip(found, asked, strict=True)])
+    likely = np.mean([max(p.values()) for p in found])
+    assert 0.5 < right < 0.97
+    assert likely == pytest.approx(right, abs=0.12)
 
 
 def test_too_few_examples_are_refused_in_words() -> None:

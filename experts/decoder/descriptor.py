@@ -24,6 +24,7 @@ from experts.decoder.shape import (
     raggedness,
     surroundings,
 )
+from experts.errors import ImageError
 from experts.evidence import AnomalyMap, Region
 from experts.images import Picture
 
@@ -63,7 +64,16 @@ class Place(NamedTuple):
 
 
 def place_of_mask(mask_HW: BoolArray) -> Place:
-    """The largest connected part of a mask that has the size of the image and is not empty."""
+    """The largest connected part of a drawn mask.
+
+    Args:
+        mask_HW: bool, of the size of the image.
+
+    Raises:
+        ImageError: If the mask is empty.
+    """
+    if not mask_HW.any():
+        raise ImageError("the mask marks no pixel; mark the defect, or leave the mask out")
     labels_HW, _ = ndimage.label(mask_HW, np.ones((3, 3)))
     largest = int(np.bincount(labels_HW.ravel())[1:].argmax())
     rows, columns = ndimage.find_objects(labels_HW)[largest]

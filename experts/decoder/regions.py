@@ -174,11 +174,11 @@ def measure_region(
 ) -> Region:
     """Measure one region, given by its mask inside its box and the box's top left corner.
 
-    A line has two lengths and widths. Those that clauses are computed on are Feret diameters for
-    every region: they never shrink when the defect grows, so more defect never mends a clause. The
-    length along the skeleton is the true one of a bent crack, at least its Feret diameter and up
-    to half as much again where it is bent to a half circle; but it collapses at the moment when a
-    crack fills up to an area. So it stands beside, for people and for lines.
+    A line has two lengths and two widths. Clauses are computed on Feret diameters, for a line as
+    for a spot: they never shrink when the defect grows, so more defect never mends a clause. The
+    length of a bent crack is that along its skeleton, 1.57 times its Feret diameter for a half
+    circle; but it collapses when the bend fills up and the crack becomes an area, so no limit
+    can rest on it alone. It stands beside, and so do the widths along the skeleton.
     """
     left, top = corner_xy
     box = (left, top, left + mask_HW.shape[1], top + mask_HW.shape[0])
