@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,26 +23,24 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.elpv import load_cells
-from benchmarks.memory import peak_mb
+from benchmarks.growth_line import QUERIES, WARM_UP
 from benchmarks.plots import to_png
-from echo import Inspector, ProductLine
 from echo.progress import Progress
 from echo.storage import writable_folder, write_bytes
 from experts.errors import EchoError
 from experts.images import read_picture
 
-QUERIES = 60
-WARM_UP = 10
 SHIFT_PX = 4
 BRIGHTNESS = 0.05
 NOISE = 2.0
 ROOT = Path(__file__).parent.parent
 FIGURES = {
     "enrol_s": ("enrolment, s", "{:.1f}"),
+    "base_mb": ("memory before, MB", "{:.0f}"),
     "peak_mb": ("peak memory, MB", "{:.0f}"),
     "folder_mb": ("folder, MB", "{:.1f}"),
-    "search_ms": ("search, ms an image", "{:.1f}"),
-    "inspect_ms": ("inspection, ms an image", "{:.1f}"),
+    "search_ms": ("search, ms", "{:.1f}"),
+    "inspect_ms": ("inspection, ms", "{:.1f}"),
 }
 
 
@@ -67,10 +63,12 @@ def bench_growth(sizes: Sequence[int], out: Path, console: Console) -> dict[str,
             for path in sorted(images.iterdir())[size:]:
                 shutil.move(path, queries)
             rows[size] = _measure_apart(Path(temporary))
-        values = [f"{label}: {form.format(rows[size][k])}" for k, (label, form) in FIGURES.items()]
-        console.print(f"{size:,} images: {'; '.join(values)}", highlight=False)
+        console.print(
+            f"{size:,} images: enrolled in {rows[size]['enrol_s']:.1f} s", highlight=False
+        )
     results = {"sizes": {str(size): row for size, row in rows.items()}}
-    table = Table("images", *(label for label, _ in FIGURES.values()), title="Growth of a line")
+    labels = [label.replace(", ", "\n") for label, _ in FIGURES.values()]
+    table = Table("images", *labels, title="Growth of a line")
     for size, row in rows.items():
         table.add_row(f"{size:,}", *(form.format(row[key]) for key, (_, form) in FIGURES.items()))
     console.print(table)
@@ -103,7 +101,7 @@ def _write_images(folder: Path, count: int) -> None:
 
 
 def _measure_apart(folder: Path) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.growth", str(folder)]
+    command = [sys.executable, "-m", "benchmarks.growth_line", str(folder)]
     try:
         subprocess.run(command, check=True, cwd=ROOT)
     except subprocess.CalledProcessError as error:
@@ -112,34 +110,15 @@ def _measure_apart(folder: Path) -> dict[str, float]:
     return row
 
 
-def measure_here(folder: Path) -> None:
-    """Enrol ``folder/good``, inspect ``folder/queries``, and write ``folder/row.json``."""
-    start = time.perf_counter()
-    line = ProductLine.enroll("growth", folder / "good", home=folder / "home")
-    row = {"enrol_s": time.perf_counter() - start, "peak_mb": peak_mb()}
-    files = (path for path in line.folder.rglob("*") if path.is_file())
-    row["folder_mb"] = sum(path.stat().st_size for path in files) / 1e6
-    inspector = Inspector(line)
-    timings = [inspector.inspect(p).timings_ms for p in sorted((folder / "queries").iterdir())]
-    timed = timings[WARM_UP:]
-    row["search_ms"] = statistics.median(t["reference"] + t["decode"] for t in timed)
-    row["inspect_ms"] = statistics.median(sum(t.values()) for t in timed)
-    (folder / "row.json").write_text(json.dumps(row), encoding="utf-8")
-
-
 def _plot(rows: dict[int, dict[str, float]]) -> bytes:
-    figure = Figure(figsize=(12, 3), layout="constrained")
+    figure = Figure(figsize=(14, 3), layout="constrained")
     for axes, (key, (label, _)) in zip(
         figure.subplots(1, len(FIGURES)), FIGURES.items(), strict=True
     ):
         axes.plot(list(rows), [row[key] for row in rows.values()], "o-", color="#1b4965")
         axes.set_xscale("log")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * max(row[key] for row in rows.values()))
         axes.set_title(label, fontsize=9)
         axes.set_xlabel("enrolled images", fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
     return to_png(figure)
-
-
-if __name__ == "__main__":
-    measure_here(Path(sys.argv[1]))
