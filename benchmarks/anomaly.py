@@ -99,7 +99,7 @@ def run(
 
 def _line(task: _Task, row: Row) -> str:
     left_out = (row["defective"] or 0) - (row["with_mask"] or 0)
-    note = f"; {left_out:.0f} defects without a mask left out of the pixel figures"
+    note = f"; {left_out:.0f} defects that no mask marks are left out of the pixel figures"
     return (
         f"{task.product.name}, seed {task.seed}: image AUROC {row['image_auroc']:.4f}"
         f"{note if row['with_mask'] and left_out else ''}"

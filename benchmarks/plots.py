@@ -39,7 +39,7 @@ def plot_results(results: Results, title: str) -> bytes:
     figure.suptitle(title, fontsize=11)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, frameon=False)
+    figure.legend(loc="outside lower center", ncols=6, frameon=False, fontsize=9)
     return to_png(figure)
 
 
@@ -69,6 +69,7 @@ def _bars(axes: Axes, rows: dict[str, Results], names: dict[str, str]) -> None:
                 textcoords="offset points",
                 va="center",
                 fontsize=7,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
 
 
