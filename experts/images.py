@@ -85,13 +85,19 @@ def read_picture(source: ImageSource) -> Picture:
 
 
 def source_name(source: ImageSource) -> str:
-    """How an image is called: its path, or ``image``, ``array``, ``bytes``."""
+    """How an image is called: its path, ``image``, ``array`` or ``bytes``; else its type."""
     if isinstance(source, str | os.PathLike):
-        # Names that are not UTF-8 must still be printable, and fit into JSON.
-        return os.fsencode(source).decode("utf-8", "backslashreplace")
+        return _printable(source) or "''"
     if isinstance(source, Image.Image):
-        return str(getattr(source, "filename", "")) or "image"
-    return "bytes" if isinstance(source, bytes) else "array"
+        return _printable(getattr(source, "filename", "")) or "image"
+    if isinstance(source, np.ndarray):
+        return "array"
+    return type(source).__name__
+
+
+def _printable(path: str | bytes | os.PathLike[str]) -> str:
+    # Names that are not UTF-8 must still be printable, and fit into JSON.
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _rgb_of(source: ImageSource) -> NDArray[np.uint8]:
@@ -106,6 +112,8 @@ def _rgb_of(source: ImageSource) -> NDArray[np.uint8]:
         raise ImageError(
             f"expected a path, PIL image, numpy array or bytes, got {type(source).__name__}"
         )
+    if not os.fspath(source):
+        raise ImageError("is no path; name an image file")
     return _read_file(Path(source))
 
 
@@ -134,6 +142,8 @@ def _reading() -> Iterator[None]:
     """Turn what Pillow raises while it opens or decodes into one clear sentence."""
     try:
         yield
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
         raise ImageError(
             "not an image that can be read; use PNG, JPEG, TIFF, BMP, PGM or WebP"
@@ -142,8 +152,9 @@ def _reading() -> Iterator[None]:
         raise ImageError(_too_large()) from error
     except PermissionError as error:
         raise ImageError("no permission to read the file; change its rights") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError(f"the image is truncated or damaged ({error}); export it again") from error
+    except Exception as error:  # a damaged header leads Pillow's plugins into errors of any type
+        why = str(error) or type(error).__name__
+        raise ImageError(f"the image is truncated or damaged ({why}); export it again") from error
 
 
 def _too_large() -> str:
@@ -210,13 +221,33 @@ def _to_uint8(array: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def find_images(images: str | os.PathLike[str] | Iterable[ImageSource]) -> list[ImageSource]:
-    """List the images of a folder (with subfolders), of a glob, or of a list, sorted by path.
+    """List the images of a folder (with subfolders) or a glob, sorted by path, or of a list.
 
     Raises:
-        ImageError: If the folder does not exist or holds no image, or the glob matches none.
+        ImageError: If the folder does not exist or holds no image, the glob matches none, or
+            ``images`` is a single image or nothing that holds images.
     """
-    if not isinstance(images, str | os.PathLike):
-        return list(images)
+    return list(stream_images(images))
+
+
+def stream_images(
+    images: str | os.PathLike[str] | Iterable[ImageSource],
+) -> Iterator[ImageSource]:
+    """As ``find_images``, but an iterable is not read ahead, however long it is."""
+    if isinstance(images, str | os.PathLike):
+        return iter(_find(images))
+    is_one = isinstance(images, bytes | Image.Image) or (
+        isinstance(images, np.ndarray) and images.ndim < 4
+    )
+    if is_one or not isinstance(images, Iterable):
+        raise ImageError(
+            "expected a folder, a pattern or a list of images, "
+            f"got a single {type(images).__name__}; put images into a list"
+        )
+    return iter(images)
+
+
+def _find(images: str | os.PathLike[str]) -> Sequence[ImageSource]:
     if not os.fspath(images):
         raise ImageError("'' is no path; expected a folder, a file or a pattern")
     path = Path(images)
@@ -232,8 +263,7 @@ def find_images(images: str | os.PathLike[str] | Iterable[ImageSource]) -> list[
         found = _glob(path)
         if not found:
             raise ImageError(f"{path}: no such folder or file, and no file matches it as a pattern")
-    sources: Sequence[ImageSource] = found
-    return list(sources)
+    return found
 
 
 def _is_image_file(path: Path) -> bool:

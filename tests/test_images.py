@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import os
 import re
 import struct
 import zlib
@@ -14,7 +16,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from experts.errors import ImageError
-from experts.images import MIN_SIDE_PX, ImageSource, find_images, read_picture
+from experts.images import (
+    MIN_SIDE_PX,
+    ImageSource,
+    find_images,
+    read_picture,
+    source_name,
+    stream_images,
+)
 from tests.conftest import save
 
 SIDE = 32
@@ -78,6 +87,22 @@ def test_damaged_pixels_inside_a_png() -> None:
     whole[len(whole) // 2] ^= 0xFF
     with pytest.raises(ImageError, match=r"\Abytes: the image is truncated or damaged \(.+\); "):
         read_picture(bytes(whole))
+
+
+STRIP_OFFSETS = struct.pack("<H", 273)
+
+
+# Text, fraction, bytes, signed fraction, float and double where Pillow seeks to a whole number.
+@pytest.mark.parametrize("wrong_type", [2, 5, 7, 10, 11, 12])
+def test_a_tiff_whose_header_makes_pillow_raise_a_type_error(wrong_type: int) -> None:
+    raw = bytearray(encoded(colours(), "TIFF"))
+    first = struct.unpack_from("<I", raw, 4)[0] + 2
+    (entry,) = (at for at in range(first, len(raw), 12) if raw[at : at + 2] == STRIP_OFFSETS)
+    struct.pack_into("<H", raw, entry + 2, wrong_type)
+    with Image.open(io.BytesIO(raw)) as image, pytest.raises(TypeError):
+        image.load()
+    with pytest.raises(ImageError, match=r"\Abytes: the image is truncated or damaged \(.+\); "):
+        read_picture(bytes(raw))
 
 
 def test_empty_missing_and_folder(tmp_path: Path) -> None:
@@ -323,9 +348,20 @@ def test_arrays_that_are_refused(array: NDArray[Any], complaint: str) -> None:
 
 
 @pytest.mark.parametrize("source", [None, 3, ["a.png"]])
-def test_things_that_are_no_image(source: object) -> None:
+def test_things_that_are_no_image(source: Any) -> None:
     kind = type(source).__name__
-    assert_refused(source, f"array: expected a path, PIL image, numpy array or bytes, got {kind}")
+    assert_refused(source, f"{kind}: expected a path, PIL image, numpy array or bytes, got {kind}")
+    assert source_name(source) == kind
+
+
+def test_an_empty_path() -> None:
+    assert_refused("", "'': is no path; name an image file")
+
+
+def test_an_opened_image_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    path = save(tmp_path / os.fsdecode(b"gr\xfcn.png"), RGB)
+    with Image.open(path) as image:
+        assert read_picture(image).name == f"{tmp_path}/gr\\xfcn.png"
 
 
 def test_path_bytes_and_image_give_the_same_pixels_and_hash(tmp_path: Path) -> None:
@@ -385,6 +421,26 @@ def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
 def test_a_list_is_taken_as_it_is() -> None:
     sources: list[ImageSource] = ["b.png", b"raw", RGB, Path("a.png")]
     assert find_images(iter(sources)) == sources
+
+
+def test_a_list_is_not_read_ahead() -> None:
+    endless = itertools.repeat(b"raw")
+    assert next(stream_images(endless)) == b"raw"
+
+
+def test_a_stack_of_images_is_a_list() -> None:
+    assert len(find_images(np.stack([RGB, RGB]))) == 2
+
+
+@pytest.mark.parametrize("single", [b"raw", RGB, GREY, Image.fromarray(RGB), 5, None])
+def test_a_single_image_is_no_list(single: Any) -> None:
+    sentence = (
+        "expected a folder, a pattern or a list of images, "
+        f"got a single {type(single).__name__}; put images into a list"
+    )
+    for find in (find_images, stream_images):
+        with pytest.raises(ImageError, match=rf"\A{re.escape(sentence)}\Z"):
+            find(single)
 
 
 def test_nothing_is_found(tmp_path: Path) -> None:
