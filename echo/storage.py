@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from experts.errors import LineError, OutputError
+
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -21,17 +24,26 @@ def write_bytes(path: Path, data: bytes) -> None:
     Raises:
         OutputError: If it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    write_chunks(path, [data])
+
+
+def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
+    """As ``write_bytes``, for a file that need not fit into memory."""
+    # A short name of its own: the file's may already be as long as names can be.
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]
+    temporary = path.with_name(f".{digest}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            for chunk in chunks:
+                stream.write(chunk)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 @contextlib.contextmanager
@@ -42,31 +54,51 @@ def replace_folder(folder: Path) -> Iterator[Path]:
     stands as ``.NAME.old``, from where ``recover`` brings it back.
 
     Raises:
-        LineError: If the place cannot be written, or another process is replacing the folder.
+        LineError: If the place cannot be written, something else than a folder stands there, or
+            another process is replacing the folder.
     """
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(folder):
+    with contextlib.ExitStack() as stack:
+        with _writing(folder):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(_lock(folder))
             _restore(folder)
+            if os.path.lexists(folder) and not folder.is_dir():
+                raise LineError(f"{folder}: is not a folder; move it away, then enrol again")
             for left_over in folder.parent.glob(f".{folder.name}~new-*"):
-                shutil.rmtree(left_over, ignore_errors=True)
+                _remove(left_over)
             # No line's name holds a tilde, so this is never another line's folder.
             staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}~new-", dir=folder.parent))
-            try:
-                staging.chmod(0o755)
-                yield staging
-                _swap(staging, folder)
-            finally:
-                shutil.rmtree(staging, ignore_errors=True)
+            stack.callback(_remove, staging)
+            staging.chmod(0o755)
+        try:
+            yield staging
+        except OSError as error:
+            # Other errors of the block are not about this folder: they are left as they are.
+            if error.errno in _DISK_IS_FULL:
+                raise _cannot_be_written(folder, error) from error
+            raise
+        with _writing(folder):
+            _swap(staging, folder)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn what goes wrong on disk into one sentence that names the folder."""
+    try:
+        yield
     except Timeout as error:
         raise LineError(
             f"line {folder.name!r} is being written by another process; try again later"
         ) from error
     except OSError as error:
-        raise LineError(
-            f"{folder}: cannot be written ({error.strerror or error}); "
-            "check the folder's rights and the space on the disk"
-        ) from error
+        raise _cannot_be_written(folder, error) from error
+
+
+def _cannot_be_written(folder: Path, error: OSError) -> LineError:
+    return LineError(
+        f"{folder}: cannot be written ({error.strerror or error}); "
+        "check the folder's rights and the space on the disk"
+    )
 
 
 def _swap(staging: Path, folder: Path) -> None:
@@ -74,7 +106,16 @@ def _swap(staging: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(old)
     staging.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder or a file, if it is there and as far as it can be removed."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _old(folder: Path) -> Path:
@@ -94,7 +135,7 @@ def recover(folder: Path) -> None:
 def _restore(folder: Path) -> None:
     old = _old(folder)
     if folder.is_dir():
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     elif old.is_dir():
         old.rename(folder)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from echo.storage import (
     replace_folder,
     writable_folder,
     write_bytes,
+    write_chunks,
 )
 from experts.errors import LineError, OutputError
 from tests.conftest import bad_part
@@ -54,6 +57,27 @@ def test_write_bytes_replaces_the_file(tmp_path: Path) -> None:
     for data in (b"old", b"", b"new" * 100_000):
         write_bytes(path, data)
         assert path.read_bytes() == data
+    assert names_in(tmp_path) == ["a.bin"]
+
+
+def test_the_longest_name_that_a_file_can_have(tmp_path: Path) -> None:
+    path = tmp_path / ("x" * 255)
+    write_bytes(path, b"data")
+    assert path.read_bytes() == b"data"
+    assert names_in(tmp_path) == [path.name]
+
+
+def test_chunks_that_break_off_keep_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.bin"
+    write_chunks(path, iter([b"o", b"ld"]))
+
+    def chunks() -> Iterator[bytes]:
+        yield b"new"
+        raise ValueError("broken off")
+
+    with pytest.raises(ValueError, match="broken off"):
+        write_chunks(path, chunks())
+    assert path.read_bytes() == b"old"
     assert names_in(tmp_path) == ["a.bin"]
 
 
@@ -113,6 +137,56 @@ def test_an_exception_inside_keeps_the_old_folder(
         replace()
     assert text_in(folder) == "old"
     assert names_in(tmp_path) == ["washer"]
+
+
+def test_errors_of_the_block_are_not_the_folder_s(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "washer", "old")
+
+    def replace(error: OSError) -> None:
+        with replace_folder(folder):
+            raise error
+
+    with pytest.raises(FileNotFoundError, match="elsewhere"):
+        replace(FileNotFoundError(errno.ENOENT, "No such file", "elsewhere"))
+    with pytest.raises(LineError, match=rf"\A{folder}: cannot be written \(full\); check the "):
+        replace(OSError(errno.ENOSPC, "full"))
+    assert text_in(folder) == "old"
+    assert names_in(tmp_path) == ["washer"]
+
+
+@pytest.mark.parametrize("make", [Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_what_is_no_folder_is_not_replaced(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    folder = tmp_path / "washer"
+    make(folder)
+    sentence = f"{folder}: is not a folder; move it away, then enrol again"
+    with pytest.raises(LineError, match=rf"\A{re.escape(sentence)}\Z"), replace_folder(folder):
+        pass
+    assert names_in(tmp_path) == ["washer"]
+    folder.unlink()
+    with replace_folder(folder) as staging:
+        (staging / "text").write_text("new")
+    assert text_in(folder) == "new"
+
+
+def test_a_file_that_lies_where_the_old_folder_goes(tmp_path: Path) -> None:
+    folder = fill(tmp_path / "washer", "old")
+    (tmp_path / ".washer.old").write_text("a regular file")
+    recover(folder)
+    assert folders(tmp_path) == [folder]
+    with replace_folder(folder) as staging:
+        (staging / "text").write_text("new")
+    assert text_in(folder) == "new"
+    assert names_in(tmp_path) == ["washer"]
+
+
+def test_a_linked_folder_is_replaced_and_what_it_links_to_stays(tmp_path: Path) -> None:
+    target = fill(tmp_path / "target", "old")
+    folder = tmp_path / "washer"
+    folder.symlink_to(target)
+    with replace_folder(folder) as staging:
+        (staging / "text").write_text("new")
+    assert (text_in(folder), text_in(target)) == ("new", "old")
+    assert names_in(tmp_path) == ["target", "washer"]
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
