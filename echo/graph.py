@@ -24,7 +24,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
 
     def decode(state: InspectionState) -> dict[str, Any]:
         picture = state["picture"]
-        anomaly = experts.decoder.decode(state["features"], picture.size_HW)
+        anomaly = experts.decoder.decode(picture, state["features"])
         if not is_suspicious(anomaly, experts.alpha):
             return {"anomaly": anomaly, "regions": ()}
         regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)

@@ -3,7 +3,7 @@
 lines/NAME/
     manifest.json              versions, settings, the images, and a hash of every part
     embeddings.faiss           one embedding per normal image
-    bank.safetensors           memory bank and its calibration
+    decoder.safetensors        what the decoder learned: memory banks, statistics, calibration
     knowledge.yaml             the line's rules, if it has any
     thumbnails/00001.jpg …     small copies of the normal images
 """
@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from PIL import Image
 
 from echo import storage
 from echo.manifest import (
-    BANK,
+    DECODER,
     EMBEDDINGS,
     FORMAT_VERSION,
     KNOWLEDGE,
@@ -38,7 +38,7 @@ from echo.manifest import (
 from echo.progress import Progress
 from echo.settings import lines_folder
 from experts.decoder.conformal import images_needed, smallest_p_value
-from experts.decoder.encoder import DEFAULT_ENCODER, Encoder, Features, load_encoder
+from experts.decoder.encoder import DEFAULT_ENCODER, Encoder, load_encoder
 from experts.errors import (
     DamagedLineError,
     EnrolError,
@@ -51,7 +51,7 @@ from experts.knowledge import Knowledge, load_knowledge
 
 if TYPE_CHECKING:
     from experts.decoder.decoder import AnomalyDecoder
-    from experts.decoder.memory_bank import MemoryBank
+    from experts.decoder.model import DecoderModel
     from experts.reference import ReferenceExtractor
 
 DEFAULT_ALPHA = 0.05
@@ -133,10 +133,9 @@ class ProductLine:
         _check_count(len(sources), alpha)
         model = load_encoder(encoder)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
-            enrolled, features = _read_and_encode(sources, model, staging, bars)
-            bank = _build_bank(features, alpha, seed, bars)
-            _write_embeddings(staging / EMBEDDINGS, features)
-            _write_bank(staging / BANK, bank)
+            learned = _learn(sources, model, staging, alpha, seed, bars)
+            _write_embeddings(staging / EMBEDDINGS, learned.embeddings_NE)
+            _write_decoder(staging / DECODER, learned.decoder)
             if rules is not None:
                 storage.write_bytes(staging / KNOWLEDGE, rules)
             parts = storage.hash_files(staging)
@@ -148,8 +147,8 @@ class ProductLine:
                 weights_sha256=model.weights_sha256,
                 alpha=alpha,
                 seed=seed,
-                calibration_size=len(bank.calibration_scores_n),
-                images=tuple(enrolled),
+                calibration_size=len(learned.decoder.calibration.scores_n),
+                images=tuple(learned.images),
                 parts=parts,
             )
             storage.write_bytes(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
@@ -203,36 +202,31 @@ class ProductLine:
         return model
 
     @cached_property
-    def bank(self) -> MemoryBank:
-        """The memory bank with its calibration."""
+    def model(self) -> DecoderModel:
+        """What the decoder learned."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        from experts.decoder.memory_bank import MemoryBank
+        from experts.decoder.model import DecoderModel
 
         try:
-            tensors = load(self._part(BANK))
-            bank = MemoryBank(
-                patches_MC=tensors["patches"],
-                calibration_scores_n=tensors["calibration_scores"],
-                calibration_peaks_n=tensors["calibration_peaks"],
-                extent_limit=float(tensors["extent_limit"][0]),
-            )
-        except (SafetensorError, KeyError) as error:
-            raise self._damaged(BANK, str(error)) from error
-        if bank.patches_MC.shape[1] != self.encoder.patch_dim:
+            model = DecoderModel.from_tensors(load(self._part(DECODER)))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise self._damaged(DECODER, str(error)) from error
+        width = len(model.bank.projection.mean_C)
+        if width != self.encoder.patch_dim:
             raise IncompatibleLineError(
-                f"line {self.name!r} holds patches of {bank.patches_MC.shape[1]} numbers, the "
+                f"line {self.name!r} holds patches of {width} numbers, the "
                 f"encoder {self.encoder.name!r} makes {self.encoder.patch_dim}; enrol it again"
             )
-        return bank
+        return model
 
     @cached_property
     def decoder(self) -> AnomalyDecoder:
-        """The expert that detects, over this line's bank."""
+        """The expert that detects."""
         from experts.decoder.decoder import AnomalyDecoder
 
-        return AnomalyDecoder(self.bank, self.alpha, self.encoder.name)
+        return AnomalyDecoder(self.model, self.alpha, self.encoder.name)
 
     @cached_property
     def extractor(self) -> ReferenceExtractor:
@@ -334,25 +328,49 @@ def _check_count(count: int, alpha: float) -> None:
     )
 
 
-def _read_and_encode(
-    sources: list[ImageSource], model: Encoder, staging: Path, bars: Progress
-) -> tuple[list[EnrolledImage], list[Features]]:
-    enrolled: list[EnrolledImage] = []
-    features: list[Features] = []
+@dataclass(frozen=True)
+class _Learned:
+    images: list[EnrolledImage]
+    embeddings_NE: NDArray[np.float32]
+    decoder: DecoderModel
+
+
+def _learn(
+    sources: list[ImageSource],
+    model: Encoder,
+    staging: Path,
+    alpha: float,
+    seed: int,
+    bars: Progress,
+) -> _Learned:
+    """Read, encode and learn the images in random order, one batch at a time."""
+    from experts.decoder.fit import DecoderFit
+
+    count = len(sources)
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    images: dict[int, EnrolledImage] = {}
+    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
     (staging / "thumbnails").mkdir()
-    with bars.task("Reading and encoding", len(sources)) as advance:
-        for start in range(0, len(sources), model.batch_size):
-            pictures = [read_picture(s) for s in sources[start : start + model.batch_size]]
-            features += model.encode(pictures)
-            for picture in pictures:
-                number = len(enrolled) + 1
-                thumbnail = f"thumbnails/{number:05d}.jpg"
-                _write_thumbnail(staging / thumbnail, picture)
-                path = _path_of(picture, number)
-                entry = EnrolledImage(path=path, sha256=picture.sha256, thumbnail=thumbnail)
-                enrolled.append(entry)
+    with (
+        bars.task("Reading, encoding and learning", 3 * count) as advance,
+        DecoderFit(count, alpha, advance=advance) as fit,
+    ):
+        for start in range(0, count, model.batch_size):
+            batch = order[start : start + model.batch_size]
+            pictures = [read_picture(sources[i]) for i in batch]
+            for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
+                embeddings_NE[i] = features.embedding_E
+                images[i] = _keep(picture, i + 1, staging)
+                fit.add(features, picture.grey_HW)
             advance(len(pictures))
-    return enrolled, features
+        decoder = fit.finish()
+    return _Learned([images[i] for i in range(count)], embeddings_NE, decoder)
+
+
+def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
+    thumbnail = f"thumbnails/{number:05d}.jpg"
+    _write_thumbnail(staging / thumbnail, picture)
+    return EnrolledImage(path=_path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
 
 
 def _path_of(picture: Picture, number: int) -> str:
@@ -366,29 +384,15 @@ def _write_thumbnail(path: Path, picture: Picture) -> None:
     image.save(path, quality=90)
 
 
-def _build_bank(features: list[Features], alpha: float, seed: int, bars: Progress) -> MemoryBank:
-    from experts.decoder.memory_bank import build_bank
-
-    with bars.task("Building and calibrating the memory bank", len(features)) as advance:
-        return build_bank([f.patches_HWC for f in features], alpha, seed=seed, advance=advance)
-
-
-def _write_embeddings(path: Path, features: list[Features]) -> None:
+def _write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
     import faiss
 
-    embeddings_NE = np.stack([f.embedding_E for f in features])
     index = faiss.IndexFlatIP(embeddings_NE.shape[1])
     index.add(embeddings_NE)
     storage.write_bytes(path, faiss.serialize_index(index).tobytes())
 
 
-def _write_bank(path: Path, bank: MemoryBank) -> None:
+def _write_decoder(path: Path, decoder: DecoderModel) -> None:
     from safetensors.numpy import save
 
-    tensors: dict[str, NDArray[Any]] = {
-        "patches": bank.patches_MC,
-        "calibration_scores": bank.calibration_scores_n,
-        "calibration_peaks": bank.calibration_peaks_n,
-        "extent_limit": np.array([bank.extent_limit], np.float32),
-    }
-    storage.write_bytes(path, save(tensors))
+    storage.write_bytes(path, save(decoder.to_tensors()))

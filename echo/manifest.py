@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict
 from experts.decoder.encoder import encoder_names, is_known_encoder
 from experts.errors import DamagedLineError, IncompatibleLineError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"
-BANK = "bank.safetensors"
+DECODER = "decoder.safetensors"
 KNOWLEDGE = "knowledge.yaml"
 
 

@@ -75,16 +75,33 @@ class Reference(Evidence):
     rank: int
 
 
+class ChannelScore(Evidence):
+    """What one channel of the decoder says of the whole image.
+
+    Attributes:
+        name: ``patches``, ``texture`` or ``overall``.
+        score: Higher is more anomalous; the unit is the channel's own.
+        surprise: −log of the share of normal images that score higher, by the line's seed images;
+            ``None`` for a line without.
+    """
+
+    name: str
+    score: float
+    surprise: float | None
+
+
 class AnomalyMap(Evidence):
     """How unlike the normal images each place of the picture is.
 
     Attributes:
-        patch_scores_HW: float32, one squared feature distance per patch.
-        patch_stride_px: Size of a patch's step in image pixels, (vertical, horizontal).
-        patch_centre_px: Centre of the first patch in image pixels, (vertical, horizontal).
+        patch_scores_HW: float32, one score per place on a grid: a squared feature distance, in
+            units of its limit where the line has several channels.
+        patch_stride_px: Size of the grid's step in image pixels, (vertical, horizontal).
+        patch_centre_px: Centre of the first place in image pixels, (vertical, horizontal).
         image_size_HW: Size of the input image in pixels.
         score: Image level, higher is more anomalous.
         p_value: Conformal: how often a normal part scores at least this high.
+        channels: What the score is fused from.
         calibration_size: How many normal images the p-value is taken against.
         limit: The patch score that only ``alpha`` of normal images reach anywhere.
         extent_limit: The patch score below which no region extends: one normal patch in a
@@ -98,6 +115,7 @@ class AnomalyMap(Evidence):
     image_size_HW: tuple[int, int]
     score: float
     p_value: float
+    channels: tuple[ChannelScore, ...] = ()
     calibration_size: int
     limit: float
     extent_limit: float

@@ -1,0 +1,234 @@
+"""Learning a decoder from a stream of normal images, in bounded memory.
+
+The images come in random order. The first of them are the seed: they give the projection, the
+core of the bank, the statistics and the tails of their scores. Every other image is reduced at
+once to what it contributes to the bank and to its projected patches, which wait in a scratch file
+until the bank is complete and it can be calibrated against them.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from types import TracebackType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experts.decoder.conformal import images_needed, upper_limit
+from experts.decoder.coreset import Advance
+from experts.decoder.encoder import Features
+from experts.decoder.fusion import Tail, fuse
+from experts.decoder.memory_bank import BANK_SIZE, ROUNDING, BankBuilder, image_score
+from experts.decoder.model import Calibration, DecoderModel, Statistics
+from experts.decoder.texture import FineTexture, Overall, band_energies, moments, shrink
+from experts.errors import EnrolError
+
+FloatArray = NDArray[np.float32]
+
+SEED_SHARE = 0.5
+# A smaller core would cover its few images so finely that the others had to bring too much.
+MIN_SEED_SHARE = 0.2
+# With fewer images the bank holds most patches anyway, and each image is worth more in calibration.
+MIN_IMAGES_FOR_SEED = 100
+# The seed images' patches are held in memory while the core is made; so many at least, for the
+# statistics need them.
+MIN_SEED = 20
+MAX_SEED_BYTES = 256 * 2**20
+# More would refine the promise beyond use, and each takes a comparison with the whole bank.
+MAX_CALIBRATION = 1_000
+
+
+class _Seed(NamedTuple):
+    patches_HWC: FloatArray
+    energies_hwB: FloatArray
+
+
+class _Waiting(NamedTuple):
+    """A contributor that is to be calibrated: what of its scores is known before the bank is."""
+
+    contributor: int
+    shape_PK: tuple[int, ...]
+    texture_score: float
+    overall_score: float
+
+
+class DecoderFit:
+    """Takes normal images one by one, then gives the model; use as a context manager."""
+
+    def __init__(
+        self,
+        count: int,
+        alpha: float,
+        *,
+        size: int = BANK_SIZE,
+        advance: Advance = lambda done: None,
+    ) -> None:
+        """Begin.
+
+        Args:
+            count: How many images will come, at least 2, in an order that does not depend on them.
+            alpha: The false-reject rate to promise; enough images for it stay out of the seed.
+            size: About how many patches the bank shall hold.
+            advance: Called with the share of an image that was dealt with since the last call;
+                in all, ``count`` for the images and as much again for ``finish``.
+        """
+        self._count = count
+        self._alpha = alpha
+        self._fair_share = max(1, size // count)
+        self._advance = advance
+        self._n_seed: int | None = None
+        self._seeds: list[_Seed] = []
+        self._builder: BankBuilder | None = None
+        self._statistics: Statistics | None = None
+        self._waiting: list[_Waiting] = []
+        self._scratch = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
+
+    def __enter__(self) -> DecoderFit:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._scratch.close()
+
+    def add(self, features: Features, grey_HW: FloatArray) -> None:
+        """Take the next image.
+
+        Args:
+            features: Its features.
+            grey_HW: float32 luma, 0 to 1.
+        """
+        patches_HWC = features.patches_HWC
+        if self._n_seed is None:
+            self._n_seed = seed_size(self._count, self._alpha, patches_HWC.nbytes)
+        if len(self._seeds) < self._n_seed and self._builder is None:
+            self._seeds.append(_Seed(patches_HWC, band_energies(shrink(grey_HW))))
+            if len(self._seeds) == self._n_seed:
+                self._builder = self._begin(patches_HWC.shape[2])
+            return
+        if self._builder is None:
+            self._builder = self._begin(patches_HWC.shape[2])
+        self._contribute(self._builder, patches_HWC, grey_HW)
+        self._advance(1)
+
+    def finish(self) -> DecoderModel:
+        """Calibrate, once all images have come."""
+        if self._builder is None or len(self._waiting) == 0:
+            raise EnrolError(f"{self._count} images were announced, but too few came")
+        bank = self._builder.bank()
+        scores, peaks, tails = [], [], []
+        for waiting, patch_scores in self._leave_one_out(self._builder, bank.patches_MK):
+            score, peak, tail = _normal_scores(self._statistics, waiting, patch_scores)
+            scores.append(score)
+            peaks.append(peak)
+            tails.append(tail)
+            self._advance(self._count / len(self._waiting))
+        calibration = Calibration(
+            np.sort(np.array(scores, np.float32)),
+            np.sort(np.array(peaks, np.float32)),
+            float(np.median(tails)),
+        )
+        return DecoderModel(bank, self._statistics, calibration)
+
+    def _begin(self, channels: int) -> BankBuilder:
+        images = [seed.patches_HWC for seed in self._seeds]
+        builder = BankBuilder(
+            images,
+            channels,
+            self._fair_share,
+            lambda picked: self._advance(picked / self._fair_share),
+        )
+        if self._seeds:
+            self._statistics = _fit_statistics(self._seeds, builder, self._alpha)
+        self._seeds = []
+        return builder
+
+    def _contribute(
+        self, builder: BankBuilder, patches_HWC: FloatArray, grey_HW: FloatArray
+    ) -> None:
+        patches_PK = builder.projection(patches_HWC)
+        contributor = builder.contribute(patches_PK)
+        if contributor >= MAX_CALIBRATION:
+            return
+        texture_score, overall_score = 0.0, 0.0
+        if self._statistics is not None:
+            texture_score = float(self._statistics.texture.decode(grey_HW).scores_HW.max())
+            overall_score = self._statistics.overall.score(moments(patches_PK))
+        self._scratch.write(patches_PK.tobytes())
+        self._waiting.append(_Waiting(contributor, patches_PK.shape, texture_score, overall_score))
+
+    def _leave_one_out(
+        self, builder: BankBuilder, bank_MK: FloatArray
+    ) -> Iterator[tuple[_Waiting, FloatArray]]:
+        """Each waiting image with its patch scores."""
+        self._scratch.seek(0)
+        for waiting in self._waiting:
+            patches, width = waiting.shape_PK
+            # A copy, since torch wants to be allowed to write.
+            raw = bytearray(self._scratch.read(patches * width * 4))
+            patches_PK = np.frombuffer(raw, np.float32).reshape(patches, width)
+            yield waiting, builder.leave_one_out(waiting.contributor, patches_PK, bank_MK)
+
+
+def seed_size(count: int, alpha: float, image_bytes: int) -> int:
+    """How many images give the core: half, as far as enough are left to promise ``alpha``.
+
+    Args:
+        count: Of all images.
+        alpha: The false-reject rate to promise.
+        image_bytes: Of one image's patches, so that the seed fits into memory.
+    """
+    size = min(round(SEED_SHARE * count), count - images_needed(alpha))
+    if count < MIN_IMAGES_FOR_SEED or size < MIN_SEED_SHARE * count:
+        return 0
+    return min(size, max(MIN_SEED, MAX_SEED_BYTES // image_bytes))
+
+
+def _fit_statistics(seeds: list[_Seed], builder: BankBuilder, alpha: float) -> Statistics:
+    """Fit the further channels on the seed images, and all tails on what they score left out."""
+    texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
+    texture_maps = [texture.scores(seed.energies_hwB) for seed in seeds]
+    patch_maps, moments_ND = [], []
+    for index, seed in enumerate(seeds):
+        patches_PK = builder.projection(seed.patches_HWC)
+        patch_maps.append(builder.leave_seed_out(index, patches_PK))
+        moments_ND.append(moments(patches_PK))
+    scores = (
+        [image_score(patch_map) for patch_map in patch_maps],
+        [float(texture_map.max()) for texture_map in texture_maps],
+        _cross_fitted(np.stack(moments_ND)),
+    )
+    first, second, third = (Tail.fit(np.array(s, np.float32)) for s in scores)
+    peaks_n = np.sort(np.array([patch_map.max() for patch_map in patch_maps], np.float32))
+    return Statistics(
+        texture=texture,
+        overall=Overall.fit(np.stack(moments_ND)),
+        tails=(first, second, third),
+        patch_limit=max(upper_limit(peaks_n, alpha), ROUNDING),
+        texture_limit=max(*scores[1], ROUNDING),
+    )
+
+
+def _cross_fitted(moments_ND: FloatArray) -> list[float]:
+    """Overall scores of either half by a model of the other; in-sample ones would be too low."""
+    even, odd = moments_ND[::2], moments_ND[1::2]
+    by_even, by_odd = Overall.fit(even), Overall.fit(odd)
+    return [by_odd.score(m) for m in even] + [by_even.score(m) for m in odd]
+
+
+def _normal_scores(
+    statistics: Statistics | None, waiting: _Waiting, patch_scores_P: FloatArray
+) -> tuple[float, float, float]:
+    """Fused score, highest place and 99th percentile of the map of one normal image."""
+    score, peak = image_score(patch_scores_P), float(patch_scores_P.max())
+    tail = float(np.quantile(patch_scores_P, 0.99))
+    if statistics is None:
+        return score, peak, tail
+    fused = fuse(statistics.tails, (score, waiting.texture_score, waiting.overall_score))
+    excess = max(0.0, waiting.texture_score / statistics.texture_limit - 1)
+    return fused, peak / statistics.patch_limit + excess, tail / statistics.patch_limit

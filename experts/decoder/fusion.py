@@ -1,0 +1,67 @@
+"""How the channels' scores become one: by how surprising each is, so that none needs a weight.
+
+A channel's scores on the seed images give the tail of its normal scores; a score's surprise is
+−log of its p-value in that tail, which goes on where the seed images end. The patches' surprise
+counts in full. A further channel only counts as far as it surprises more than any of the n seed
+images did, and more than the most unusual of n should, log(n + 1): so a channel that sees nothing
+in a product adds nothing to nearly all normal parts, and one that sees what the patches miss
+decides alone.
+
+Everything here depends on the seed images alone and rises with every score, which is what the
+proof in ``memory_bank`` asks for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr
+
+from experts.decoder.memory_bank import ROUNDING
+
+# Scores that hardly differ at all are not taken for more certain than to a hundredth.
+_MIN_SPREAD = 0.01
+
+
+@dataclass(frozen=True)
+class Tail:
+    """Upper half of a log-normal law.
+
+    Attributes:
+        median_log: Of the scores.
+        spread_log: Root mean square of how far the upper half lies above the median.
+        silence: The surprise up to which a further channel adds nothing.
+    """
+
+    median_log: float
+    spread_log: float
+    silence: float
+
+    @classmethod
+    def fit(cls, scores_n: NDArray[np.float32]) -> Tail:
+        """Fit on normal scores, at least one."""
+        logs_n = np.log(np.maximum(scores_n.astype(float), ROUNDING))
+        median = float(np.median(logs_n))
+        above_m = logs_n[logs_n >= median] - median
+        spread = max(float(np.sqrt((above_m**2).mean())), _MIN_SPREAD)
+        highest = cls(median, spread, 0.0).surprise(float(scores_n.max()))
+        return cls(median, spread, max(highest, math.log(len(scores_n) + 1)))
+
+    def surprise(self, score: float) -> float:
+        """−log of the share of normal parts that score higher, never negative."""
+        z = (math.log(max(score, ROUNDING)) - self.median_log) / self.spread_log
+        return float(-log_ndtr(-z))
+
+    def excess(self, score: float) -> float:
+        """What the surprise goes beyond ``silence``, never negative."""
+        return max(0.0, self.surprise(score) - self.silence)
+
+
+def fuse(tails: Sequence[Tail], scores: Sequence[float]) -> float:
+    """The first channel's surprise plus the others' excesses."""
+    others = zip(tails[1:], scores[1:], strict=True)
+    return tails[0].surprise(scores[0]) + sum(tail.excess(score) for tail, score in others)

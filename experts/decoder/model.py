@@ -1,0 +1,121 @@
+"""What a decoder learned from normal images, and its form on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experts.decoder.fusion import Tail
+from experts.decoder.memory_bank import MemoryBank, Projection
+from experts.decoder.texture import FineTexture, Overall
+
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """The channels beside the patch bank, fitted on the seed images.
+
+    Attributes:
+        texture: Energy of fine structure at each place.
+        overall: Mean and deviation of the whole image's features.
+        tails: Of the patch, the texture and the overall scores of seed images, in this order.
+        patch_limit: Highest patch score that only alpha of the seed images exceed.
+        texture_limit: Highest texture score on any seed image.
+    """
+
+    texture: FineTexture
+    overall: Overall
+    tails: tuple[Tail, Tail, Tail]
+    patch_limit: float
+    texture_limit: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What normal images scored that were left out.
+
+    Attributes:
+        scores_n: float32 ascending, image level.
+        peaks_n: float32 ascending, highest place of each image's map.
+        extent_limit: Map value that one normal place in a hundred exceeds.
+    """
+
+    scores_n: FloatArray
+    peaks_n: FloatArray
+    extent_limit: float
+
+
+@dataclass(frozen=True)
+class DecoderModel:
+    """Everything that an ``AnomalyDecoder`` needs of a line.
+
+    Attributes:
+        bank: Normal patches.
+        statistics: ``None`` for a line with too few images to spare some for them.
+        calibration: Of the fused scores.
+    """
+
+    bank: MemoryBank
+    statistics: Statistics | None
+    calibration: Calibration
+
+    def to_tensors(self) -> dict[str, NDArray[Any]]:
+        """As named arrays, for a safetensors file."""
+        tensors: dict[str, NDArray[Any]] = {
+            "bank.patches": self.bank.patches_MK,
+            "bank.mean": self.bank.projection.mean_C,
+            "calibration.scores": self.calibration.scores_n,
+            "calibration.peaks": self.calibration.peaks_n,
+            "calibration.extent_limit": np.array([self.calibration.extent_limit]),
+        }
+        if self.bank.projection.basis_CK is not None:
+            tensors["bank.basis"] = np.ascontiguousarray(self.bank.projection.basis_CK)
+        if self.statistics is not None:
+            tensors |= _statistics_to_tensors(self.statistics)
+        return tensors
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, NDArray[Any]]) -> DecoderModel:
+        """The inverse of ``to_tensors``.
+
+        Raises:
+            KeyError: If an array is missing.
+        """
+        projection = Projection(tensors["bank.mean"], tensors.get("bank.basis"))
+        bank = MemoryBank(projection, tensors["bank.patches"])
+        calibration = Calibration(
+            tensors["calibration.scores"],
+            tensors["calibration.peaks"],
+            float(tensors["calibration.extent_limit"][0]),
+        )
+        statistics = _statistics_from_tensors(tensors) if "texture.mean" in tensors else None
+        return cls(bank, statistics, calibration)
+
+
+def _statistics_to_tensors(statistics: Statistics) -> dict[str, NDArray[Any]]:
+    tails = [(tail.median_log, tail.spread_log, tail.silence) for tail in statistics.tails]
+    return {
+        "texture.mean": statistics.texture.mean_B,
+        "texture.precision": statistics.texture.precision_BB,
+        "overall.mean": statistics.overall.mean_D,
+        "overall.precision": statistics.overall.precision_DD,
+        "tails": np.array(tails),
+        "limits": np.array([statistics.patch_limit, statistics.texture_limit]),
+    }
+
+
+def _statistics_from_tensors(tensors: Mapping[str, NDArray[Any]]) -> Statistics:
+    first, second, third = (Tail(*map(float, tail)) for tail in tensors["tails"])
+    patch_limit, texture_limit = (float(value) for value in tensors["limits"])
+    return Statistics(
+        texture=FineTexture(tensors["texture.mean"], tensors["texture.precision"]),
+        overall=Overall(tensors["overall.mean"], tensors["overall.precision"]),
+        tails=(first, second, third),
+        patch_limit=patch_limit,
+        texture_limit=texture_limit,
+    )
