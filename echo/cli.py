@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+import traceback
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from echo.cli_bench import bench
 from experts.errors import EchoError
 
 if TYPE_CHECKING:
-    from echo.inspector import Failure
+    from echo.inspector import Failure, Inspected
     from experts.evidence import Inspection
 
 app = typer.Typer(
@@ -41,7 +42,7 @@ STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
 
 
 def main() -> int:
-    """Run the command line; known errors become one line and exit code 2."""
+    """Run the command line; every error ends with exit code 2, known ones become one line."""
     import warnings
 
     from PIL import Image
@@ -55,6 +56,14 @@ def main() -> int:
         return 2
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
+    except Exception:
+        traceback.print_exc()
+        typer.echo(
+            "echo-iad: this is a fault of echo-iad; please report it with the lines above, "
+            "the command and what `echo-iad doctor` prints",
+            err=True,
+        )
+        return 2
     return 0
 
 
@@ -123,32 +132,57 @@ def inspect(
     home: Home = None,
 ) -> None:
     """Inspect images; exit code 0: all accepted, 1: rejected or to review, 2: failed."""
-    from echo.inspector import Failure, Inspector
+    from echo.inspector import Inspector
     from echo.line import ProductLine
 
-    writer = _report_writer(out, f"Inspection of line {line}")
     inspector = Inspector(ProductLine.load(line, home=home))
     sources = _sources(images)
-    results: list[Inspection | Failure] = []
-    for result in _with_progress(inspector.inspect_many(sources), len(sources)):
-        results.append(result)
-        if as_json:
-            typer.echo(result.model_dump_json())
-        if isinstance(result, Failure):
-            typer.echo(f"echo-iad: {result.error}", err=True)
-        elif writer is not None:
-            writer.add(result)
-    failures = [r for r in results if isinstance(r, Failure)]
-    inspections = [r for r in results if not isinstance(r, Failure)]
-    if inspections and not as_json:
-        _out().print(_results_table(inspections))
-    if writer is not None:
-        page = writer.finish([f.error for f in failures])
-        Console(stderr=True).print(f"Report: {page}", highlight=False, markup=False, soft_wrap=True)
-    if failures:
+    writer = _report_writer(out, f"Inspection of line {line}")
+    run = _Run()
+    try:
+        for result in _with_progress(inspector.inspect_with_pictures(sources), len(sources)):
+            run.take(result, writer, as_json=as_json)
+    finally:
+        # Also where the run breaks off: what was inspected until then is worth a page.
+        if writer is not None:
+            _print_aside(f"Report: {writer.finish(run.failures)}")
+    if run.table.row_count and not as_json:
+        _out().print(run.table)
+    if run.failures:
         raise typer.Exit(2)
-    if any(r.verdict != "accept" for r in inspections):
+    if run.held_back:
         raise typer.Exit(1)
+
+
+class _Run:
+    """What the end of an inspection run needs of its results, and no more: there may be many."""
+
+    def __init__(self) -> None:
+        self.table = _results_table([])
+        self.failures: list[str] = []
+        self.held_back = False
+
+    def take(self, result: Inspected | Failure, writer: Any, *, as_json: bool) -> None:
+        """Print a result as JSON, draw it, and note how it ended."""
+        from echo.inspector import Failure
+
+        if as_json:
+            row = result if isinstance(result, Failure) else result.inspection
+            typer.echo(row.model_dump_json())
+        if isinstance(result, Failure):
+            self._fail(result.error)
+            return
+        _add_row(self.table, result.inspection)
+        self.held_back |= result.inspection.verdict != "accept"
+        try:
+            if writer is not None:
+                writer.add(result.inspection, result.picture)
+        except EchoError as error:
+            self._fail(str(error))
+
+    def _fail(self, error: str) -> None:
+        self.failures.append(error)
+        typer.echo(f"echo-iad: {error}", err=True)
 
 
 @app.command(epilog="Example: echo-iad doctor")
@@ -184,6 +218,11 @@ def _out() -> Console:
     return Console()
 
 
+def _print_aside(text: str) -> None:
+    """Print on the error stream, as it is, what is not the command's result."""
+    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
 
@@ -209,8 +248,8 @@ def _report_writer(out: Path | None, title: str) -> Any:
 
 
 def _with_progress(
-    results: Iterator[Inspection | Failure], total: int
-) -> Iterator[Inspection | Failure]:
+    results: Iterator[Inspected | Failure], total: int
+) -> Iterator[Inspected | Failure]:
     from echo.progress import Progress
 
     with Progress() as bars, bars.task("Inspecting", total) as advance:
@@ -219,13 +258,18 @@ def _with_progress(
             advance(1)
 
 
-def _results_table(inspections: list[Inspection]) -> Table:
+def _results_table(inspections: Iterable[Inspection]) -> Table:
     table = Table("image", "verdict", "p", "reason")
-    for i in inspections:
-        verdict = f"[{STYLES[i.verdict]}]{i.verdict}[/]"
-        name = escape(Path(i.image).name)
-        table.add_row(name, verdict, f"{i.anomaly.p_value:.2g}", escape(i.decision.reason))
+    for inspection in inspections:
+        _add_row(table, inspection)
     return table
+
+
+def _add_row(table: Table, inspection: Inspection) -> None:
+    verdict = f"[{STYLES[inspection.verdict]}]{inspection.verdict}[/]"
+    name = escape(Path(inspection.image).name)
+    p_value = f"{inspection.anomaly.p_value:.2g}"
+    table.add_row(name, verdict, p_value, escape(inspection.decision.reason))
 
 
 if __name__ == "__main__":

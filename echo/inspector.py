@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -15,7 +16,7 @@ from experts.decision import DecisionMaker, Wording
 from experts.decoder.encoder import Features
 from experts.errors import ImageError
 from experts.evidence import Evidence, Inspection, Versions
-from experts.images import ImageSource, Picture, read_picture, source_name
+from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
 from experts.knowledge import KnowledgeGuide
 from experts.reasoning import ReasoningExpert
 
@@ -30,6 +31,13 @@ class Failure(Evidence):
 
     image: str
     error: str
+
+
+class Inspected(NamedTuple):
+    """An inspection and the picture that was inspected, for those who draw it."""
+
+    inspection: Inspection
+    picture: Picture
 
 
 class _Encoded(NamedTuple):
@@ -70,16 +78,36 @@ class Inspector:
         (encoded,) = self._encode([picture], [read_ms])
         return self._run(encoded)
 
-    def inspect_many(self, images: Iterable[ImageSource]) -> Iterator[Inspection | Failure]:
+    def inspect_many(
+        self, images: str | os.PathLike[str] | Iterable[ImageSource]
+    ) -> Iterator[Inspection | Failure]:
         """Inspect images in order, yielding each result as soon as its batch is encoded.
 
         An image that cannot be read yields a ``Failure`` in its place; the others go on.
+
+        Args:
+            images: Folder, glob pattern, or an iterable of anything that ``inspect`` takes; of an
+                iterable one batch is read ahead.
+
+        Raises:
+            ImageError: If there is no such folder, or ``images`` is a single image.
         """
-        sources = iter(images)
+        return (
+            result if isinstance(result, Failure) else result.inspection
+            for result in self.inspect_with_pictures(images)
+        )
+
+    def inspect_with_pictures(
+        self, images: str | os.PathLike[str] | Iterable[ImageSource]
+    ) -> Iterator[Inspected | Failure]:
+        """As ``inspect_many``, with each picture, so that what is drawn is what was inspected."""
+        return self._inspect_stream(stream_images(images))
+
+    def _inspect_stream(self, sources: Iterator[ImageSource]) -> Iterator[Inspected | Failure]:
         while batch := list(islice(sources, self.line.encoder.batch_size)):
             yield from self._inspect_batch(batch)
 
-    def _inspect_batch(self, batch: Sequence[ImageSource]) -> Iterator[Inspection | Failure]:
+    def _inspect_batch(self, batch: Sequence[ImageSource]) -> Iterator[Inspected | Failure]:
         results: list[Picture | Failure] = []
         read_ms = []
         for source in batch:
@@ -93,7 +121,10 @@ class Inspector:
             read_ms.append((time.perf_counter() - start) * 1e3)
         encoded = iter(self._encode([r for r in results if isinstance(r, Picture)], read_ms))
         for result in results:
-            yield result if isinstance(result, Failure) else self._run(next(encoded))
+            if isinstance(result, Failure):
+                yield result
+            else:
+                yield Inspected(self._run(next(encoded)), result)
 
     def _encode(self, pictures: Sequence[Picture], read_ms: Sequence[float]) -> list[_Encoded]:
         if not pictures:

@@ -5,24 +5,32 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import IO
 
 import numpy as np
-from jinja2 import Environment
+from jinja2 import Environment, Template
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
-from echo.storage import write_bytes
-from experts.errors import DamagedLineError
+from echo.storage import write_bytes, write_chunks
+from experts.errors import DamagedLineError, OutputError
 from experts.evidence import AnomalyMap, Inspection
-from experts.images import read_picture
+from experts.images import Picture, read_picture
 
-# Marks the pictures, so that a report never overwrites what it did not write.
+# Marks pictures and pages, so that a report never overwrites what it did not write.
 SOFTWARE = "echo-iad"
+GENERATOR = f'<meta name="generator" content="{SOFTWARE}">'
+# The mark stands at the top of a page; no need to read all of what somebody else wrote.
+HEAD_BYTES = 1024
+# In bytes of UTF-8: leaves room for a number and the suffix in the 255 that a name may have.
+STEM_BYTES = 200
+CHUNK_CHARACTERS = 1 << 16
 PANEL_PX = 360
 CAPTION_PX = 26
 GAP_PX = 8
@@ -101,19 +109,31 @@ def _heat(anomaly: AnomalyMap, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blended
 
 
-def _is_ours(path: Path) -> bool:
-    """Whether a picture may go there: nothing is there yet, or a picture of an earlier report."""
-    if not path.exists():
-        return True
+def _is_our_picture(path: Path) -> bool:
     try:
         with Image.open(path) as image:
             return image.info.get("Software") == SOFTWARE
+    except Exception:  # of whatever type: then it is no picture of ours
+        return False
+
+
+def _is_our_page(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return GENERATOR.encode() in stream.read(HEAD_BYTES)
     except OSError:
         return False
 
 
+def _template(name: str) -> Template:
+    source = files("echo").joinpath(name).read_text(encoding="utf-8")
+    return Environment(autoescape=True).from_string(source)
+
+
 class ReportWriter:
     """Writes one PNG per inspection as it comes, and the page at the end.
+
+    What the page will show waits in a scratch file, so that memory does not grow with the report.
 
     Args:
         folder: An existing, writable folder.
@@ -123,50 +143,97 @@ class ReportWriter:
     def __init__(self, folder: Path, title: str) -> None:
         self._folder = folder
         self._title = title
-        self._rows: list[tuple[Inspection, str]] = []
+        self._article = _template("report_article.html.j2")
+        self._articles: IO[str] | None = None
+        self._counts: Counter[str] = Counter()
         self._names: set[str] = set()
 
-    def add(self, inspection: Inspection) -> Path:
+    def add(self, inspection: Inspection, picture: Picture | None = None) -> Path:
         """Draw one inspection; returns the picture's path.
 
+        Args:
+            inspection: What was found.
+            picture: What was inspected; by default the inspected file is read again.
+
         Raises:
-            ImageError: If the inspected file is gone.
+            ImageError: If no picture is given and the inspected file cannot be read again.
+            DamagedLineError: If the picture of the most similar normal image cannot be read.
             OutputError: If the picture cannot be written.
         """
-        sheet = draw_inspection(inspection, read_picture(inspection.image).rgb_HW3)
-        buffer = io.BytesIO()
-        mark = PngInfo()
-        mark.add_text("Software", SOFTWARE)
-        sheet.save(buffer, "PNG", pnginfo=mark)
-        path = self._folder / self._free_name(inspection)
-        write_bytes(path, buffer.getvalue())
-        small = io.BytesIO()
-        sheet.save(small, "JPEG", quality=85)
-        self._rows.append((inspection, base64.b64encode(small.getvalue()).decode("ascii")))
+        picture = picture or read_picture(inspection.image)
+        sheet = draw_inspection(inspection, picture.rgb_HW3)
+        path = self._free_path(_stem(inspection), ".png", _is_our_picture)
+        write_bytes(path, _png(sheet))
+        self._keep(
+            self._article.render(
+                inspection=inspection, colours=VERDICT_COLOURS, picture=_thumbnail(sheet)
+            )
+        )
+        self._counts[inspection.verdict] += 1
         return path
 
-    def _free_name(self, inspection: Inspection) -> str:
-        """A name that no other picture of this report has, and no file that Echo did not write."""
-        stem = Path(inspection.image).stem or "image"
-        numbered = (f"{stem}-{count}.png" for count in itertools.count(2))
-        for name in itertools.chain([f"{stem}.png"], numbered):
-            if name not in self._names and _is_ours(self._folder / name):
+    def _keep(self, article: str) -> None:
+        try:
+            if self._articles is None:
+                self._articles = tempfile.TemporaryFile(  # noqa: SIM115 - closed by finish
+                    "w+", encoding="utf-8", dir=self._folder
+                )
+            self._articles.write(article + "\n")
+        except OSError as error:
+            raise OutputError(f"{self._folder}: cannot be written ({error.strerror})") from error
+
+    def _free_path(self, stem: str, suffix: str, is_ours: Callable[[Path], bool]) -> Path:
+        """A name that nothing else of this report has, and no file that Echo did not write."""
+        numbered = (f"{stem}-{count}{suffix}" for count in itertools.count(2))
+        for name in itertools.chain([f"{stem}{suffix}"], numbered):
+            path = self._folder / name
+            if name not in self._names and (not path.exists() or is_ours(path)):
                 self._names.add(name)
-                return name
+                return path
         raise AssertionError("numbers do not end")
 
     def finish(self, failures: Sequence[str] = ()) -> Path:
-        """Write ``report.html``, which needs no other file; returns its path."""
-        source = files("echo").joinpath("report.html.j2").read_text(encoding="utf-8")
-        template = Environment(autoescape=True).from_string(source)
-        counts = Counter(inspection.verdict for inspection, _ in self._rows)
-        page = template.render(
+        """Write ``report.html``, which needs no other file; returns its path.
+
+        Raises:
+            OutputError: If the page cannot be written.
+        """
+        path = self._free_path("report", ".html", _is_our_page)
+        page = _template("report.html.j2").generate(
             title=self._title,
-            counts=[(v, counts[v]) for v in ("accept", "review", "reject")],
+            generator=GENERATOR,
+            counts=[(v, self._counts[v]) for v in VERDICT_COLOURS],
             colours=VERDICT_COLOURS,
-            rows=self._rows,
+            articles=self._take_articles(),
             failures=failures,
         )
-        path = self._folder / "report.html"
-        write_bytes(path, page.encode("utf-8"))
+        write_chunks(path, (chunk.encode("utf-8") for chunk in page))
         return path
+
+    def _take_articles(self) -> Iterator[str]:
+        if self._articles is None:
+            return
+        with self._articles as scratch:
+            scratch.seek(0)
+            while chunk := scratch.read(CHUNK_CHARACTERS):
+                yield chunk
+
+
+def _stem(inspection: Inspection) -> str:
+    stem = Path(inspection.image).stem.encode("utf-8")[:STEM_BYTES]
+    return stem.decode("utf-8", "ignore") or "image"
+
+
+def _png(sheet: Image.Image) -> bytes:
+    mark = PngInfo()
+    mark.add_text("Software", SOFTWARE)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG", pnginfo=mark)
+    return buffer.getvalue()
+
+
+def _thumbnail(sheet: Image.Image) -> str:
+    """A small JPEG in base64."""
+    buffer = io.BytesIO()
+    sheet.save(buffer, "JPEG", quality=85)
+    return base64.b64encode(buffer.getvalue()).decode("ascii")

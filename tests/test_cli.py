@@ -5,16 +5,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+import weakref
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from echo.cli import main
+from echo.inspector import Failure, Inspected, Inspector
 from echo.line import ProductLine
 from experts.decoder import efficientnet, encoder
+from experts.errors import ImageError
 from experts.evidence import Inspection
+from experts.images import ImageSource
 from tests.conftest import ENROLLED, bad_part, good_part, save
 
 
@@ -135,6 +139,72 @@ def test_folders_and_patterns_are_inspected(
         assert [json.loads(row)["image"] for row in rows] == [str(path) for path in expected]
 
 
+def test_a_folder_or_a_list_but_no_single_image(washer_home: Path, tmp_path: Path) -> None:
+    inspector = Inspector(ProductLine.load("washer", home=washer_home))
+    paths = [save(tmp_path / f"{i}.png", good_part(i)) for i in range(3)]
+    for given in (tmp_path, str(tmp_path), str(tmp_path / "*.png"), iter(paths)):
+        assert [r.image for r in inspector.inspect_many(given)] == [str(path) for path in paths]
+    single = "expected a folder, a pattern or a list of images, got a single "
+    for image in (paths[0].read_bytes(), good_part(1)):
+        given_alone: Any = image
+        with pytest.raises(ImageError, match=rf"\A{single}{type(image).__name__}; "):
+            inspector.inspect_many(given_alone)
+
+
+InspectStream = Callable[[Inspector, Iterable[ImageSource]], Iterator[Inspected | Failure]]
+
+
+def test_inspections_are_not_kept(
+    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    inspect: InspectStream = Inspector.inspect_with_pictures
+    seen: list[weakref.ref[Inspection]] = []
+    alive: list[int] = []
+
+    def watched(
+        inspector: Inspector, images: Iterable[ImageSource]
+    ) -> Iterator[Inspected | Failure]:
+        for result in inspect(inspector, images):
+            assert isinstance(result, Inspected)
+            seen.append(weakref.ref(result.inspection))
+            alive.append(sum(inspection() is not None for inspection in seen))
+            yield result
+
+    monkeypatch.setattr(Inspector, "inspect_with_pictures", watched)
+    paths = [save(tmp_path / f"{i}.png", bad_part(i)) for i in range(6)]
+    assert run("inspect", "washer", *paths, "--out", tmp_path / "out").code == 1
+    assert len(seen) == 6
+    assert max(alive) <= 2, "the one at hand, and the one before it"
+
+
+def test_a_run_that_breaks_off_leaves_a_page(
+    run: Command, monkeypatch: pytest.MonkeyPatch, parts: dict[str, Path], tmp_path: Path
+) -> None:
+    inspect: InspectStream = Inspector.inspect_with_pictures
+
+    def broken_off(
+        inspector: Inspector, images: Iterable[ImageSource]
+    ) -> Iterator[Inspected | Failure]:
+        yield next(inspect(inspector, images))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Inspector, "inspect_with_pictures", broken_off)
+    result = run("inspect", "washer", parts["bad"], parts["good"], "--out", tmp_path / "out")
+    assert result.code == 130
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<article>") == 1
+    assert str(parts["bad"]) in page
+
+
+def test_an_unknown_line_leaves_no_folder(
+    run: Command, parts: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    assert run("inspect", "rings", parts["good"], "--out", out).code == 2
+    assert run("inspect", "washer", tmp_path / "*.tif", "--out", out).code == 2
+    assert not out.exists()
+
+
 def test_a_process_of_its_own(washer_home: Path, parts: dict[str, Path]) -> None:
     command = [sys.executable, "-m", "echo.cli", "inspect", "washer", str(parts["bad"])]
     command += ["--home", str(washer_home), "--json"]
@@ -180,11 +250,11 @@ def test_lines_that_cannot_be_used(run: Command, parts: dict[str, Path], tmp_pat
             run(command, "../x", parts["good"]), r"line name '\.\./x': expected 1 to 64 .+"
         )
     folder = home / "lines" / "washer"
-    (folder / "bank.safetensors").write_bytes(b"cut off")
+    (folder / "decoder.safetensors").write_bytes(b"cut off")
     assert_fails(
         run("inspect", "washer", parts["good"], "--home", home),
-        rf"line 'washer' is damaged: {folder}/bank\.safetensors: its contents are not those that "
-        "were enrolled; enrol the line again",
+        rf"line 'washer' is damaged: {folder}/decoder\.safetensors: its contents are not those "
+        "that were enrolled; enrol the line again",
     )
     manifest = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(manifest.replace("efficientnet-lite0", "dinov9"))
@@ -332,3 +402,17 @@ def test_interrupting_is_no_error(run: Command, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(ProductLine, "list", interrupt)
     result = run("lines")
     assert (result.code, result.out) == (130, "")
+
+
+def test_a_fault_of_the_program_is_no_verdict(
+    run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault(home: Path | None) -> None:
+        raise ZeroDivisionError("of the test")
+
+    monkeypatch.setattr(ProductLine, "list", fault)
+    result = run("lines")
+    assert (result.code, result.out) == (2, "")
+    assert "ZeroDivisionError: of the test\n" in result.err
+    last = result.err.splitlines()[-1]
+    assert last.startswith("echo-iad: this is a fault of echo-iad; please report it with ")

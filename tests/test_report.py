@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import re
+import shutil
 import sys
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,10 @@ from PIL import Image
 
 from benchmarks.elpv import solar_cells
 from echo.cli import main
+from echo.inspector import Inspector
+from echo.line import ProductLine
+from echo.report import ReportWriter
+from experts.images import read_picture
 from tests.conftest import bad_part, good_part, save
 
 Inspect = Callable[..., tuple[int, str]]
@@ -122,6 +129,59 @@ def test_an_out_that_cannot_be_written(inspect: Inspect, tmp_path: Path) -> None
         assert code == 2
         pattern = rf"echo-iad: {out}: cannot be written \(.+\); choose another folder\n"
         assert re.fullmatch(pattern, err)
+
+
+@pytest.mark.parametrize("stem", [b"gr\xfcn", b"x" * 251, "検".encode() * 83])
+def test_names_that_are_odd_or_long(inspect: Inspect, tmp_path: Path, stem: bytes) -> None:
+    part = save(tmp_path / os.fsdecode(stem + b".png"), good_part(1))
+    (tmp_path / "copy").mkdir()
+    copy = shutil.copy(part, tmp_path / "copy")
+    code, err = inspect(part, copy, "--out", tmp_path / "out")
+    assert (code, err) == (0, f"Report: {tmp_path}/out/report.html\n")
+    assert len(pictures_of(tmp_path / "out")) == len(articles_of(tmp_path / "out")) == 2
+
+
+def test_a_page_of_somebody_else_s_is_never_overwritten(inspect: Inspect, tmp_path: Path) -> None:
+    part = save(tmp_path / "part.png", good_part(1))
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "report.html").write_text("<h1>mine</h1>")
+    for _ in range(2):
+        code, err = inspect(part, "--out", out)
+        assert (code, err) == (0, f"Report: {out}/report-2.html\n")
+        names = ["part.png", "report-2.html", "report.html"]
+        assert sorted(path.name for path in out.iterdir()) == names
+    assert (out / "report.html").read_text() == "<h1>mine</h1>"
+
+
+def test_what_was_inspected_is_drawn_though_no_file_holds_it(
+    washer_home: Path, tmp_path: Path
+) -> None:
+    inspection = Inspector(ProductLine.load("washer", home=washer_home)).inspect(bad_part(1))
+    writer = ReportWriter(tmp_path, "title")
+    assert writer.add(inspection, read_picture(bad_part(1))) == tmp_path / "array.png"
+    gone = weakref.ref(inspection)
+    del inspection
+    assert gone() is None, "a report does not keep inspections"
+    assert writer.finish() == tmp_path / "report.html"
+    assert len(articles_of(tmp_path)) == 1
+    assert pictures_of(tmp_path) == ["array.png"]
+
+
+def test_pictures_that_cannot_be_drawn_are_failures(
+    inspect: Inspect, monkeypatch: pytest.MonkeyPatch, washer_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(washer_home, tmp_path / "home"))
+    monkeypatch.setenv("ECHO_IAD_HOME", str(home))
+    for thumbnail in (home / "lines" / "washer" / "thumbnails").iterdir():
+        thumbnail.unlink()
+    parts = [save(tmp_path / f"{i}.png", good_part(i)) for i in range(2)]
+    code, err = inspect(*parts, "--out", tmp_path / "out")
+    assert code == 2
+    assert len(re.findall("^echo-iad: line 'washer' is damaged: ", err, re.MULTILINE)) == 2
+    assert articles_of(tmp_path / "out") == []
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert page.count("<li>line &#39;washer&#39; is damaged: ") == 2
 
 
 def test_a_single_failure_still_gives_a_page(inspect: Inspect, tmp_path: Path) -> None:
