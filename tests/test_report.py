@@ -131,14 +131,12 @@ def test_an_out_that_cannot_be_written(inspect: Inspect, tmp_path: Path) -> None
         assert re.fullmatch(pattern, err)
 
 
-@pytest.mark.parametrize("stem", [b"gr\xfcn", b"x" * 251, "検".encode() * 83])
-def test_names_that_are_odd_or_long(inspect: Inspect, tmp_path: Path, stem: bytes) -> None:
-    part = save(tmp_path / os.fsdecode(stem + b".png"), good_part(1))
-    (tmp_path / "copy").mkdir()
-    copy = shutil.copy(part, tmp_path / "copy")
-    code, err = inspect(part, copy, "--out", tmp_path / "out")
+def test_names_that_are_odd_or_long(inspect: Inspect, tmp_path: Path) -> None:
+    stems = [os.fsdecode(b"gr\xfcn"), "x" * 251, "x" * 250, "検" * 83]
+    parts = [save(tmp_path / f"{stem}.png", good_part(1)) for stem in stems]
+    code, err = inspect(*parts, "--out", tmp_path / "out")
     assert (code, err) == (0, f"Report: {tmp_path}/out/report.html\n")
-    assert len(pictures_of(tmp_path / "out")) == len(articles_of(tmp_path / "out")) == 2
+    assert len(pictures_of(tmp_path / "out")) == len(articles_of(tmp_path / "out")) == 4
 
 
 def test_a_page_of_somebody_else_s_is_never_overwritten(inspect: Inspect, tmp_path: Path) -> None:
@@ -201,7 +199,9 @@ def test_solar_cells(
     command = ["echo-iad", "enroll", "cell", *enrolled, "--knowledge", str(KNOWLEDGE), *home]
     monkeypatch.setattr(sys, "argv", command)
     assert main() == 0
-    assert capsys.readouterr().out.startswith("Enrolled cell from 20 images: at most 5.0% of good")
+    assert capsys.readouterr().out.startswith(
+        "Enrolled cell from 20 images: on average at most 5.0% of"
+    )
     out = tmp_path / "out"
     command = ["echo-iad", "inspect", "cell", *map(str, defective), "--out", str(out), *home]
     monkeypatch.setattr(sys, "argv", command)
