@@ -86,6 +86,9 @@ def enroll(
     line = ProductLine.enroll(name, sources, knowledge, alpha=alpha, seed=seed, home=home)
     count = len(line.manifest.images)
     _out().print(f"Enrolled {name} from {count} images: {line.promise}.", highlight=False)
+    if copies := line.manifest.copies:
+        what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
+        _out().print(f"{what} left out.", highlight=False)
     _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
 
 

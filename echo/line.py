@@ -37,11 +37,12 @@ from echo.manifest import (
 )
 from echo.progress import Progress
 from echo.settings import lines_folder
-from experts.decoder.conformal import images_needed, smallest_p_value
+from experts.decoder.conformal import images_needed, percent, rate_range, smallest_p_value
 from experts.decoder.encoder import DEFAULT_ENCODER, Encoder, load_encoder
 from experts.errors import (
     DamagedLineError,
     EnrolError,
+    ImageError,
     IncompatibleLineError,
     LineError,
     UnknownLineError,
@@ -57,6 +58,8 @@ if TYPE_CHECKING:
 DEFAULT_ALPHA = 0.05
 MIN_ALPHA = 1e-6
 MIN_IMAGES = 2
+# Of the images that cannot be read, so many are named.
+MAX_NAMED = 10
 THUMBNAIL_PX = 320
 
 PathLike = str | os.PathLike[str]
@@ -101,7 +104,8 @@ class ProductLine:
     ) -> ProductLine:
         """Learn a line from images of good parts, and write it to disk in one step.
 
-        An existing line of that name is replaced at the very end, or not at all.
+        An existing line of that name is replaced at the very end, or not at all. Of images with
+        equal pixels only the first counts: a copy would vouch for its original.
 
         Args:
             name: Letters, digits, ``-``, ``_`` and ``.``.
@@ -130,9 +134,11 @@ class ProductLine:
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_knowledge(knowledge)
         sources = find_images(images)
-        _check_count(len(sources), alpha)
+        _check_count(len(sources), 0, alpha)
         model = load_encoder(encoder)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
+            sources, copies = _distinct(sources, bars)
+            _check_count(len(sources), copies, alpha)
             learned = _learn(sources, model, staging, alpha, seed, bars)
             _write_embeddings(staging / EMBEDDINGS, learned.embeddings_NE)
             _write_decoder(staging / DECODER, learned.decoder)
@@ -149,6 +155,7 @@ class ProductLine:
                 seed=seed,
                 calibration_size=len(learned.decoder.calibration.scores_n),
                 images=tuple(learned.images),
+                copies=copies,
                 parts=parts,
             )
             storage.write_bytes(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
@@ -261,13 +268,18 @@ class ProductLine:
     @property
     def promise(self) -> str:
         """What the line can promise about false rejects, in one sentence."""
-        n = self.manifest.calibration_size
-        if smallest_p_value(n) <= self.alpha:
-            return f"at most {self.alpha:.1%} of good parts are held back ({n} calibration images)"
+        n, alpha = self.manifest.calibration_size, self.alpha
+        if smallest_p_value(n) <= alpha:
+            low, high = rate_range(n, alpha)
+            return (
+                f"on average at most {percent(alpha)} of good parts are held back "
+                f"({n} calibration images; of nine lines in ten the rate lies between "
+                f"{percent(low)} and {percent(high)})"
+            )
         return (
             f"{n} calibration images cannot promise fewer false rejects than "
-            f"{smallest_p_value(n):.1%}, so nothing is rejected, only sent to review; "
-            f"for {self.alpha:.1%} enrol at least {images_needed(self.alpha)}"
+            f"{percent(smallest_p_value(n))}, so nothing is rejected, only sent to review; "
+            f"for {percent(alpha)} enrol at least {images_needed(alpha)}"
         )
 
     def _part(self, name: str) -> bytes:
@@ -312,20 +324,42 @@ def _read_knowledge(path: PathLike | None) -> bytes | None:
     return Path(path).read_bytes()
 
 
-def _check_count(count: int, alpha: float) -> None:
+def _check_count(count: int, copies: int, alpha: float) -> None:
     if count >= MIN_IMAGES:
         return
     have = "no normal image" if count == 0 else "1 normal image"
+    if copies:
+        have += f" and {copies} {'copy' if copies == 1 else 'copies'} of it"
     promise = (
         "cannot promise anything about false rejects"
         if count == 0
-        else ("cannot be compared with another, so nothing can be promised about false rejects")
+        else "cannot be compared with another, so nothing can be promised about false rejects"
     )
     raise EnrolError(
         f"{have} was given, which {promise}; at least {MIN_IMAGES} are needed "
         f"(with {MIN_IMAGES} the false-reject promise is no better than "
-        f"{smallest_p_value(MIN_IMAGES):.0%}), and {images_needed(alpha)} for {alpha:.1%}"
+        f"{smallest_p_value(MIN_IMAGES):.0%}), and {images_needed(alpha)} for {percent(alpha)}"
     )
+
+
+def _distinct(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource], int]:
+    """Read every image once: the distinct ones, and how many copies were left out."""
+    distinct: dict[str, ImageSource] = {}
+    errors: list[str] = []
+    with bars.task("Reading", len(sources)) as advance:
+        for source in sources:
+            try:
+                distinct.setdefault(read_picture(source).sha256, source)
+            except ImageError as error:
+                errors.append(str(error))
+            advance(1)
+    if len(errors) == 1:
+        raise ImageError(errors[0])
+    if errors:
+        more = len(errors) - MAX_NAMED
+        named = "; ".join(errors[:MAX_NAMED]) + (f"; and {more} more" if more > 0 else "")
+        raise ImageError(f"{len(errors)} of {len(sources)} images cannot be used: {named}")
+    return list(distinct.values()), len(sources) - len(distinct)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,7 @@ class Manifest(BaseModel):
     seed: int
     calibration_size: int
     images: tuple[EnrolledImage, ...]
+    copies: int
     parts: dict[str, str]
 
 

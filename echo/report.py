@@ -98,9 +98,10 @@ def _overlay(inspection: Inspection, image: NDArray[np.uint8]) -> Image.Image:
 def _heat(anomaly: AnomalyMap, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Nothing below the extent limit, yellow at the limit, red at twice the limit and beyond."""
     span = max(anomaly.limit - anomaly.extent_limit, 1e-6)
-    level_HW = (anomaly.scores_HW - anomaly.extent_limit) / span
+    scores_HW = anomaly.scores_HW
+    level_HW = (scores_HW - anomaly.extent_limit) / span
     strength = np.clip(level_HW, 0, 1)[..., None] * 0.6
-    redness = np.clip((anomaly.scores_HW / anomaly.limit - 1), 0, 1)[..., None]
+    redness = np.clip((scores_HW / anomaly.limit - 1), 0, 1)[..., None]
     colour = np.concatenate(
         [np.full_like(redness, 255), 220 * (1 - redness), 30 * np.ones_like(redness)], axis=2
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from experts.decoder.conformal import images_needed, smallest_p_value
+from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.evidence import (
     AnomalyMap,
     ClauseCheck,
@@ -83,8 +83,8 @@ class DecisionMaker:
             n, needed = anomaly.calibration_size, images_needed(self._alpha)
             return "review", (
                 f"To review: {seen}, but {n} normal {self._wording.parts} cannot promise fewer "
-                f"false rejects than {smallest_p_value(n):.1%}; "
-                f"for {self._alpha:.1%} enrol at least {needed}."
+                f"false rejects than {percent(smallest_p_value(n))}; "
+                f"for {percent(self._alpha)} enrol at least {needed}."
             )
         if not regions:
             return "review", f"To review: {seen}, but no single place stands out."

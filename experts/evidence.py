@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import zlib
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -121,9 +120,12 @@ class AnomalyMap(Evidence):
     extent_limit: float
     encoder: str
 
-    @cached_property
+    @property
     def scores_HW(self) -> FloatArray:
-        """The patch scores brought to image pixels by linear interpolation, float32."""
+        """The patch scores brought to image pixels by linear interpolation, float32.
+
+        Made anew at each access, since a map of a large image is larger than all the rest.
+        """
         from experts.decoder.regions import upsample
 
         return upsample(

@@ -64,6 +64,15 @@ def parts(tmp_path: Path) -> dict[str, Path]:
     }
 
 
+def test_enrolling_copies_is_said(run: Command, tmp_path: Path) -> None:
+    for seed in (0, 1, 1, 0):
+        number = len(list(tmp_path.glob("good/*.png")))
+        save(tmp_path / "good" / f"{number}.png", good_part(seed))
+    enrolled = run("enroll", "ring", tmp_path / "good", "--home", tmp_path / "home")
+    assert enrolled.out.splitlines()[0].startswith("Enrolled ring from 2 images: ")
+    assert enrolled.out.splitlines()[1] == "2 copies of others were left out."
+
+
 def test_enrol_then_list_then_inspect(run: Command, tmp_path: Path) -> None:
     for seed in range(3):
         save(tmp_path / "good" / f"{seed}.png", good_part(seed))
@@ -71,13 +80,14 @@ def test_enrol_then_list_then_inspect(run: Command, tmp_path: Path) -> None:
     enrolled = run("enroll", "ring.1", tmp_path / "good", "--alpha", "0.25", *home)
     assert (enrolled.code, enrolled.err) == (0, "")
     assert enrolled.out.splitlines() == [
-        "Enrolled ring.1 from 3 images: at most 25.0% of good parts are held back "
-        "(3 calibration images).",
+        "Enrolled ring.1 from 3 images: on average at most 25.0% of good parts are held back "
+        "(3 calibration images; of nine lines in ten the rate lies between 1.7% and 63.2%).",
         "Next: echo-iad inspect ring.1 IMAGE...",
     ]
     listed = run("lines", *home)
     assert listed.code == 0
-    assert re.search(r"│ ring\.1 │ 3 +│ no +│ at most 25\.0% of good parts are held", listed.out)
+    promise = r"on average at most 25\.0% of good parts are"
+    assert re.search(rf"│ ring\.1 │ 3 +│ no +│ {promise}", listed.out)
     rows = json.loads(run("lines", "--json", *home).out)
     assert [(row["name"], row["images"], row["alpha"]) for row in rows] == [("ring.1", 3, 0.25)]
     inspected = run("inspect", "ring.1", tmp_path / "good" / "1.png", *home)

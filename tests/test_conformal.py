@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experts.decoder.conformal import images_needed, p_value, smallest_p_value, upper_limit
+from experts.decoder.conformal import (
+    images_needed,
+    p_value,
+    percent,
+    rate_range,
+    smallest_p_value,
+    upper_limit,
+)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +56,20 @@ def test_upper_limit_agrees_with_the_p_value(values: list[float], alpha: float) 
         )
     else:
         assert limit == calibration[-1]
+
+
+@pytest.mark.parametrize(("n", "alpha"), [(19, 0.05), (100, 0.05), (60, 0.1)])
+def test_range_of_the_rate_equals_simulation(n: int, alpha: float) -> None:
+    rng = np.random.default_rng(0)
+    k = int(alpha * (n + 1) + 1e-9)
+    # Scores are uniform without loss of generality: only ranks count.
+    limits = np.sort(rng.random((40_000, n)), axis=1)[:, n - k]
+    low, high = rate_range(n, alpha)
+    assert np.quantile(1 - limits, [0.05, 0.95]) == pytest.approx([low, high], abs=0.004)
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"), [(0.05, "5.0%"), (1 / 3, "33.3%"), (0.0002, "0.020%"), (0.01, "1.0%")]
+)
+def test_a_rate_in_words(rate: float, text: str) -> None:
+    assert percent(rate) == text

@@ -14,6 +14,7 @@ from safetensors.numpy import load, save
 
 from echo.inspector import Inspector
 from echo.line import ProductLine
+from echo.manifest import FORMAT_VERSION
 from echo.report import ReportWriter
 from experts.errors import (
     DamagedLineError,
@@ -97,9 +98,8 @@ def test_what_fails_while_enrolling_leaves_the_old_line(tmp_path: Path, washer_h
     with pytest.raises(WeightsError, match="unknown encoder 'nope'"):
         ProductLine.enroll("washer", parts, encoder="nope", home=home)
     assert ProductLine.load("washer", home=home).sha256 == before.sha256
-    assert (
-        ProductLine.load("washer", home=home).bank.patches_MC.shape == before.bank.patches_MC.shape
-    )
+    after = ProductLine.load("washer", home=home)
+    assert np.array_equal(after.model.bank.patches_MK, before.model.bank.patches_MK)
 
 
 def test_enrolling_again_replaces_the_line(tmp_path: Path) -> None:
@@ -109,6 +109,27 @@ def test_enrolling_again_replaces_the_line(tmp_path: Path) -> None:
     assert ProductLine.load("washer", home=tmp_path).sha256 == new.sha256 != old.sha256
     assert len(list(new.folder.glob("thumbnails/*.jpg"))) == 2
     assert Inspector(new).inspect(bad_part(0)).verdict == "reject"
+
+
+def test_copies_do_not_vouch_for_their_originals(tmp_path: Path) -> None:
+    parts = [good_part(i) for i in range(3)]
+    line = ProductLine.enroll("washer", [*parts, *parts, parts[0]], home=tmp_path)
+    assert (len(line.manifest.images), line.manifest.copies) == (3, 4)
+    assert line.manifest.calibration_size == 3
+    alone = ProductLine.enroll("alone", parts, home=tmp_path)
+    assert np.array_equal(line.model.calibration.scores_n, alone.model.calibration.scores_n)
+    with pytest.raises(EnrolError, match="1 normal image and 199 copies of it was given"):
+        ProductLine.enroll("same", [parts[0]] * 200, home=tmp_path)
+    assert [line.name for line in ProductLine.list(home=tmp_path)] == ["alone", "washer"]
+
+
+def test_all_unreadable_images_are_named_at_once(tmp_path: Path) -> None:
+    sentence = "2 of 4 images cannot be used: bytes: .+; bytes: .+"
+    with pytest.raises(ImageError, match=sentence):
+        ProductLine.enroll("w", [good_part(0), b"no", b"image", good_part(1)], home=tmp_path)
+    many = r"12 of 12 images cannot be used: (bytes: [^;]+; .*){10}and 2 more\Z"
+    with pytest.raises(ImageError, match=many):
+        ProductLine.enroll("w", [b"no"] * 12, home=tmp_path)
 
 
 def test_enrolling_twice_gives_the_same_line(tmp_path: Path) -> None:
@@ -158,7 +179,7 @@ def damaged(path: Path, why: str) -> str:
 
 
 @pytest.mark.parametrize("harm", [cut, flip, empty, Path.unlink])
-@pytest.mark.parametrize("part", ["bank.safetensors", "embeddings.faiss", "knowledge.yaml"])
+@pytest.mark.parametrize("part", ["decoder.safetensors", "embeddings.faiss", "knowledge.yaml"])
 def test_a_damaged_part_is_named(home: Path, part: str, harm: Callable[[Path], None]) -> None:
     path = home / "lines" / "small" / part
     harm(path)
@@ -204,20 +225,20 @@ def rewrite(home: Path, part: str, change: Callable[[bytes], bytes]) -> Path:
 
 def without_scores(raw: bytes) -> bytes:
     tensors = load(raw)
-    del tensors["calibration_scores"]
+    del tensors["calibration.scores"]
     return bytes(save(tensors))
 
 
 def narrow(raw: bytes) -> bytes:
     tensors = load(raw)
-    return bytes(save({**tensors, "patches": np.ascontiguousarray(tensors["patches"][:, :5])}))
+    return bytes(save({**tensors, "bank.mean": tensors["bank.mean"][:5]}))
 
 
 @pytest.mark.parametrize(
     ("part", "change", "why"),
     [
-        ("bank.safetensors", lambda raw: b"junk" * 9, ".+"),
-        ("bank.safetensors", without_scores, "'calibration_scores'"),
+        ("decoder.safetensors", lambda raw: b"junk" * 9, ".+"),
+        ("decoder.safetensors", without_scores, "'calibration.scores'"),
         ("embeddings.faiss", lambda raw: b"junk" * 9, "not a FAISS index"),
     ],
 )
@@ -230,7 +251,7 @@ def test_a_part_that_its_hash_fits_but_not_its_content(
 
 
 def test_patches_of_another_encoder(home: Path) -> None:
-    rewrite(home, "bank.safetensors", narrow)
+    rewrite(home, "decoder.safetensors", narrow)
     sentence = (
         r"\Aline 'small' holds patches of 5 numbers, the encoder 'efficientnet-lite0' makes 384; "
         r"enrol it again\Z"
@@ -264,11 +285,12 @@ def test_other_weights(home: Path) -> None:
         Inspector(ProductLine.load("small", home=home))
 
 
-@pytest.mark.parametrize("version", [2, "1", None])
+@pytest.mark.parametrize("version", [FORMAT_VERSION + 1, str(FORMAT_VERSION), None])
 def test_another_format_version(home: Path, version: object) -> None:
     set_in_manifest(home, format_version=version)
     sentence = (
-        rf"\Aline 'small' has format version {version!r}, this Echo reads 1; enrol it again\Z"
+        rf"\Aline 'small' has format version {version!r}, this Echo reads {FORMAT_VERSION}; "
+        r"enrol it again\Z"
     )
     with pytest.raises(IncompatibleLineError, match=sentence):
         ProductLine.load("small", home=home)

@@ -216,8 +216,8 @@ def test_too_few_images_ask_for_more(tmp_path: Path) -> None:
 
 
 def test_the_promise_of_enough_images(inspector: Inspector) -> None:
-    promise = f"at most 5.0% of good parts are held back ({ENROLLED} calibration images)"
-    assert inspector.line.promise == promise
+    promise = f"on average at most 5.0% of good parts are held back ({ENROLLED} calibration images"
+    assert inspector.line.promise.startswith(promise)
 
 
 def test_embeddings_find_the_image_itself(inspector: Inspector, good_folder: Path) -> None:

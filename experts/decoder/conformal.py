@@ -37,6 +37,31 @@ def images_needed(alpha: float) -> int:
     return math.ceil(1 / alpha - 1 - 1e-9)
 
 
+def rate_range(n: int, alpha: float, share: float = 0.9) -> tuple[float, float]:
+    """Between which false-reject rates a line lies with probability ``share``.
+
+    The promise holds on average over lines; the rate of one line follows Beta(k, n + 1 − k) with
+    k = ⌊alpha (n + 1)⌋, and less where scores tie (Vovk, "Conditional validity of inductive
+    conformal predictors", 2012, proposition 2a).
+
+    Args:
+        n: Calibration images, enough to promise ``alpha``.
+        alpha: The false-reject rate that is promised.
+        share: Probability of the range.
+    """
+    from scipy.stats import beta
+
+    k = math.floor(alpha * (n + 1) + 1e-9)
+    low, high = beta.ppf([(1 - share) / 2, (1 + share) / 2], k, n + 1 - k)
+    return float(low), float(high)
+
+
+def percent(rate: float) -> str:
+    """A rate for people, with two digits that count: ``5.0%``, ``0.020%``."""
+    digits = 1 if rate >= 0.01 else 1 - math.floor(math.log10(rate * 100)) if rate > 0 else 1
+    return f"{rate:.{digits}%}"
+
+
 def upper_limit(calibration_n: NDArray[np.float32], alpha: float) -> float:
     """The value that a fresh normal value exceeds with probability at most ``alpha``.
 

@@ -102,7 +102,7 @@ def find_regions(
     """
     if float(anomaly.patch_scores_HW.max()) <= anomaly.limit:
         return ()
-    left_HW = anomaly.scores_HW.copy()
+    left_HW = anomaly.scores_HW
     peaks, peak_of_HW = _basins(anomaly)
     regions: list[Region] = []
     for top in sorted(peaks, key=lambda index: -left_HW.flat[index]):

@@ -1,7 +1,7 @@
-"""A linear model of normal patches: what it cannot explain is abnormal.
+"""Subspace scoring: how much of a patch lies outside the principal subspace of normal ones.
 
-Lendering et al., "SubspaceAD" (CVPR 2026): PCA on the patches of few normal images; a patch's score
-is the squared length of its part outside the subspace. The covariance is gathered image by image, so never more than one
+SubspaceAD: PCA on the patches of few normal images; a patch's score is the squared length of what
+the components do not reach. The covariance is gathered image by image, so never more than one
 image's patches are held: Chan, Golub & LeVeque, "Algorithms for Computing the Sample Variance"
 (The American Statistician 1983), the pairwise update, for vectors.
 """
