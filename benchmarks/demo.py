@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,14 +11,16 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.elpv import solar_cells
+from benchmarks.elpv import PACKAGE, solar_cells
 from benchmarks.metrics import auroc
 from benchmarks.products import Split
 from echo import Failure, Inspection, Inspector, ProductLine
+from echo.manifest import MANIFEST
 from echo.progress import Progress
 from echo.report import ReportWriter
+from echo.settings import lines_folder
 from echo.storage import writable_folder
-from experts.errors import EchoError
+from experts.errors import EchoError, LineError
 
 LINE = "solar-cell"
 ENROLLED = 200
@@ -35,7 +38,11 @@ def run_demo(
         home: Where lines are kept.
         console: Where results are printed.
         table: Draws inspections as a table.
+
+    Raises:
+        LineError: If there is a line of that name that no demo enrolled.
     """
+    _check_replaceable(lines_folder(home) / LINE)
     folder = writable_folder(out)
     split = solar_cells("mono", ENROLLED).split(seed=0)
     console.print(f"Enrolling the line {LINE} from {ENROLLED} functional cells …")
@@ -44,7 +51,7 @@ def run_demo(
     console.print(f"Inspecting {len(split.test)} cells that it never saw …")
     inspections = _inspect(line, split)
     shown = _shown(split)
-    writer = ReportWriter(folder, f"Echo demo: {len(shown)} solar cells never seen before")
+    writer = ReportWriter(folder, f"Echo demo: {len(shown)} solar cells never seen before", line)
     with Progress() as bars, bars.task("Writing the report", len(shown)) as advance:
         for index in shown:
             writer.add(inspections[index])
@@ -59,6 +66,22 @@ def run_demo(
     area = auroc([s.defective for s in split.test], [i.anomaly.score for i in inspections])
     console.print(f"Image AUROC over all {len(everything)} held-out cells: {area:.3f}")
     console.print(f"Open the report: {page.resolve()}", soft_wrap=True, highlight=False)
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Make sure that only a line of an earlier demo is replaced, whatever its format version."""
+    if not folder.exists():
+        return
+    try:
+        images = json.loads((folder / MANIFEST).read_bytes())["images"]
+        ours = all(PACKAGE in Path(image["path"]).parts for image in images)
+    except (OSError, ValueError, KeyError, TypeError):
+        ours = False
+    if not ours:
+        raise LineError(
+            f"{folder}: is a line that no demo enrolled, and would be replaced; "
+            "move it away, or choose another place with --home"
+        )
 
 
 def _inspect(line: ProductLine, split: Split) -> list[Inspection]:

@@ -12,6 +12,7 @@ from benchmarks.products import Product, Sample, package_folder
 from experts.errors import ImageError
 
 KINDS = ("mono", "poly")
+PACKAGE = "elpv_dataset"
 
 
 def load_cells(kind: str) -> list[tuple[Path, bool]]:
@@ -22,7 +23,7 @@ def load_cells(kind: str) -> list[tuple[Path, bool]]:
     """
     if kind not in KINDS:
         raise ImageError(f"cells {kind!r}: expected {' or '.join(KINDS)}")
-    data = package_folder("elpv_dataset") / "data"
+    data = package_folder(PACKAGE) / "data"
     with (data / "labels.csv").open(encoding="utf-8") as stream:
         rows = [line.split() for line in stream if line.strip()]
     certain = {"0.0": False, "1.0": True}

@@ -23,6 +23,7 @@ from experts.errors import EchoError
 
 if TYPE_CHECKING:
     from echo.inspector import Failure, Inspected
+    from echo.line import BrokenLine, ProductLine
     from experts.evidence import Inspection
 
 app = typer.Typer(
@@ -94,21 +95,10 @@ def enroll(
 
 @app.command(epilog="Example: echo-iad lines --json")
 def lines(home: Home = None, as_json: Json = False) -> None:
-    """List the enrolled lines."""
+    """List the enrolled lines, and what is wrong with those that cannot be opened."""
     from echo.line import ProductLine
 
-    rows = [
-        {
-            "name": line.name,
-            "images": len(line.manifest.images),
-            "alpha": line.alpha,
-            "encoder": line.manifest.encoder,
-            "knowledge": line.knowledge_sha256 is not None,
-            "promise": line.promise,
-            "folder": str(line.folder),
-        }
-        for line in ProductLine.list(home=home)
-    ]
+    rows = [_line_row(line) for line in ProductLine.survey(home=home)]
     if as_json:
         _print_json(rows)
         return
@@ -117,9 +107,28 @@ def lines(home: Home = None, as_json: Json = False) -> None:
         return
     table = Table("line", "images", "knowledge", "promise")
     for row in rows:
-        known = "yes" if row["knowledge"] else "no"
-        table.add_row(str(row["name"]), str(row["images"]), known, str(row["promise"]))
+        if "error" in row:
+            table.add_row(escape(row["name"]), "–", "–", f"[red]{escape(row['error'])}[/]")
+        else:
+            known = "yes" if row["knowledge"] else "no"
+            table.add_row(row["name"], str(row["images"]), known, row["promise"])
     _out().print(table)
+
+
+def _line_row(line: ProductLine | BrokenLine) -> dict[str, Any]:
+    from echo.line import BrokenLine
+
+    if isinstance(line, BrokenLine):
+        return {"name": line.name, "folder": str(line.folder), "error": line.error}
+    return {
+        "name": line.name,
+        "images": len(line.manifest.images),
+        "alpha": line.alpha,
+        "encoder": line.manifest.encoder,
+        "knowledge": line.knowledge_sha256 is not None,
+        "promise": line.promise,
+        "folder": str(line.folder),
+    }
 
 
 @app.command(epilog="Example: echo-iad inspect washer photos/new/*.png --out report")
@@ -140,7 +149,7 @@ def inspect(
 
     inspector = Inspector(ProductLine.load(line, home=home))
     sources = _sources(images)
-    writer = _report_writer(out, f"Inspection of line {line}")
+    writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()
     try:
         for result in _with_progress(inspector.inspect_with_pictures(sources), len(sources)):
@@ -241,13 +250,13 @@ def _sources(images: list[str]) -> list[Any]:
     return found
 
 
-def _report_writer(out: Path | None, title: str) -> Any:
+def _report_writer(out: Path | None, title: str, line: ProductLine) -> Any:
     if out is None:
         return None
     from echo.report import ReportWriter
     from echo.storage import writable_folder
 
-    return ReportWriter(writable_folder(out), title)
+    return ReportWriter(writable_folder(out), title, line)
 
 
 def _with_progress(

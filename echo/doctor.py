@@ -34,7 +34,7 @@ class Finding(BaseModel):
 
 def examine(home: Path | None = None) -> list[Finding]:
     """Look at packages, weights, hardware and the folder of lines."""
-    return [*_packages(), _weights(), _hardware(), _lines(home), _demo_images()]
+    return [*_packages(), _weights(), _hardware(), *_lines(home), _demo_images()]
 
 
 def _packages() -> Iterator[Finding]:
@@ -74,20 +74,26 @@ def _hardware() -> Finding:
     return Finding(subject="hardware", ok=True, found=cores)
 
 
-def _lines(home: Path | None) -> Finding:
-    from echo.line import ProductLine
+def _lines(home: Path | None) -> Iterator[Finding]:
+    from echo.line import BrokenLine, ProductLine
 
     folder = lines_folder(home)
     existing = next(p for p in (folder, *folder.parents) if p.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        return Finding(
+        yield Finding(
             subject="lines",
             ok=False,
             found=f"{folder} cannot be written",
             remedy=f"set {HOME_VARIABLE} to a folder of yours",
         )
-    count = len(ProductLine.list(home=home))
-    return Finding(subject="lines", ok=True, found=f"{count} enrolled in {folder}")
+        return
+    lines = ProductLine.survey(home=home)
+    broken = [line for line in lines if isinstance(line, BrokenLine)]
+    count = len(lines) - len(broken)
+    yield Finding(subject="lines", ok=True, found=f"{count} enrolled in {folder}")
+    for line in broken:
+        problem, _, remedy = line.error.partition("; ")
+        yield Finding(subject=f"line {line.name}", ok=False, found=problem, remedy=remedy)
 
 
 def _demo_images() -> Finding:

@@ -11,10 +11,11 @@ lines/NAME/
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from echo.manifest import (
     FORMAT_VERSION,
     KNOWLEDGE,
     MANIFEST,
+    THUMBNAILS,
     EnrolledImage,
     Manifest,
     check_compatible,
@@ -47,7 +49,8 @@ from experts.errors import (
     LineError,
     UnknownLineError,
 )
-from experts.images import ImageSource, Picture, find_images, read_picture
+from experts.evidence import Reference
+from experts.images import ImageSource, Picture, find_images, read_picture, source_name
 from experts.knowledge import Knowledge, load_knowledge
 
 if TYPE_CHECKING:
@@ -63,6 +66,24 @@ MAX_NAMED = 10
 THUMBNAIL_PX = 320
 
 PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class BrokenLine:
+    """A folder among the lines that cannot be opened.
+
+    Attributes:
+        folder: Where it lies on disk.
+        error: One sentence: what is wrong, what to do.
+    """
+
+    folder: Path
+    error: str
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.folder.name
 
 
 @dataclass(frozen=True)
@@ -156,6 +177,7 @@ class ProductLine:
                 calibration_size=len(learned.decoder.calibration.scores_n),
                 images=tuple(learned.images),
                 copies=copies,
+                knowledge_file=_file_name(knowledge),
                 parts=parts,
             )
             storage.write_bytes(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
@@ -167,7 +189,7 @@ class ProductLine:
 
         Raises:
             UnknownLineError: If there is none of that name.
-            DamagedLineError: If its manifest is unreadable.
+            DamagedLineError: If its manifest is unreadable or that of another line.
             IncompatibleLineError: If it was made by another format or encoder.
         """
         _check_name(name)
@@ -180,21 +202,29 @@ class ProductLine:
                 f"no line {name!r} in {folder.parent}; {have}; "
                 f"enrol it: echo-iad enroll {name} FOLDER_OF_GOOD_IMAGES"
             )
+        return cls._open(folder)
+
+    @classmethod
+    def _open(cls, folder: Path) -> ProductLine:
         manifest, digest = read_manifest(folder)
         check_compatible(manifest, folder)
         return cls(folder, manifest, digest)
 
     @staticmethod
-    def list(*, home: PathLike | None = None) -> list[ProductLine]:
-        """All lines that can be opened, by name."""
-        lines = []
+    def survey(*, home: PathLike | None = None) -> tuple[ProductLine | BrokenLine, ...]:
+        """All lines by name, those too that cannot be opened."""
+        found: list[ProductLine | BrokenLine] = []
         for folder in storage.folders(lines_folder(home)):
             try:
-                manifest, digest = read_manifest(folder)
-            except LineError:
-                continue
-            lines.append(ProductLine(folder, manifest, digest))
-        return lines
+                found.append(ProductLine._open(folder))
+            except LineError as error:
+                found.append(BrokenLine(folder, str(error)))
+        return tuple(found)
+
+    @staticmethod
+    def list(*, home: PathLike | None = None) -> list[ProductLine]:
+        """All lines that can be opened, by name."""
+        return [line for line in ProductLine.survey(home=home) if isinstance(line, ProductLine)]
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -254,11 +284,15 @@ class ProductLine:
 
     @cached_property
     def knowledge(self) -> Knowledge | None:
-        """The line's rules, if it has any."""
-        if KNOWLEDGE not in self.manifest.parts:
+        """The line's rules, if it has any; cited by the name and revision of the enrolled file."""
+        digest = self.knowledge_sha256
+        if digest is None:
             return None
         self._part(KNOWLEDGE)
-        return load_knowledge(self.folder / KNOWLEDGE)
+        rules = load_knowledge(self.folder / KNOWLEDGE)
+        cited = f"{self.manifest.knowledge_file or KNOWLEDGE}, revision {digest[:8]}"
+        clauses = (clause.model_copy(update={"source": cited}) for clause in rules.clauses)
+        return replace(rules, clauses=tuple(clauses))
 
     @property
     def knowledge_sha256(self) -> str | None:
@@ -282,6 +316,17 @@ class ProductLine:
             f"for {percent(alpha)} enrol at least {images_needed(alpha)}"
         )
 
+    def thumbnail(self, reference: Reference) -> Image.Image:
+        """The line's small copy of a normal image, RGB.
+
+        Raises:
+            DamagedLineError: If it is missing or not the one that was enrolled.
+            LineError: If the line was replaced since it was opened.
+        """
+        raw = self._part(f"{THUMBNAILS}/{reference.thumbnail.name}")
+        with Image.open(io.BytesIO(raw)) as image:
+            return image.convert("RGB")
+
     def _part(self, name: str) -> bytes:
         """Read a part of the line and check it against the manifest."""
         path = self.folder / name
@@ -293,10 +338,18 @@ class ProductLine:
             raise self._damaged(name, "its contents are not those that were enrolled")
         return raw
 
-    def _damaged(self, part: str, why: str) -> DamagedLineError:
+    def _damaged(self, part: str, why: str) -> LineError:
+        if self._is_replaced():
+            return LineError(f"line {self.name!r} was replaced since it was opened; load it again")
         return DamagedLineError(
             f"line {self.name!r} is damaged: {self.folder / part}: {why}; enrol the line again"
         )
+
+    def _is_replaced(self) -> bool:
+        try:
+            return read_manifest(self.folder)[1] != self.sha256
+        except LineError:
+            return False
 
 
 def _version() -> str:
@@ -315,6 +368,10 @@ def _check_name(name: str) -> None:
 
 def _folder(name: str, home: PathLike | None) -> Path:
     return lines_folder(home) / name
+
+
+def _file_name(path: PathLike | None) -> str | None:
+    return source_name(Path(path).name) if path is not None else None
 
 
 def _read_knowledge(path: PathLike | None) -> bytes | None:
@@ -384,7 +441,7 @@ def _learn(
     order = np.random.default_rng(seed).permutation(count).tolist()
     images: dict[int, EnrolledImage] = {}
     embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
-    (staging / "thumbnails").mkdir()
+    (staging / THUMBNAILS).mkdir()
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
         DecoderFit(count, alpha, advance=advance) as fit,
@@ -402,7 +459,7 @@ def _learn(
 
 
 def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
-    thumbnail = f"thumbnails/{number:05d}.jpg"
+    thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
     _write_thumbnail(staging / thumbnail, picture)
     return EnrolledImage(path=_path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
 

@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"
 DECODER = "decoder.safetensors"
 KNOWLEDGE = "knowledge.yaml"
+THUMBNAILS = "thumbnails"
 
 
 class EnrolledImage(BaseModel):
@@ -30,7 +31,10 @@ class EnrolledImage(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What a line's folder holds, and what made it."""
+    """What a line's folder holds, and what made it.
+
+    ``knowledge_file`` is what the knowledge file was called where it was enrolled from.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,6 +48,7 @@ class Manifest(BaseModel):
     calibration_size: int
     images: tuple[EnrolledImage, ...]
     copies: int
+    knowledge_file: str | None
     parts: dict[str, str]
 
 
@@ -51,7 +56,7 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
     """Read a line's manifest and hash it.
 
     Raises:
-        DamagedLineError: If it is missing or unreadable.
+        DamagedLineError: If it is missing, unreadable or that of another line.
         IncompatibleLineError: If it has another format version.
     """
     path = folder / MANIFEST
@@ -69,6 +74,11 @@ def read_manifest(folder: Path) -> tuple[Manifest, str]:
         raise DamagedLineError(
             f"line {folder.name!r} is damaged: {path}: {why}; enrol the line again"
         ) from error
+    if manifest.name != folder.name:
+        raise DamagedLineError(
+            f"line {folder.name!r} is damaged: {path}: is that of the line {manifest.name!r}; "
+            f"rename the folder to {manifest.name}, or enrol the line again"
+        )
     return manifest, hashlib.sha256(raw).hexdigest()
 
 

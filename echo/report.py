@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 
+from echo.line import ProductLine
 from echo.storage import write_bytes, write_chunks
-from experts.errors import DamagedLineError, OutputError
+from experts.errors import OutputError
 from experts.evidence import AnomalyMap, Inspection
 from experts.images import Picture, read_picture
 
@@ -38,19 +39,21 @@ VERDICT_COLOURS = {"accept": "#1a7f37", "review": "#b35900", "reject": "#c62828"
 _BOX = (255, 255, 255)
 
 
-def draw_inspection(inspection: Inspection, image: NDArray[np.uint8]) -> Image.Image:
+def draw_inspection(
+    inspection: Inspection, image: NDArray[np.uint8], normal: Image.Image
+) -> Image.Image:
     """Input, heatmap with region boxes, and the most similar normal image, side by side.
 
     Args:
         inspection: What was found.
         image: The upright image, uint8 (H, W, 3).
+        normal: The most similar normal image, RGB.
     """
-    reference = inspection.references[0]
-    normal = _open_thumbnail(reference.thumbnail, inspection.versions.line)
+    similarity = inspection.references[0].similarity
     panels = [
         (f"input: {inspection.verdict}", _fit(Image.fromarray(image))),
         (f"anomaly map, p = {inspection.anomaly.p_value:.2g}", _overlay(inspection, image)),
-        (f"most similar normal ({reference.similarity:.2f})", _fit(normal)),
+        (f"most similar normal ({similarity:.2f})", _fit(normal)),
     ]
     width = len(panels) * (PANEL_PX + GAP_PX) + GAP_PX
     height = max(panel.height for _, panel in panels) + CAPTION_PX + GAP_PX
@@ -63,17 +66,6 @@ def draw_inspection(inspection: Inspection, image: NDArray[np.uint8]) -> Image.I
         draw.text((left, 5), caption, fill=colour, font=font)
         sheet.paste(panel, (left + (PANEL_PX - panel.width) // 2, CAPTION_PX))
     return sheet
-
-
-def _open_thumbnail(path: Path, line: str) -> Image.Image:
-    try:
-        with Image.open(path) as thumbnail:
-            return thumbnail.convert("RGB")
-    except OSError as error:
-        why = error.strerror or "not a readable picture"
-        raise DamagedLineError(
-            f"line {line!r} is damaged: {path}: {why}; enrol the line again"
-        ) from error
 
 
 def _fit(image: Image.Image) -> Image.Image:
@@ -139,11 +131,13 @@ class ReportWriter:
     Args:
         folder: An existing, writable folder.
         title: Heading of the page.
+        line: The line that the inspections are of.
     """
 
-    def __init__(self, folder: Path, title: str) -> None:
+    def __init__(self, folder: Path, title: str, line: ProductLine) -> None:
         self._folder = folder
         self._title = title
+        self._line = line
         self._article = _template("report_article.html.j2")
         self._articles: IO[str] | None = None
         self._counts: Counter[str] = Counter()
@@ -158,11 +152,12 @@ class ReportWriter:
 
         Raises:
             ImageError: If no picture is given and the inspected file cannot be read again.
-            DamagedLineError: If the picture of the most similar normal image cannot be read.
+            LineError: If the line's copy of the most similar normal image is not as enrolled.
             OutputError: If the picture cannot be written.
         """
         picture = picture or read_picture(inspection.image)
-        sheet = draw_inspection(inspection, picture.rgb_HW3)
+        normal = self._line.thumbnail(inspection.references[0])
+        sheet = draw_inspection(inspection, picture.rgb_HW3, normal)
         path = self._free_path(_stem(inspection), ".png", _is_our_picture)
         write_bytes(path, _png(sheet))
         self._keep(

@@ -364,6 +364,46 @@ def test_doctor_finds_everything(run: Command, washer_home: Path) -> None:
     assert findings["lines"]["found"] == f"1 enrolled in {washer_home}/lines"
 
 
+def test_a_line_that_does_not_open_is_listed_with_its_fault(
+    run: Command, washer_home: Path, tmp_path: Path
+) -> None:
+    home = Path(shutil.copytree(washer_home, tmp_path / "home"))
+    folder = home / "lines" / "broken"
+    folder.mkdir()
+    fault = f"line 'broken' is damaged: {folder}/manifest.json: No such file or directory"
+    broken, washer = json.loads(run("lines", "--json", "--home", home).out)
+    assert broken == {
+        "name": "broken",
+        "folder": str(folder),
+        "error": f"{fault}; enrol the line again",
+    }
+    assert (washer["name"], "error" in washer) == ("washer", False)
+    table = run("lines", "--home", home)
+    assert table.code == 0
+    assert re.search(r"│ broken │ – +│ – +│ line 'broken' is damaged: ", table.out)
+    assert re.search(rf"│ washer │ {ENROLLED} +│ no ", table.out)
+    examined = run("doctor", "--json", "--home", home)
+    assert examined.code == 1
+    (gap,) = (f for f in json.loads(examined.out) if not f["ok"])
+    assert (gap["subject"], gap["found"]) == ("line broken", fault)
+    assert gap["remedy"] == "enrol the line again"
+
+
+def test_the_demo_replaces_no_line_of_the_user_s(
+    run: Command, washer_home: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "home" / "lines" / "solar-cell"
+    shutil.copytree(washer_home / "lines" / "washer", folder)
+    before = (folder / "manifest.json").read_bytes()
+    assert_fails(
+        run("demo", "--home", tmp_path / "home", "--out", tmp_path / "out"),
+        f"{folder}: is a line that no demo enrolled, and would be replaced; "
+        "move it away, or choose another place with --home",
+    )
+    assert (folder / "manifest.json").read_bytes() == before
+    assert not (tmp_path / "out").exists()
+
+
 def test_doctor_finds_a_home_that_cannot_be_written(run: Command, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     result = run("doctor", "--home", tmp_path / "file", "--json")
@@ -409,7 +449,7 @@ def test_interrupting_is_no_error(run: Command, monkeypatch: pytest.MonkeyPatch)
     def interrupt(home: Path | None) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ProductLine, "list", interrupt)
+    monkeypatch.setattr(ProductLine, "survey", interrupt)
     result = run("lines")
     assert (result.code, result.out) == (130, "")
 
@@ -420,7 +460,7 @@ def test_a_fault_of_the_program_is_no_verdict(
     def fault(home: Path | None) -> None:
         raise ZeroDivisionError("of the test")
 
-    monkeypatch.setattr(ProductLine, "list", fault)
+    monkeypatch.setattr(ProductLine, "survey", fault)
     result = run("lines")
     assert (result.code, result.out) == (2, "")
     assert "ZeroDivisionError: of the test\n" in result.err

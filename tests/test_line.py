@@ -13,7 +13,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from echo.inspector import Inspector
-from echo.line import ProductLine
+from echo.line import BrokenLine, ProductLine
 from echo.manifest import FORMAT_VERSION
 from echo.report import ReportWriter
 from experts.errors import (
@@ -148,6 +148,28 @@ def test_list_names_every_line_that_opens(tmp_path: Path) -> None:
         ProductLine.load("d", home=tmp_path)
 
 
+def test_survey_names_the_lines_too_that_do_not_open(home: Path) -> None:
+    lines = home / "lines"
+    for name in ("copy", "dinov9", "empty"):
+        shutil.copytree(lines / "small", lines / name)
+    (lines / "empty" / "manifest.json").unlink()
+    manifest = json.loads((lines / "dinov9" / "manifest.json").read_text())
+    manifest |= {"name": "dinov9", "encoder": "dinov9"}
+    (lines / "dinov9" / "manifest.json").write_text(json.dumps(manifest))
+    found = {line.name: line for line in ProductLine.survey(home=home)}
+    assert list(found) == ["copy", "dinov9", "empty", "small"]
+    errors = {name: b.error for name, b in found.items() if isinstance(b, BrokenLine)}
+    assert errors["copy"] == (
+        f"line 'copy' is damaged: {lines}/copy/manifest.json: is that of the line 'small'; "
+        "rename the folder to small, or enrol the line again"
+    )
+    assert errors["dinov9"].startswith("line 'dinov9' was made by the encoder 'dinov9', which is ")
+    assert errors["empty"].startswith("line 'empty' is damaged: ")
+    assert [line.name for line in ProductLine.list(home=home)] == ["small"]
+    with pytest.raises(DamagedLineError, match=rf"\A{re.escape(errors['copy'])}\Z"):
+        ProductLine.load("copy", home=home)
+
+
 @pytest.mark.parametrize(
     "name", ["../x", "a/b", "a\\b", "", ".", "..", ".hidden", "x..y", "-x", "x\n", "ä", "x" * 65]
 )
@@ -190,6 +212,17 @@ def test_a_damaged_part_is_named(home: Path, part: str, harm: Callable[[Path], N
         Inspector(line)
 
 
+@pytest.mark.parametrize("part", ["model", "extractor", "knowledge"])
+def test_a_line_that_is_replaced_before_a_part_is_used(home: Path, part: str) -> None:
+    line = ProductLine.load("small", home=home)
+    rules = home / "other.yaml"
+    rules.write_text(RULES.replace("3", "4"))
+    ProductLine.enroll("small", [good_part(i) for i in range(7, 9)], rules, home=home)
+    sentence = r"\Aline 'small' was replaced since it was opened; load it again\Z"
+    with pytest.raises(LineError, match=sentence):
+        getattr(line, part)
+
+
 @pytest.mark.parametrize("harm", [cut, empty, Path.unlink])
 def test_a_damaged_manifest_is_named(home: Path, harm: Callable[[Path], None]) -> None:
     path = home / "lines" / "small" / "manifest.json"
@@ -200,16 +233,28 @@ def test_a_damaged_manifest_is_named(home: Path, harm: Callable[[Path], None]) -
     assert ProductLine.list(home=home) == []
 
 
-@pytest.mark.parametrize("harm", [cut, empty, Path.unlink])
+@pytest.mark.parametrize("harm", [cut, flip, empty, Path.unlink])
 def test_a_damaged_thumbnail_is_named_where_it_is_drawn(
     home: Path, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:
     image = save_image(tmp_path / "part.png", good_part(0))
-    inspection = Inspector(ProductLine.load("small", home=home)).inspect(image)
+    line = ProductLine.load("small", home=home)
+    inspection = Inspector(line).inspect(image)
     path = inspection.references[0].thumbnail
     harm(path)
     with pytest.raises(DamagedLineError, match=damaged(path, ".+")):
-        ReportWriter(tmp_path, "title").add(inspection)
+        ReportWriter(tmp_path, "title", line).add(inspection)
+
+
+def test_clauses_cite_the_file_that_was_enrolled_and_its_revision(home: Path) -> None:
+    line = ProductLine.load("small", home=home)
+    assert line.knowledge is not None
+    digest = hashlib.sha256(RULES.encode()).hexdigest()
+    (clause,) = line.knowledge.clauses
+    assert (clause.source, clause.line) == (f"rules.yaml, revision {digest[:8]}", 8)
+    steps = Inspector(line).inspect(bad_part(0)).steps
+    cited = f"clause pit.count (rules.yaml, revision {digest[:8]}, line 8)"
+    assert cited in [step.looked_at for step in steps]
 
 
 def rewrite(home: Path, part: str, change: Callable[[bytes], bytes]) -> Path:

@@ -155,8 +155,9 @@ def test_a_page_of_somebody_else_s_is_never_overwritten(inspect: Inspect, tmp_pa
 def test_what_was_inspected_is_drawn_though_no_file_holds_it(
     washer_home: Path, tmp_path: Path
 ) -> None:
-    inspection = Inspector(ProductLine.load("washer", home=washer_home)).inspect(bad_part(1))
-    writer = ReportWriter(tmp_path, "title")
+    line = ProductLine.load("washer", home=washer_home)
+    inspection = Inspector(line).inspect(bad_part(1))
+    writer = ReportWriter(tmp_path, "title", line)
     assert writer.add(inspection, read_picture(bad_part(1))) == tmp_path / "array.png"
     gone = weakref.ref(inspection)
     del inspection
