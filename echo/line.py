@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from echo import storage
+from echo.enrolment import check_count, choose, learn
 from echo.manifest import (
     DECODER,
     EMBEDDINGS,
@@ -32,7 +32,6 @@ from echo.manifest import (
     KNOWLEDGE,
     MANIFEST,
     THUMBNAILS,
-    EnrolledImage,
     Manifest,
     check_compatible,
     read_manifest,
@@ -44,13 +43,12 @@ from experts.decoder.encoder import DEFAULT_ENCODER, Encoder, load_encoder
 from experts.errors import (
     DamagedLineError,
     EnrolError,
-    ImageError,
     IncompatibleLineError,
     LineError,
     UnknownLineError,
 )
 from experts.evidence import Reference
-from experts.images import ImageSource, Picture, find_images, read_picture, source_name
+from experts.images import ImageSource, find_images, source_name
 from experts.knowledge import Knowledge, load_knowledge
 
 if TYPE_CHECKING:
@@ -60,10 +58,6 @@ if TYPE_CHECKING:
 
 DEFAULT_ALPHA = 0.05
 MIN_ALPHA = 1e-6
-MIN_IMAGES = 2
-# Of the images that cannot be read, so many are named.
-MAX_NAMED = 10
-THUMBNAIL_PX = 320
 
 PathLike = str | os.PathLike[str]
 
@@ -155,14 +149,12 @@ class ProductLine:
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_knowledge(knowledge)
         sources = find_images(images)
-        _check_count(len(sources), 0, alpha)
+        check_count(len(sources), 0, alpha)
         model = load_encoder(encoder)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
-            sources, copies = _distinct(sources, bars)
-            _check_count(len(sources), copies, alpha)
-            learned = _learn(sources, model, staging, alpha, seed, bars)
-            _write_embeddings(staging / EMBEDDINGS, learned.embeddings_NE)
-            _write_decoder(staging / DECODER, learned.decoder)
+            sources, copies = choose(sources, bars)
+            check_count(len(sources), copies, alpha)
+            learned = learn(sources, model, staging, alpha, seed, bars)
             if rules is not None:
                 storage.write_bytes(staging / KNOWLEDGE, rules)
             parts = storage.hash_files(staging)
@@ -174,8 +166,8 @@ class ProductLine:
                 weights_sha256=model.weights_sha256,
                 alpha=alpha,
                 seed=seed,
-                calibration_size=len(learned.decoder.calibration.scores_n),
-                images=tuple(learned.images),
+                calibration_size=learned.calibration_size,
+                images=learned.images,
                 copies=copies,
                 knowledge_file=_file_name(knowledge),
                 parts=parts,
@@ -379,111 +371,3 @@ def _read_knowledge(path: PathLike | None) -> bytes | None:
         return None
     load_knowledge(Path(path))
     return Path(path).read_bytes()
-
-
-def _check_count(count: int, copies: int, alpha: float) -> None:
-    if count >= MIN_IMAGES:
-        return
-    have = "no normal image" if count == 0 else "1 normal image"
-    if copies:
-        have += f" and {copies} {'copy' if copies == 1 else 'copies'} of it"
-    promise = (
-        "cannot promise anything about false rejects"
-        if count == 0
-        else "cannot be compared with another, so nothing can be promised about false rejects"
-    )
-    raise EnrolError(
-        f"{have} was given, which {promise}; at least {MIN_IMAGES} are needed "
-        f"(with {MIN_IMAGES} the false-reject promise is no better than "
-        f"{smallest_p_value(MIN_IMAGES):.0%}), and {images_needed(alpha)} for {percent(alpha)}"
-    )
-
-
-def _distinct(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource], int]:
-    """Read every image once: the distinct ones, and how many copies were left out."""
-    distinct: dict[str, ImageSource] = {}
-    errors: list[str] = []
-    with bars.task("Reading", len(sources)) as advance:
-        for source in sources:
-            try:
-                distinct.setdefault(read_picture(source).sha256, source)
-            except ImageError as error:
-                errors.append(str(error))
-            advance(1)
-    if len(errors) == 1:
-        raise ImageError(errors[0])
-    if errors:
-        more = len(errors) - MAX_NAMED
-        named = "; ".join(errors[:MAX_NAMED]) + (f"; and {more} more" if more > 0 else "")
-        raise ImageError(f"{len(errors)} of {len(sources)} images cannot be used: {named}")
-    return list(distinct.values()), len(sources) - len(distinct)
-
-
-@dataclass(frozen=True)
-class _Learned:
-    images: list[EnrolledImage]
-    embeddings_NE: NDArray[np.float32]
-    decoder: DecoderModel
-
-
-def _learn(
-    sources: list[ImageSource],
-    model: Encoder,
-    staging: Path,
-    alpha: float,
-    seed: int,
-    bars: Progress,
-) -> _Learned:
-    """Read, encode and learn the images in random order, one batch at a time."""
-    from experts.decoder.fit import DecoderFit
-
-    count = len(sources)
-    order = np.random.default_rng(seed).permutation(count).tolist()
-    images: dict[int, EnrolledImage] = {}
-    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
-    (staging / THUMBNAILS).mkdir()
-    with (
-        bars.task("Reading, encoding and learning", 3 * count) as advance,
-        DecoderFit(count, alpha, advance=advance) as fit,
-    ):
-        for start in range(0, count, model.batch_size):
-            batch = order[start : start + model.batch_size]
-            pictures = [read_picture(sources[i]) for i in batch]
-            for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
-                embeddings_NE[i] = features.embedding_E
-                images[i] = _keep(picture, i + 1, staging)
-                fit.add(features, picture.grey_HW)
-            advance(len(pictures))
-        decoder = fit.finish()
-    return _Learned([images[i] for i in range(count)], embeddings_NE, decoder)
-
-
-def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
-    thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
-    _write_thumbnail(staging / thumbnail, picture)
-    return EnrolledImage(path=_path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
-
-
-def _path_of(picture: Picture, number: int) -> str:
-    path = Path(picture.name)
-    return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
-
-
-def _write_thumbnail(path: Path, picture: Picture) -> None:
-    image = Image.fromarray(picture.rgb_HW3)
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-    image.save(path, quality=90)
-
-
-def _write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
-    import faiss
-
-    index = faiss.IndexFlatIP(embeddings_NE.shape[1])
-    index.add(embeddings_NE)
-    storage.write_bytes(path, faiss.serialize_index(index).tobytes())
-
-
-def _write_decoder(path: Path, decoder: DecoderModel) -> None:
-    from safetensors.numpy import save
-
-    storage.write_bytes(path, save(decoder.to_tensors()))

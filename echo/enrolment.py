@@ -1,0 +1,184 @@
+"""Enrolment: which images a line is learned from, and how they become the parts of its folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from echo import storage
+from echo.manifest import DECODER, EMBEDDINGS, THUMBNAILS, EnrolledImage
+from echo.progress import Progress
+from experts.decoder.conformal import images_needed, percent, smallest_p_value
+from experts.decoder.encoder import Encoder
+from experts.errors import EnrolError, ImageError
+from experts.images import ImageSource, Picture, read_picture
+
+if TYPE_CHECKING:
+    from experts.decoder.model import DecoderModel
+
+MIN_IMAGES = 2
+# Of the images that cannot be read, so many are named.
+MAX_NAMED = 10
+THUMBNAIL_PX = 320
+
+
+def choose(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource], int]:
+    """Read every image once: the distinct ones, and how many copies were left out.
+
+    Raises:
+        ImageError: If some cannot be read; it names them.
+    """
+    distinct: dict[str, ImageSource] = {}
+    errors: list[str] = []
+    with bars.task("Reading", len(sources)) as advance:
+        for source in sources:
+            try:
+                distinct.setdefault(read_picture(source).sha256, source)
+            except ImageError as error:
+                errors.append(str(error))
+            advance(1)
+    if len(errors) == 1:
+        raise ImageError(errors[0])
+    if errors:
+        more = len(errors) - MAX_NAMED
+        named = "; ".join(errors[:MAX_NAMED]) + (f"; and {more} more" if more > 0 else "")
+        raise ImageError(f"{len(errors)} of {len(sources)} images cannot be used: {named}")
+    return list(distinct.values()), len(sources) - len(distinct)
+
+
+def check_count(count: int, copies: int, alpha: float) -> None:
+    """Make sure that there are enough images, all different.
+
+    Raises:
+        EnrolError: If not.
+    """
+    if count >= MIN_IMAGES:
+        return
+    have = "no normal image" if count == 0 else "1 normal image"
+    if copies:
+        have += f" and {copies} {'copy' if copies == 1 else 'copies'} of it"
+    promise = (
+        "cannot promise anything about false rejects"
+        if count == 0
+        else "cannot be compared with another, so nothing can be promised about false rejects"
+    )
+    raise EnrolError(
+        f"{have} was given, which {promise}; at least {MIN_IMAGES} are needed "
+        f"(with {MIN_IMAGES} the false-reject promise is no better than "
+        f"{smallest_p_value(MIN_IMAGES):.0%}), and {images_needed(alpha)} for {percent(alpha)}"
+    )
+
+
+class Learned(NamedTuple):
+    """What the manifest says of what was learned.
+
+    Attributes:
+        images: Those that were learned from, in order.
+        calibration_size: How many of them new images are compared with.
+    """
+
+    images: tuple[EnrolledImage, ...]
+    calibration_size: int
+
+
+def learn(
+    sources: list[ImageSource],
+    model: Encoder,
+    staging: Path,
+    alpha: float,
+    seed: int,
+    bars: Progress,
+) -> Learned:
+    """Learn from images and write the parts of the line, but for its rules and its manifest.
+
+    Args:
+        sources: The images, all different.
+        model: The encoder.
+        staging: The folder to write into.
+        alpha: The false-reject rate to promise.
+        seed: Of the order in which the images are taken.
+        bars: Where progress is shown.
+
+    Raises:
+        ImageError: If an image cannot be read any more.
+        OutputError: If a part cannot be written.
+    """
+    learned = _learn(sources, model, staging, alpha, seed, bars)
+    _write_embeddings(staging / EMBEDDINGS, learned.embeddings_NE)
+    _write_decoder(staging / DECODER, learned.decoder)
+    return Learned(tuple(learned.images), len(learned.decoder.calibration.scores_n))
+
+
+@dataclass(frozen=True)
+class _Learned:
+    images: list[EnrolledImage]
+    embeddings_NE: NDArray[np.float32]
+    decoder: DecoderModel
+
+
+def _learn(
+    sources: list[ImageSource],
+    model: Encoder,
+    staging: Path,
+    alpha: float,
+    seed: int,
+    bars: Progress,
+) -> _Learned:
+    """Read, encode and learn the images in random order, one batch at a time."""
+    from experts.decoder.fit import DecoderFit
+
+    count = len(sources)
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    images: dict[int, EnrolledImage] = {}
+    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
+    (staging / THUMBNAILS).mkdir()
+    with (
+        bars.task("Reading, encoding and learning", 3 * count) as advance,
+        DecoderFit(count, alpha, advance=advance) as fit,
+    ):
+        for start in range(0, count, model.batch_size):
+            batch = order[start : start + model.batch_size]
+            pictures = [read_picture(sources[i]) for i in batch]
+            for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
+                embeddings_NE[i] = features.embedding_E
+                images[i] = _keep(picture, i + 1, staging)
+                fit.add(features, picture.grey_HW)
+            advance(len(pictures))
+        decoder = fit.finish()
+    return _Learned([images[i] for i in range(count)], embeddings_NE, decoder)
+
+
+def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
+    thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
+    _write_thumbnail(staging / thumbnail, picture)
+    return EnrolledImage(path=_path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
+
+
+def _path_of(picture: Picture, number: int) -> str:
+    path = Path(picture.name)
+    return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
+
+
+def _write_thumbnail(path: Path, picture: Picture) -> None:
+    image = Image.fromarray(picture.rgb_HW3)
+    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    image.save(path, quality=90)
+
+
+def _write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
+    import faiss
+
+    index = faiss.IndexFlatIP(embeddings_NE.shape[1])
+    index.add(embeddings_NE)
+    storage.write_bytes(path, faiss.serialize_index(index).tobytes())
+
+
+def _write_decoder(path: Path, decoder: DecoderModel) -> None:
+    from safetensors.numpy import save
+
+    storage.write_bytes(path, save(decoder.to_tensors()))
