@@ -70,7 +70,7 @@ def check_count(count: int, copies: int, alpha: float) -> None:
     raise EnrolError(
         f"{have} was given, which {promise}; at least {MIN_IMAGES} are needed "
         f"(with {MIN_IMAGES} the false-reject promise is no better than "
-        f"{smallest_p_value(MIN_IMAGES):.0%}), and {images_needed(alpha)} for {percent(alpha)}"
+        f"{percent(smallest_p_value(MIN_IMAGES))}), and {images_needed(alpha)} for {percent(alpha)}"
     )
 
 

@@ -68,6 +68,12 @@ def test_range_of_the_rate_equals_simulation(n: int, alpha: float) -> None:
     assert np.quantile(1 - limits, [0.05, 0.95]) == pytest.approx([low, high], abs=0.004)
 
 
+@pytest.mark.parametrize("alpha", [0.5, 1 - 1e-12])
+def test_range_of_the_rate_by_hand(alpha: float) -> None:
+    # With one image the limit is one uniform score, whatever alpha rounds to.
+    assert rate_range(1, alpha) == pytest.approx((0.05, 0.95))
+
+
 @pytest.mark.parametrize(
     ("rate", "text"), [(0.05, "5.0%"), (1 / 3, "33.3%"), (0.0002, "0.020%"), (0.01, "1.0%")]
 )

@@ -69,7 +69,7 @@ def home(tmp_path: Path, small_home: Path) -> Path:
 )
 def test_no_line_from_less_than_two_images(tmp_path: Path, count: int, problem: str) -> None:
     needed = (
-        "; at least 2 are needed (with 2 the false-reject promise is no better than 33%), "
+        "; at least 2 are needed (with 2 the false-reject promise is no better than 33.3%), "
         "and 19 for 5.0%"
     )
     with pytest.raises(EnrolError, match=rf"\A{re.escape(problem + needed)}\Z"):
