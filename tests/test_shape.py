@@ -21,11 +21,18 @@ from experts.decoder.shape import (
     surroundings,
     traits,
 )
+from experts.evidence import Traits
 
 BoolArray = NDArray[np.bool_]
 
 Y, X = np.mgrid[-60:61, -60:61]
 RADIUS, TURN = np.hypot(Y, X), np.arctan2(Y, X)
+
+
+def seen_as(
+    mask: NDArray[np.bool_], box: tuple[int, int, int, int], *images: NDArray[np.float32]
+) -> Traits:
+    return traits(mask, box, elongation(extents(mask), centreline(mask)), *images)
 
 
 @pytest.mark.parametrize("angle", [0, 30, 45, 90, 120])
@@ -156,7 +163,7 @@ RAGGED = {
 )
 def test_outlines(mask: BoolArray, outline: str) -> None:
     grey = np.zeros(mask.shape, np.float32)
-    assert traits(mask, (0, 0, 121, 121), grey).outline == outline
+    assert seen_as(mask, (0, 0, 121, 121), grey).outline == outline
 
 
 def slow_raggedness(mask: BoolArray) -> float:
@@ -209,20 +216,20 @@ def test_distance_to_the_edge_of_a_part_before_a_plain_background() -> None:
     grey[55:58, 60 + 30 : 60 + 33] = 0.9  # a hole is no background
     assert edge_distance(np.ones((3, 3), bool), (59, 59, 62, 62), grey) == pytest.approx(38, abs=2)
     assert edge_distance(np.ones((3, 3), bool), (90, 55, 93, 58), grey) == pytest.approx(7, abs=2)
-    assert traits(np.ones((3, 3), bool), (97, 59, 100, 62), grey).situation == "at the edge"
+    assert seen_as(np.ones((3, 3), bool), (97, 59, 100, 62), grey).situation == "at the edge"
 
 
 def test_traits_in_words() -> None:
     grey = np.random.default_rng(0).normal(0.6, 0.1, (121, 121)).astype(np.float32)
     grey[(abs(X) < 30) & (abs(Y) < 3)] = 0.1
     mask = np.ones((5, 59), bool)
-    seen = traits(mask, (31, 58, 90, 63), grey)
+    seen = seen_as(mask, (31, 58, 90, 63), grey)
     assert seen.in_words == "darker than the surroundings, elongated, smooth, inside"
-    seen = traits(mask, (31, 58, 90, 63), grey, np.zeros((121, 121), np.float32))
+    seen = seen_as(mask, (31, 58, 90, 63), grey, np.zeros((121, 121), np.float32))
     assert seen.in_words == "brighter than the reference, elongated, smooth, inside"
-    seen = traits(mask, (0, 58, 59, 63), grey, grey)
+    seen = seen_as(mask, (0, 58, 59, 63), grey, grey)
     assert seen.in_words == "as bright as the reference, elongated, smooth, at the edge"
-    assert traits(RADIUS < 20, (0, 0, 121, 121), grey).form == "round"
+    assert seen_as(RADIUS < 20, (0, 0, 121, 121), grey).form == "round"
 
 
 def test_a_bent_line_is_measured_along_its_skeleton_beside_its_extents() -> None:

@@ -38,7 +38,7 @@ FloatArray = NDArray[np.float32]
 
 # Each image's fair share of the bank is this divided by the number of images. The core takes the
 # shares of all its images; most other images need less than theirs, so the bank gets smaller.
-BANK_SIZE = 6_000
+BANK_SIZE = 4_500
 # How many times its fair share an unusual image may bring.
 MAX_SHARES = 4
 # Side of the square that patches are averaged over: faint and wide defects need their surroundings.

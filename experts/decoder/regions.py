@@ -14,6 +14,7 @@ from experts.decoder.shape import (
     VISIBLE_CONTRAST,
     centreline,
     contrast,
+    elongation,
     extents,
     traits,
 )
@@ -184,14 +185,14 @@ def measure_region(
     box = (left, top, left + mask_HW.shape[1], top + mask_HW.shape[0])
     size_HW = (grey_HW.shape[0], grey_HW.shape[1])
     length, width = extents(mask_HW)
-    seen = traits(mask_HW, box, grey_HW, reference_HW)
+    line = centreline(mask_HW)
+    seen = traits(mask_HW, box, elongation((length, width), line), grey_HW, reference_HW)
     measures: dict[str, float] = {
         "area_px": int(mask_HW.sum()),
         "length_px": length,
         "width_px": width,
     }
     if seen.elongation >= LINE_ELONGATION:
-        line = centreline(mask_HW)
         measures["skeleton_length_px"] = line.length_px
         measures["mean_width_px"] = line.mean_width_px
         measures["max_width_px"] = line.max_width_px

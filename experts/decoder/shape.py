@@ -233,6 +233,7 @@ def _part(grey_HW: FloatArray) -> BoolArray | None:
 def traits(
     mask_HW: BoolArray,
     box_xyxy: Box,
+    stretch: float,
     grey_HW: FloatArray,
     reference_HW: FloatArray | None = None,
 ) -> Traits:
@@ -241,11 +242,11 @@ def traits(
     Args:
         mask_HW: bool, the region inside its box.
         box_xyxy: Pixels.
+        stretch: Its ``elongation``.
         grey_HW: float32 luma of the image, 0 to 1.
         reference_HW: The same of an aligned normal image, if there is one.
     """
     difference = contrast(mask_HW, box_xyxy, grey_HW, reference_HW)
-    stretch = elongation(extents(mask_HW), centreline(mask_HW))
     ragged = raggedness(mask_HW)
     distance = edge_distance(mask_HW, box_xyxy, grey_HW)
     seen = abs(difference) >= VISIBLE_CONTRAST

@@ -1,7 +1,7 @@
 """What a patch bank is blind to: faults of single threads, and a shift of the whole image.
 
 Two Gaussian models of normal images, fitted on the seed images alone, so that their scores may be
-calibrated on all others: ``FineTexture`` of the energy in three high-pass bands around each place
+calibrated on all others: ``FineTexture`` of the energy in two high-pass bands around each place
 (Laplacian pyramid of Burt & Adelson 1983, with box filters), and ``Overall`` of the mean and the
 deviation of the patch features of an image.
 """
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.float32]
 # A texture is looked at in full resolution up to this size; a larger image is scaled down to it.
 MAX_AREA_PX = 512 * 512
 # The bands lie between the picture and its means over these squares.
-BOXES = (3, 7, 15)
+BOXES = (3, 7)
 CELL_PX = 12
 CELL_STRIDE_PX = 6
 # One grey level of 256 over a whole cell's quarter: below it a band holds nothing but rounding.
@@ -101,13 +101,17 @@ def band_energies(grey_HW: FloatArray) -> FloatArray:
     image = torch.tensor(grey_HW)[None, None]
     means = [image]
     for box in BOXES:
-        padded = F.pad(means[-1], (box // 2,) * 4, mode="replicate")
-        # Rows, then columns: the square at once would cost its area.
-        means.append(F.avg_pool2d(F.avg_pool2d(padded, (box, 1), 1), (1, box), 1))
+        means.append(_box_mean(means[-1], box))
     bands_BHW = torch.cat([(a - b).abs() for a, b in itertools.pairwise(means)])
     cells_Bhw = F.avg_pool2d(bands_BHW, CELL_PX, CELL_STRIDE_PX)[:, 0]
     energies = (cells_Bhw + _ENERGY_FLOOR).log().permute(1, 2, 0)
     return np.asarray(energies.contiguous().numpy(), np.float32)
+
+
+def _box_mean(image_1HW: torch.Tensor, box: int) -> torch.Tensor:
+    """Mean over the pixels of a square that exist; rows, then columns, which costs 2 × its side."""
+    rows = F.avg_pool2d(image_1HW, (box, 1), 1, (box // 2, 0), count_include_pad=False)
+    return F.avg_pool2d(rows, (1, box), 1, (0, box // 2), count_include_pad=False)
 
 
 @dataclass(frozen=True)
