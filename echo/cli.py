@@ -76,15 +76,28 @@ def enroll(
     ],
     knowledge: Annotated[Path | None, typer.Option(help="The line's knowledge file.")] = None,
     alpha: Annotated[float, typer.Option(help="Highest false-reject rate allowed.")] = 0.05,
+    encoder: Annotated[
+        str | None,
+        typer.Option(help="timm:MODEL[@FOLDER] or open_clip:ARCH/TAG; by default the embedded."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of seed images.", min=0)] = 0,
     home: Home = None,
 ) -> None:
     """Learn a product line from images of good parts."""
     from echo.line import ProductLine
+    from experts.decoder.encoder import DEFAULT_ENCODER
     from experts.images import find_images
 
     sources = [source for given in images for source in find_images(given)]
-    line = ProductLine.enroll(name, sources, knowledge, alpha=alpha, seed=seed, home=home)
+    line = ProductLine.enroll(
+        name,
+        sources,
+        knowledge,
+        alpha=alpha,
+        encoder=encoder or DEFAULT_ENCODER,
+        seed=seed,
+        home=home,
+    )
     count = len(line.manifest.images)
     _out().print(f"Enrolled {name} from {count} images: {line.promise}.", highlight=False)
     if copies := line.manifest.copies:

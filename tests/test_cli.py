@@ -64,6 +64,15 @@ def parts(tmp_path: Path) -> dict[str, Path]:
     }
 
 
+def test_enrol_with_an_unknown_encoder(run: Command, tmp_path: Path) -> None:
+    for seed in range(2):
+        save(tmp_path / "good" / f"{seed}.png", good_part(seed))
+    home = ("--home", tmp_path / "home")
+    enrolled = run("enroll", "ring", tmp_path / "good", "--encoder", "nope", *home)
+    assert (enrolled.code, enrolled.out) == (2, "")
+    assert enrolled.err.startswith("echo-iad: unknown encoder 'nope'")
+
+
 def test_enrolling_copies_is_said(run: Command, tmp_path: Path) -> None:
     for seed in (0, 1, 1, 0):
         number = len(list(tmp_path.glob("good/*.png")))
