@@ -13,6 +13,7 @@ from experts.decoder.encoder import Features
 from experts.decoder.fit import DecoderFit, seed_size
 from experts.decoder.memory_bank import (
     COMPONENTS,
+    POOL,
     BankBuilder,
     Projection,
     image_score,
@@ -55,7 +56,7 @@ def slow_score(patch_scores: FloatArray) -> float:
     return float(sum(ordered[:count]) / count)
 
 
-def slow_pool(image: FloatArray, side: int = 3) -> FloatArray:
+def slow_pool(image: FloatArray, side: int = POOL) -> FloatArray:
     reach = side // 2
     pooled = [
         image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].mean((0, 1))
@@ -74,7 +75,8 @@ def test_image_score_equals_sorting(side: int) -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (2, 7), (6, 5)])
 def test_pooling_averages_the_neighbours_that_exist(shape: tuple[int, int]) -> None:
     image = np.random.default_rng(1).normal(size=(*shape, 4)).astype(np.float32)
-    assert pool_patches(image) == pytest.approx(slow_pool(image), abs=1e-6)
+    for side in (1, 3, 5):
+        assert pool_patches(image, side) == pytest.approx(slow_pool(image, side), abs=1e-6)
 
 
 def test_long_patches_are_brought_down_to_principal_components() -> None:

@@ -38,11 +38,11 @@ FloatArray = NDArray[np.float32]
 
 # Each image's fair share of the bank is this divided by the number of images. The core takes the
 # shares of all its images; most other images need less than theirs, so the bank gets smaller.
-BANK_SIZE = 4_500
+BANK_SIZE = 6_000
 # How many times its fair share an unusual image may bring.
 MAX_SHARES = 4
-# Side of the square that patches are averaged over: faint and wide defects need their surroundings.
-POOL = 3
+# Side of the square that patches are averaged over; 1 leaves them as they are.
+POOL = 1
 # A longer patch is brought down to this many principal components, where there are seed images.
 COMPONENTS = 384
 TOP_SHARE = 0.01
