@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -96,6 +95,8 @@ def learn(
 ) -> Learned:
     """Learn from images and write the parts of the line, but for its rules and its manifest.
 
+    They are read, encoded and learned in random order, one batch at a time.
+
     Args:
         sources: The images, all different.
         model: The encoder.
@@ -108,28 +109,6 @@ def learn(
         ImageError: If an image cannot be read any more.
         OutputError: If a part cannot be written.
     """
-    learned = _learn(sources, model, staging, alpha, seed, bars)
-    _write_embeddings(staging / EMBEDDINGS, learned.embeddings_NE)
-    _write_decoder(staging / DECODER, learned.decoder)
-    return Learned(tuple(learned.images), len(learned.decoder.calibration.scores_n))
-
-
-@dataclass(frozen=True)
-class _Learned:
-    images: list[EnrolledImage]
-    embeddings_NE: NDArray[np.float32]
-    decoder: DecoderModel
-
-
-def _learn(
-    sources: list[ImageSource],
-    model: Encoder,
-    staging: Path,
-    alpha: float,
-    seed: int,
-    bars: Progress,
-) -> _Learned:
-    """Read, encode and learn the images in random order, one batch at a time."""
     from experts.decoder.fit import DecoderFit
 
     count = len(sources)
@@ -150,7 +129,9 @@ def _learn(
                 fit.add(features, picture.grey_HW)
             advance(len(pictures))
         decoder = fit.finish()
-    return _Learned([images[i] for i in range(count)], embeddings_NE, decoder)
+    _write_embeddings(staging / EMBEDDINGS, embeddings_NE)
+    _write_decoder(staging / DECODER, decoder)
+    return Learned(tuple(images[i] for i in range(count)), len(decoder.calibration.scores_n))
 
 
 def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:

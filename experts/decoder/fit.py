@@ -230,5 +230,7 @@ def _normal_scores(
     if statistics is None:
         return score, peak, tail
     fused = fuse(statistics.tails, (score, waiting.texture_score, waiting.overall_score))
+    # The two need not peak at the same place, so their sum is at least the fused map's peak, and
+    # the limit that comes of it errs on the side of fewer regions.
     excess = max(0.0, waiting.texture_score / statistics.texture_limit - 1)
     return fused, peak / statistics.patch_limit + excess, tail / statistics.patch_limit
