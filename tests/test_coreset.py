@@ -49,6 +49,21 @@ def test_lazy_selection_is_exact_when_the_front_is_smaller_than_the_points(
     check(greedy_coreset(points, 60), slow_greedy(points, 60, none))
 
 
+@pytest.mark.parametrize("front", [16, 1024])
+def test_a_radius_ends_the_selection_where_all_is_covered(
+    front: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experts.decoder.coreset._FRONT", front)
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(200, 4)).astype(np.float32)
+    centres = rng.normal(size=(3, 4)).astype(np.float32)
+    whole = greedy_coreset(points, 80, centres)
+    radius = float(whole.distances[30])
+    covered = greedy_coreset(points, 80, centres, radius)
+    assert covered.indices.tolist() == whole.indices[whole.distances > radius].tolist()
+    assert len(covered.indices) == 30
+
+
 def test_progress_adds_up_to_the_size() -> None:
     points = np.random.default_rng(2).normal(size=(2000, 4)).astype(np.float32)
     counts: list[float] = []

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 # How many of the farthest points are brought up to date together. Speed only, not the result.
 _FRONT = 1024
+# So few that their distances to an image's patches stay in the cache. Speed only again.
+CHUNK = 512
 
 Advance = Callable[[float], object]
 
@@ -52,18 +54,36 @@ def squared_distances(
     return np.maximum(distances, 0, out=distances)
 
 
+@torch.inference_mode()
+def nearest_distances(
+    points_NC: NDArray[np.float32], others_MC: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Squared distance of every point to the nearest of the others, (N,); at least one of them."""
+    points, others = torch.from_numpy(points_NC), torch.from_numpy(others_MC)
+    nearest_JN = torch.stack(
+        [
+            torch.addmm((chunk_mC**2).sum(dim=1), points, chunk_mC.T, alpha=-2).amin(dim=1)
+            for chunk_mC in torch.split(others, CHUNK)
+        ]
+    )
+    nearest_N = (nearest_JN.amin(dim=0) + (points**2).sum(dim=1)).clamp(min=0)
+    return np.asarray(nearest_N.numpy(), np.float32)
+
+
 def greedy_coreset(
     points_NC: NDArray[np.float32],
     size: int,
     centres_MC: NDArray[np.float32] | None = None,
+    radius: float = -1.0,
     advance: Advance = lambda picked: None,
 ) -> Coreset:
-    """Pick ``size`` points by greedy k-centre; all of them if there are no more.
+    """Pick ``size`` points by greedy k-centre, fewer if they run out or all others are covered.
 
     Args:
         points_NC: float32 candidates.
         size: How many to pick.
         centres_MC: Centres taken before; without any, the point farthest from the mean is first.
+        radius: A point no farther than this squared distance from a centre is covered.
         advance: Called with the number of points picked since the last call.
     """
     size = min(size, len(points_NC))
@@ -72,7 +92,7 @@ def greedy_coreset(
     if size == 0:
         return Coreset(np.empty(0, np.intp), np.empty(0, np.float32))
     if centres_MC is not None and len(centres_MC):
-        bound_N = squared_distances(points_NC, centres_MC).min(axis=1)
+        bound_N = nearest_distances(points_NC, centres_MC)
     else:
         mean_1C = points_NC.mean(axis=0, keepdims=True, dtype=np.float64).astype(np.float32)
         picked.append(int(squared_distances(points_NC, mean_1C).argmax()))
@@ -83,11 +103,14 @@ def greedy_coreset(
     while len(picked) < size:
         front, floor = _farthest(bound_N)
         _refresh(points_NC, front, picked, bound_N, seen_N)
-        found, distances = _pick_certain(points_NC, front, floor, size - len(picked), bound_N)
+        wanted = size - len(picked)
+        found, distances = _pick_certain(points_NC, front, (floor, radius), wanted, bound_N)
         picked += found
         radii += distances
         seen_N[front] = len(picked)
         advance(len(found))
+        if floor <= radius and len(found) < wanted:
+            break
     return Coreset(np.array(picked, np.intp), np.array(radii, np.float32))
 
 
@@ -116,18 +139,19 @@ def _refresh(
 def _pick_certain(
     points_NC: NDArray[np.float32],
     front: NDArray[np.intp],
-    floor: float,
+    bounds: tuple[float, float],
     size: int,
     bound_N: NDArray[np.float32],
 ) -> tuple[list[int], list[float]]:
-    """Pick from the front as long as its farthest is surely the farthest of all."""
+    """Pick from the front as long as its farthest is surely the farthest of all, and uncovered."""
+    floor, radius = bounds
     front_FC = points_NC[front]
     distance_F = bound_N[front]
     picked: list[int] = []
     radii: list[float] = []
     while len(picked) < size:
         best = int(distance_F.argmax())
-        if distance_F[best] < floor:
+        if distance_F[best] < floor or distance_F[best] <= radius:
             break
         picked.append(int(front[best]))
         radii.append(float(distance_F[best]))

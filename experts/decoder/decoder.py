@@ -39,7 +39,9 @@ class AnomalyDecoder:
             features: Its features, from the encoder that the model was made with.
         """
         model = self._model
-        patch_scores_HW = model.bank.nearest(features.patches_HWC)
+        projected_PK = model.bank.projection(features.patches_HWC)
+        patch_scores_P = model.bank.nearest(projected_PK)
+        patch_scores_HW = patch_scores_P.reshape(features.patches_HWC.shape[:2])
         score = image_score(patch_scores_HW)
         grid = (patch_scores_HW, features.stride_px, features.centre_px)
         channels: tuple[ChannelScore, ...] = (
@@ -47,7 +49,7 @@ class AnomalyDecoder:
         )
         if model.statistics is not None:
             texture = model.statistics.texture.decode(picture.grey_HW)
-            channels = self._channels(model.statistics, score, texture, features)
+            channels = _channels(model.statistics, score, texture, projected_PK)
             score = fuse(model.statistics.tails, [channel.score for channel in channels])
             grid = _fused_map(model.statistics, patch_scores_HW, texture, features)
         scores_n = model.calibration.scores_n
@@ -65,19 +67,19 @@ class AnomalyDecoder:
             encoder=self._encoder,
         )
 
-    def _channels(
-        self, statistics: Statistics, score: float, texture: TextureMap, features: Features
-    ) -> tuple[ChannelScore, ...]:
-        projected_PK = self._model.bank.projection(features.patches_HWC)
-        scores = {
-            "patches": score,
-            "texture": float(texture.scores_HW.max()),
-            "overall": statistics.overall.score(moments(projected_PK)),
-        }
-        return tuple(
-            ChannelScore(name=name, score=value, surprise=tail.surprise(value))
-            for (name, value), tail in zip(scores.items(), statistics.tails, strict=True)
-        )
+
+def _channels(
+    statistics: Statistics, score: float, texture: TextureMap, projected_PK: FloatArray
+) -> tuple[ChannelScore, ...]:
+    scores = {
+        "patches": score,
+        "texture": float(texture.scores_HW.max()),
+        "overall": statistics.overall.score(moments(projected_PK)),
+    }
+    return tuple(
+        ChannelScore(name=name, score=value, surprise=tail.surprise(value))
+        for (name, value), tail in zip(scores.items(), statistics.tails, strict=True)
+    )
 
 
 def _fused_map(

@@ -32,7 +32,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 
 # Images are brought to this many pixels with their aspect ratio kept: a stretched texture is
 # another texture to the network. Sides are multiples of the deepest stride.
-INPUT_AREA_PX = 256 * 256
+INPUT_AREA_PX = 288 * 288
 SIDE_MULTIPLE_PX = 32
 GRID_STRIDE_PX = 16
 LAYERS = (3, 4, 5)
@@ -64,7 +64,10 @@ class EfficientNetEncoder:
             by_size[input_size_HW(picture.size_HW)].append(i)
         features: dict[int, Features] = {}
         for size_HW, indices in by_size.items():
-            batch = torch.stack([_to_input(pictures[i], size_HW) for i in indices])
+            pixels_NHW3 = np.stack([_to_size(pictures[i], size_HW) for i in indices])
+            # Channels stay last in memory, as the convolutions want them.
+            batch = torch.from_numpy(pixels_NHW3).permute(0, 3, 1, 2).float()
+            batch = batch.div_(127.5).sub_(1)  # mean and deviation 0.5
             embeddings_NE, patches_NHWC = self.forward(batch)
             for i, embedding_E, patches_HWC in zip(
                 indices, embeddings_NE.numpy(), patches_NHWC.numpy(), strict=True
@@ -104,12 +107,11 @@ def input_size_HW(size_HW: tuple[int, int]) -> tuple[int, int]:
     return side(height), side(width)
 
 
-def _to_input(picture: Picture, size_HW: tuple[int, int]) -> torch.Tensor:
+def _to_size(picture: Picture, size_HW: tuple[int, int]) -> NDArray[np.uint8]:
+    if picture.size_HW == size_HW:
+        return picture.rgb_HW3
     image = Image.fromarray(picture.rgb_HW3)
-    if picture.size_HW != size_HW:
-        image = image.resize((size_HW[1], size_HW[0]), Image.Resampling.BILINEAR)
-    pixels_HW3 = torch.from_numpy(np.array(image))
-    return pixels_HW3.permute(2, 0, 1).float() / 127.5 - 1  # mean and deviation 0.5
+    return np.array(image.resize((size_HW[1], size_HW[0]), Image.Resampling.BILINEAR))
 
 
 def _place(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -104,19 +105,19 @@ def find_regions(
     if float(anomaly.patch_scores_HW.max()) <= anomaly.limit:
         return ()
     left_HW = anomaly.scores_HW
-    peaks, peak_of_HW = _basins(anomaly)
+    basins = _basins(anomaly)
     regions: list[Region] = []
-    for top in sorted(peaks, key=lambda index: -left_HW.flat[index]):
+    for top in sorted(basins.peaks, key=lambda index: -left_HW.flat[index]):
         peak = float(left_HW.flat[top])
         if peak <= anomaly.limit or len(regions) == MAX_REGIONS:
             continue
         labels_HW, _ = ndimage.label(left_HW >= max(anomaly.extent_limit, peak / 2))
         label = int(labels_HW.flat[top])
         rows, columns = ndimage.find_objects(labels_HW)[label - 1]
-        own_peaks = [index for index in peaks if labels_HW.flat[index] == label]
+        own_peaks = [index for index in basins.peaks if labels_HW.flat[index] == label]
         mask = labels_HW[rows, columns] == label
         left_HW[rows, columns][mask] = 0
-        left_HW[np.isin(peak_of_HW, own_peaks)] = 0
+        left_HW[basins.around(own_peaks)] = 0
         region_id = f"region-{len(regions) + 1}"
         corner = (columns.start, rows.start)
         regions.append(
@@ -136,8 +137,29 @@ def strongest_region(anomaly: AnomalyMap, grey_HW: FloatArray) -> Region | None:
     return regions[0] if regions else None
 
 
-def _basins(anomaly: AnomalyMap) -> tuple[list[int], NDArray[np.intp]]:
-    """The local maxima as flat pixel indices, and for each pixel the one that lies uphill."""
+class _Basins(NamedTuple):
+    """The local maxima of a map as flat pixel indices, and where each place leads uphill.
+
+    Attributes:
+        peaks: Flat pixel indices, rising.
+        peak_of_hw: For each place of the grid the peak above it.
+        rows_H: Each pixel row's nearest row of the grid.
+        columns_W: The same of columns.
+    """
+
+    peaks: list[int]
+    peak_of_hw: NDArray[np.intp]
+    rows_H: NDArray[np.intp]
+    columns_W: NDArray[np.intp]
+
+    def around(self, peaks: list[int]) -> BoolArray:
+        """The pixels (H, W) that lead uphill to any of some peaks."""
+        leads_hw = np.isin(self.peak_of_hw, peaks)
+        leads_HW: BoolArray = leads_hw[self.rows_H][:, self.columns_W]
+        return leads_HW
+
+
+def _basins(anomaly: AnomalyMap) -> _Basins:
     rows, columns = anomaly.patch_scores_HW.shape
     padded = np.pad(anomaly.patch_scores_HW, 1, constant_values=-np.inf)
     windows_hw33 = np.lib.stride_tricks.sliding_window_view(padded, (3, 3))
@@ -148,11 +170,11 @@ def _basins(anomaly: AnomalyMap) -> tuple[list[int], NDArray[np.intp]]:
     uphill = ((y_hw + step_hw // 3 - 1) * columns + x_hw + step_hw % 3 - 1).ravel()
     while not np.array_equal(uphill, uphill[uphill]):
         uphill = uphill[uphill]
-    pixel_y, patch_of_y = _pixels(anomaly, 0)
-    pixel_x, patch_of_x = _pixels(anomaly, 1)
+    pixel_y, rows_H = _pixels(anomaly, 0)
+    pixel_x, columns_W = _pixels(anomaly, 1)
     peak_of_hw = pixel_y[uphill // columns] * anomaly.image_size_HW[1] + pixel_x[uphill % columns]
-    peak_of_HW = peak_of_hw.reshape(rows, columns)[patch_of_y[:, None], patch_of_x[None, :]]
-    return np.unique(peak_of_hw).tolist(), peak_of_HW
+    peaks = np.unique(peak_of_hw).tolist()
+    return _Basins(peaks, peak_of_hw.reshape(rows, columns), rows_H, columns_W)
 
 
 def _pixels(anomaly: AnomalyMap, axis: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -17,7 +17,7 @@ Box = tuple[int, int, int, int]
 
 # Larger masks are brought down to this before a skeleton is drawn, or an outline smoothed.
 SKELETON_SIDE_PX = 256
-OUTLINE_SIDE_PX = 128
+OUTLINE_SIDE_PX = 64
 
 # Wording only, no verdict rests on these: with less difference (of the grey range) a person sees
 # neither darker nor brighter; twice as long as wide is elongated; a rim that moves by more than

@@ -8,13 +8,13 @@ deviation of the patch features of an image.
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy import ndimage
 
 FloatArray = NDArray[np.float32]
 
@@ -22,8 +22,9 @@ FloatArray = NDArray[np.float32]
 MAX_AREA_PX = 512 * 512
 # The bands lie between the picture and its means over these squares.
 BOXES = (3, 7)
-CELL_PX = 12
+# Cells overlap by half.
 CELL_STRIDE_PX = 6
+CELL_PX = 2 * CELL_STRIDE_PX
 # One grey level of 256 over a whole cell's quarter: below it a band holds nothing but rounding.
 _ENERGY_FLOOR = 1 / 1024
 
@@ -95,23 +96,26 @@ def shrink(grey_HW: FloatArray) -> FloatArray:
     return np.asarray(F.interpolate(image, size, mode=mode)[0, 0].numpy(), np.float32)
 
 
-@torch.inference_mode()
 def band_energies(grey_HW: FloatArray) -> FloatArray:
     """Logarithm of the mean amplitude of each band in overlapping cells, float32 (h, w, B)."""
-    image = torch.tensor(grey_HW)[None, None]
-    means = [image]
+    level_HW = grey_HW
+    bands: list[FloatArray] = []
     for box in BOXES:
-        means.append(_box_mean(means[-1], box))
-    bands_BHW = torch.cat([(a - b).abs() for a, b in itertools.pairwise(means)])
-    cells_Bhw = F.avg_pool2d(bands_BHW, CELL_PX, CELL_STRIDE_PX)[:, 0]
-    energies = (cells_Bhw + _ENERGY_FLOOR).log().permute(1, 2, 0)
-    return np.asarray(energies.contiguous().numpy(), np.float32)
+        # A running sum along rows, then along columns: its cost does not grow with the box.
+        mean_HW = ndimage.uniform_filter(level_HW, box, mode="mirror")
+        bands.append(_cell_means(np.abs(level_HW - mean_HW)))
+        level_HW = mean_HW
+    energies_hwB = np.log(np.stack(bands, axis=-1) + _ENERGY_FLOOR)
+    return np.asarray(energies_hwB, np.float32)
 
 
-def _box_mean(image_1HW: torch.Tensor, box: int) -> torch.Tensor:
-    """Mean over the pixels of a square that exist; rows, then columns, which costs 2 × its side."""
-    rows = F.avg_pool2d(image_1HW, (box, 1), 1, (box // 2, 0), count_include_pad=False)
-    return F.avg_pool2d(rows, (1, box), 1, (0, box // 2), count_include_pad=False)
+def _cell_means(band_HW: FloatArray) -> FloatArray:
+    """Means over cells that overlap by half: of four blocks each, float32 (h, w)."""
+    rows, columns = (side // CELL_STRIDE_PX for side in band_HW.shape)
+    whole_HW = band_HW[: rows * CELL_STRIDE_PX, : columns * CELL_STRIDE_PX]
+    blocks_hw = whole_HW.reshape(rows, CELL_STRIDE_PX, columns, CELL_STRIDE_PX).mean(axis=(1, 3))
+    cells_hw = blocks_hw[:-1, :-1] + blocks_hw[:-1, 1:] + blocks_hw[1:, :-1] + blocks_hw[1:, 1:]
+    return np.asarray(cells_hw / 4, np.float32)
 
 
 @dataclass(frozen=True)
