@@ -100,11 +100,11 @@ def test_surprise_is_minus_the_log_of_the_tail_of_a_log_normal_law() -> None:
         assert tail.surprise(math.exp(2 + 0.5 * z)) == pytest.approx(expected, rel=0.05)
 
 
-def test_a_channel_is_silent_up_to_twice_the_most_surprising_seed_image() -> None:
+def test_a_channel_is_silent_up_to_the_most_surprising_seed_image() -> None:
     calm = Tail.fit(np.linspace(1, 2, 50).astype(np.float32))
     rough = Tail.fit(np.array([*np.linspace(1, 2, 49), 50], np.float32))
-    assert calm.silence == pytest.approx(2 * math.log(51))
-    assert rough.silence == pytest.approx(2 * rough.surprise(50))
+    assert calm.silence == pytest.approx(math.log(51))
+    assert rough.silence == pytest.approx(rough.surprise(50))
     assert rough.excess(50) == 0 < rough.excess(9_000)
     assert fuse((calm, rough), (1.5, 50)) == calm.surprise(1.5)
     assert fuse((calm, rough), (1.5, 9_000)) == calm.surprise(1.5) + rough.excess(9_000)
