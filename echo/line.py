@@ -242,7 +242,7 @@ class ProductLine:
             model = DecoderModel.from_tensors(load(self._part(DECODER)))
         except (SafetensorError, KeyError, ValueError) as error:
             raise self._damaged(DECODER, str(error)) from error
-        width = len(model.bank.projection.mean_C)
+        width = len(model.banks[0].projection.mean_C)
         if width != self.encoder.patch_dim:
             raise IncompatibleLineError(
                 f"line {self.name!r} holds patches of {width} numbers, the "

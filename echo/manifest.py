@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from experts.decoder.encoder import encoder_names, is_known_encoder
 from experts.errors import DamagedLineError, IncompatibleLineError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"

@@ -13,8 +13,9 @@ from experts.decoder.encoder import Features
 from experts.decoder.fit import DecoderFit, seed_size
 from experts.decoder.memory_bank import (
     COMPONENTS,
-    POOL,
+    POOLS,
     BankBuilder,
+    MemoryBank,
     Projection,
     image_score,
     pool_patches,
@@ -56,7 +57,7 @@ def slow_score(patch_scores: FloatArray) -> float:
     return float(sum(ordered[:count]) / count)
 
 
-def slow_pool(image: FloatArray, side: int = POOL) -> FloatArray:
+def slow_pool(image: FloatArray, side: int) -> FloatArray:
     reach = side // 2
     pooled = [
         image[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1].mean((0, 1))
@@ -83,28 +84,29 @@ def test_long_patches_are_brought_down_to_principal_components() -> None:
     rng = np.random.default_rng(2)
     channels = COMPONENTS + 8
     images = [rng.normal(size=(12, 12, channels)).astype(np.float32) for _ in range(4)]
-    projection = Projection.fit(images, channels)
+    projection = Projection.fit(3, images, channels)
     assert projection.basis_CK is not None
-    pooled = np.concatenate([slow_pool(image) for image in images]).astype(float)
+    pooled = np.concatenate([slow_pool(image, 3) for image in images]).astype(float)
     _, _, rows = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
     slow = (pooled[:144] - pooled.mean(axis=0)) @ rows[:COMPONENTS].T
     assert np.abs(projection(images[0])) == pytest.approx(np.abs(slow), abs=1e-3)
-    assert Projection.fit([], channels).basis_CK is None
+    assert Projection.fit(3, [], channels).basis_CK is None
 
 
 def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> None:
     images = normal_images(6)
     model = learn(images, 0.2, size=10_000)
-    pooled = [slow_pool(image) for image in images]
-    assert model.bank.patches_MK.shape == (150, 4)
-    assert np.sort(model.bank.patches_MK, axis=0) == pytest.approx(
-        np.sort(np.concatenate(pooled), axis=0), abs=1e-6
-    )
-    expected = []
-    for i, image in enumerate(pooled):
-        others = np.concatenate([o for j, o in enumerate(pooled) if j != i]).astype(float)
-        nearest = [float(((patch - others) ** 2).sum(axis=1).min()) for patch in image]
-        expected.append(slow_score(np.array(nearest, np.float32)))
+    total = np.zeros((6, 25))
+    for bank, side in zip(model.banks, POOLS, strict=True):
+        pooled = [slow_pool(image, side) for image in images]
+        assert bank.patches_MK.shape == (150, 4)
+        assert np.sort(bank.patches_MK, axis=0) == pytest.approx(
+            np.sort(np.concatenate(pooled), axis=0), abs=1e-6
+        )
+        for i, image in enumerate(pooled):
+            others = np.concatenate([o for j, o in enumerate(pooled) if j != i]).astype(float)
+            total[i] += [float(((patch - others) ** 2).sum(axis=1).min()) for patch in image]
+    expected = [slow_score(row.astype(np.float32)) for row in total]
     assert model.calibration.scores_n == pytest.approx(np.sort(expected), rel=1e-3)
     assert model.statistics is None
 
@@ -112,11 +114,18 @@ def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> Non
 def test_large_bank_is_core_plus_what_the_core_leaves_uncovered() -> None:
     images = normal_images(120)
     model = learn(images, 0.05, size=600)
-    seeds = np.concatenate([pool_patches(image) for image in images[:60]])
+    for bank in model.banks:
+        check_large_bank(bank, images)
+    assert len(model.calibration.scores_n) == 60
+
+
+def check_large_bank(bank: MemoryBank, images: list[FloatArray]) -> None:
+    pooled = [pool_patches(image, bank.projection.pool) for image in images]
+    seeds = np.concatenate(pooled[:60])
     core = greedy_coreset(seeds, 300)
     radius = core.distances[-1]
     expected = list(seeds[core.indices])
-    for image in map(pool_patches, images[60:]):
+    for image in pooled[60:]:
         own: list[FloatArray] = []
         while len(own) < 20:
             centres = np.stack([*seeds[core.indices], *own]).astype(float)
@@ -125,15 +134,14 @@ def test_large_bank_is_core_plus_what_the_core_leaves_uncovered() -> None:
                 break
             own.append(image[gaps.argmax()])
         expected += own
-    assert np.array_equal(model.bank.patches_MK, np.stack(expected))
-    assert len(model.calibration.scores_n) == 60
+    assert np.array_equal(bank.patches_MK, np.stack(expected))
 
 
 def test_a_seed_image_is_left_out_with_what_it_gave() -> None:
     images = normal_images(4, seed=3)
-    builder = BankBuilder(images, 4, fair_share=10)
+    builder = BankBuilder(1, images, 4, fair_share=10)
     bank_MK = builder.bank().patches_MK
-    own = pool_patches(images[1])
+    own = pool_patches(images[1], 1)
     others = [row for row in bank_MK if not (np.abs(own - row).sum(axis=1) == 0).any()]
     slow = [min(float(((p - o).astype(float) ** 2).sum()) for o in others) for p in own]
     assert builder.leave_seed_out(1, builder.projection(images[1])) == pytest.approx(
@@ -143,9 +151,9 @@ def test_a_seed_image_is_left_out_with_what_it_gave() -> None:
 
 def test_copies_add_nothing_to_the_bank() -> None:
     model = learn([normal_images(1)[0]] * 7, 0.2)
-    assert len(model.bank.patches_MK) <= 7 * 25
+    assert all(len(bank.patches_MK) <= 7 * 25 for bank in model.banks)
     large = learn([normal_images(1)[0]] * 120, 0.05)
-    assert len(large.bank.patches_MK) <= 25
+    assert all(len(bank.patches_MK) <= 25 for bank in large.banks)
 
 
 def test_too_few_images_are_refused() -> None:
@@ -167,7 +175,7 @@ def test_images_that_seed(count: int, alpha: float, seeds: int) -> None:
     assert seed_size(count, alpha, 1_000) == seeds
     model = learn(normal_images(count, side=2), alpha, size=400)
     assert len(model.calibration.scores_n) == count - seeds
-    assert len(model.bank.patches_MK) <= 4 * 400
+    assert all(len(bank.patches_MK) <= 4 * 400 for bank in model.banks)
 
 
 def test_the_seed_fits_into_memory() -> None:
@@ -179,10 +187,10 @@ def test_decoder_scores_are_squared_distances_to_the_nearest_bank_patch() -> Non
     model = learn(normal_images(8), 0.2)
     query = normal_images(1, seed=9)[0]
     anomaly = AnomalyDecoder(model, 0.2, "test").decode(picture_of(query), features_of(query))
-    slow = [
-        min(float(np.sum((p.astype(float) - b) ** 2)) for b in model.bank.patches_MK)
-        for p in slow_pool(query)
-    ]
+    slow = np.zeros(25)
+    for bank in model.banks:
+        pooled = slow_pool(query, bank.projection.pool).astype(float)
+        slow += [min(float(np.sum((p - b) ** 2)) for b in bank.patches_MK) for p in pooled]
     assert anomaly.patch_scores_HW.ravel() == pytest.approx(slow, rel=1e-3, abs=1e-4)
     assert anomaly.score == pytest.approx(max(slow), rel=1e-3)
     assert anomaly.p_value == p_value(anomaly.score, model.calibration.scores_n)

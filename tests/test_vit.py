@@ -209,7 +209,7 @@ def test_a_line_can_be_made_with_it(weights: Weights, good_folder: Path, tmp_pat
     ProductLine.enroll("washer", good_folder, home=tmp_path, encoder=name, progress=False)
     line = ProductLine.load("washer", home=tmp_path)
     assert line.manifest.encoder == name
-    assert len(line.model.bank.projection.mean_C) == line.encoder.patch_dim
+    assert len(line.model.banks[0].projection.mean_C) == line.encoder.patch_dim
 
 
 def test_without_a_connection_it_says_what_to_do(offline: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
 from experts.decoder.fusion import fuse
-from experts.decoder.memory_bank import ROUNDING, image_score
+from experts.decoder.memory_bank import ROUNDING, image_score, sum_scores
 from experts.decoder.model import DecoderModel, Statistics
 from experts.decoder.regions import upsample
 from experts.decoder.texture import TextureMap, moments
@@ -21,7 +21,8 @@ FloatArray = NDArray[np.float32]
 class AnomalyDecoder:
     """Compares an image with the normal ones, through one or more channels.
 
-    ``patches``: squared distance to the nearest patch of the bank (AnomalyGPT eq. 2, with L2).
+    ``patches``: squared distance to the nearest patch of the bank (AnomalyGPT eq. 2, with L2),
+    summed over the banks.
     ``texture`` and ``overall``: see ``experts.decoder.texture``; only for lines with enough images.
     The scores are fused as ``experts.decoder.fusion`` says.
     """
@@ -39,9 +40,9 @@ class AnomalyDecoder:
             features: Its features, from the encoder that the model was made with.
         """
         model = self._model
-        projected_PK = model.bank.projection(features.patches_HWC)
-        patch_scores_P = model.bank.nearest(projected_PK)
-        patch_scores_HW = patch_scores_P.reshape(features.patches_HWC.shape[:2])
+        projected = [bank.projection(features.patches_HWC) for bank in model.banks]
+        distances = [bank.nearest(p_PK) for bank, p_PK in zip(model.banks, projected, strict=True)]
+        patch_scores_HW = sum_scores(distances).reshape(features.patches_HWC.shape[:2])
         score = image_score(patch_scores_HW)
         grid = (patch_scores_HW, features.stride_px, features.centre_px)
         channels: tuple[ChannelScore, ...] = (
@@ -49,7 +50,7 @@ class AnomalyDecoder:
         )
         if model.statistics is not None:
             texture = model.statistics.texture.decode(picture.grey_HW)
-            channels = _channels(model.statistics, score, texture, projected_PK)
+            channels = _channels(model.statistics, score, texture, projected[0])
             score = fuse(model.statistics.tails, [channel.score for channel in channels])
             grid = _fused_map(model.statistics, patch_scores_HW, texture, features)
         scores_n = model.calibration.scores_n

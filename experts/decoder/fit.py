@@ -2,12 +2,13 @@
 
 The images come in random order. The first of them are the seed: they give the projection, the
 core of the bank, the statistics and the tails of their scores. Every other image is reduced at
-once to what it contributes to the bank and to its projected patches, which wait in a scratch file
-until the bank is complete and it can be calibrated against them.
+once to what it contributes to the banks and to its projected patches, which wait in a scratch file
+until the banks are complete and it can be calibrated against them.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
@@ -20,7 +21,14 @@ from experts.decoder.conformal import images_needed, upper_limit
 from experts.decoder.coreset import Advance
 from experts.decoder.encoder import Features
 from experts.decoder.fusion import Tail, fuse
-from experts.decoder.memory_bank import BANK_SIZE, ROUNDING, BankBuilder, image_score
+from experts.decoder.memory_bank import (
+    BANK_SIZE,
+    POOLS,
+    ROUNDING,
+    BankBuilder,
+    image_score,
+    sum_scores,
+)
 from experts.decoder.model import Calibration, DecoderModel, Statistics
 from experts.decoder.texture import FineTexture, Overall, band_energies, moments, shrink
 from experts.errors import EnrolError
@@ -49,7 +57,7 @@ class _Waiting(NamedTuple):
     """A contributor that is to be calibrated: what of its scores is known before the bank is."""
 
     contributor: int
-    shape_PK: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
     texture_score: float
     overall_score: float
 
@@ -70,7 +78,7 @@ class DecoderFit:
         Args:
             count: How many images will come, at least 2, in an order that does not depend on them.
             alpha: The false-reject rate to promise; enough images for it stay out of the seed.
-            size: About how many patches the bank shall hold.
+            size: About how many patches each bank shall hold.
             advance: Called with the share of an image that was dealt with since the last call;
                 in all, ``count`` for the images and as much again for ``finish``.
         """
@@ -80,7 +88,7 @@ class DecoderFit:
         self._advance = advance
         self._n_seed: int | None = None
         self._seeds: list[_Seed] = []
-        self._builder: BankBuilder | None = None
+        self._builders: tuple[BankBuilder, ...] = ()
         self._statistics: Statistics | None = None
         self._waiting: list[_Waiting] = []
         self._scratch = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
@@ -106,23 +114,23 @@ class DecoderFit:
         patches_HWC = features.patches_HWC
         if self._n_seed is None:
             self._n_seed = seed_size(self._count, self._alpha, patches_HWC.nbytes)
-        if len(self._seeds) < self._n_seed and self._builder is None:
+        if len(self._seeds) < self._n_seed and not self._builders:
             self._seeds.append(_Seed(patches_HWC, band_energies(shrink(grey_HW))))
             if len(self._seeds) == self._n_seed:
-                self._builder = self._begin(patches_HWC.shape[2])
+                self._begin(patches_HWC.shape[2])
             return
-        if self._builder is None:
-            self._builder = self._begin(patches_HWC.shape[2])
-        self._contribute(self._builder, patches_HWC, grey_HW)
+        if not self._builders:
+            self._begin(patches_HWC.shape[2])
+        self._contribute(patches_HWC, grey_HW)
         self._advance(1)
 
     def finish(self) -> DecoderModel:
         """Calibrate, once all images have come."""
-        if self._builder is None or len(self._waiting) == 0:
+        if not self._waiting:
             raise EnrolError(f"{self._count} images were announced, but too few came")
-        bank = self._builder.bank()
+        banks = tuple(builder.bank() for builder in self._builders)
         scores, peaks, tails = [], [], []
-        for waiting, patch_scores in self._leave_one_out(self._builder, bank.patches_MK):
+        for waiting, patch_scores in self._leave_one_out([bank.patches_MK for bank in banks]):
             score, peak, tail = _normal_scores(self._statistics, waiting, patch_scores)
             scores.append(score)
             peaks.append(peak)
@@ -133,46 +141,51 @@ class DecoderFit:
             np.sort(np.array(peaks, np.float32)),
             float(np.median(tails)),
         )
-        return DecoderModel(bank, self._statistics, calibration)
+        return DecoderModel(banks, self._statistics, calibration)
 
-    def _begin(self, channels: int) -> BankBuilder:
+    def _begin(self, channels: int) -> None:
         images = [seed.patches_HWC for seed in self._seeds]
-        builder = BankBuilder(
-            images,
-            channels,
-            self._fair_share,
-            lambda picked: self._advance(picked / self._fair_share),
+        patches_per_image = self._fair_share * len(POOLS)
+        self._builders = tuple(
+            BankBuilder(
+                pool,
+                images,
+                channels,
+                self._fair_share,
+                lambda picked: self._advance(picked / patches_per_image),
+            )
+            for pool in POOLS
         )
         if self._seeds:
-            self._statistics = _fit_statistics(self._seeds, builder, self._alpha)
+            self._statistics = _fit_statistics(self._seeds, self._builders, self._alpha)
         self._seeds = []
-        return builder
 
-    def _contribute(
-        self, builder: BankBuilder, patches_HWC: FloatArray, grey_HW: FloatArray
-    ) -> None:
-        patches_PK = builder.projection(patches_HWC)
-        contributor = builder.contribute(patches_PK)
+    def _contribute(self, patches_HWC: FloatArray, grey_HW: FloatArray) -> None:
+        projected = [builder.projection(patches_HWC) for builder in self._builders]
+        for builder, patches_PK in zip(self._builders, projected, strict=True):
+            contributor = builder.contribute(patches_PK)
         if contributor >= MAX_CALIBRATION:
             return
         texture_score, overall_score = 0.0, 0.0
         if self._statistics is not None:
             texture_score = float(self._statistics.texture.decode(grey_HW).scores_HW.max())
-            overall_score = self._statistics.overall.score(moments(patches_PK))
-        self._scratch.write(patches_PK.tobytes())
-        self._waiting.append(_Waiting(contributor, patches_PK.shape, texture_score, overall_score))
+            overall_score = self._statistics.overall.score(moments(projected[0]))
+        for patches_PK in projected:
+            self._scratch.write(patches_PK.tobytes())
+        shapes = tuple(patches_PK.shape for patches_PK in projected)
+        self._waiting.append(_Waiting(contributor, shapes, texture_score, overall_score))
 
-    def _leave_one_out(
-        self, builder: BankBuilder, bank_MK: FloatArray
-    ) -> Iterator[tuple[_Waiting, FloatArray]]:
+    def _leave_one_out(self, banks: list[FloatArray]) -> Iterator[tuple[_Waiting, FloatArray]]:
         """Each waiting image with its patch scores."""
         self._scratch.seek(0)
         for waiting in self._waiting:
-            patches, width = waiting.shape_PK
-            # A copy, since torch wants to be allowed to write.
-            raw = bytearray(self._scratch.read(patches * width * 4))
-            patches_PK = np.frombuffer(raw, np.float32).reshape(patches, width)
-            yield waiting, builder.leave_one_out(waiting.contributor, patches_PK, bank_MK)
+            distances = []
+            for builder, shape, bank_MK in zip(self._builders, waiting.shapes, banks, strict=True):
+                # A copy, since torch wants to be allowed to write.
+                raw = bytearray(self._scratch.read(math.prod(shape) * 4))
+                patches_PK = np.frombuffer(raw, np.float32).reshape(shape)
+                distances.append(builder.leave_one_out(waiting.contributor, patches_PK, bank_MK))
+            yield waiting, sum_scores(distances)
 
 
 def seed_size(count: int, alpha: float, image_bytes: int) -> int:
@@ -189,15 +202,18 @@ def seed_size(count: int, alpha: float, image_bytes: int) -> int:
     return min(size, max(MIN_SEED, MAX_SEED_BYTES // image_bytes))
 
 
-def _fit_statistics(seeds: list[_Seed], builder: BankBuilder, alpha: float) -> Statistics:
+def _fit_statistics(
+    seeds: list[_Seed], builders: tuple[BankBuilder, ...], alpha: float
+) -> Statistics:
     """Fit the further channels on the seed images, and all tails on what they score left out."""
     texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
     texture_maps = [texture.scores(seed.energies_hwB) for seed in seeds]
     patch_maps, moments_ND = [], []
     for index, seed in enumerate(seeds):
-        patches_PK = builder.projection(seed.patches_HWC)
-        patch_maps.append(builder.leave_seed_out(index, patches_PK))
-        moments_ND.append(moments(patches_PK))
+        projected = [builder.projection(seed.patches_HWC) for builder in builders]
+        left_out = zip(builders, projected, strict=True)
+        patch_maps.append(sum_scores([b.leave_seed_out(index, p_PK) for b, p_PK in left_out]))
+        moments_ND.append(moments(projected[0]))
     scores = (
         [image_score(patch_map) for patch_map in patch_maps],
         [float(texture_map.max()) for texture_map in texture_maps],

@@ -3,9 +3,9 @@
 A channel's scores on the seed images give the tail of its normal scores; a score's surprise is
 −log of its p-value in that tail, which goes on where the seed images end. The patches' surprise
 counts in full. A further channel only counts as far as it surprises more than any of the n seed
-images did, and more than the most unusual of n should, log(n + 1). So a channel that sees nothing in
-a product adds nothing to nearly all normal parts, and one that sees what the patches miss decides
-alone.
+images did, and more than the most unusual of n should, log(n + 1). So a channel that sees nothing
+in a product adds nothing to nearly all normal parts, and one that sees what the patches miss
+decides alone.
 
 Everything here depends on the seed images alone and rises with every score, which is what the
 proof in ``memory_bank`` asks for.

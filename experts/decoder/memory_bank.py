@@ -24,6 +24,7 @@ leave-one-out scores: Vovk's cross-conformal prediction, made exact by monotonic
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -41,10 +42,11 @@ FloatArray = NDArray[np.float32]
 BANK_SIZE = 6_000
 # How many times its fair share an unusual image may bring.
 MAX_SHARES = 4
-# Side of the square that patches are averaged over; 1 leaves them as they are.
-POOL = 1
+# One bank for each neighbourhood: the side of the square that patches are averaged over. 1 leaves
+# them as they are; the wider one sees faint changes of an area, in which single patches drown.
+POOLS = (1, 5)
 # A longer patch is brought down to this many principal components, where there are seed images.
-COMPONENTS = 384
+COMPONENTS = 192
 TOP_SHARE = 0.01
 # Squared distances between features of length 1 to 2 are right to about a millionth.
 ROUNDING = 1e-5
@@ -55,41 +57,43 @@ class Projection:
     """How patches are prepared for the bank: averaged with their neighbours, then projected.
 
     Attributes:
+        pool: Side of the neighbourhood, in patches.
         mean_C: float32, subtracted before the projection.
         basis_CK: float32, orthonormal columns; ``None`` keeps all channels.
     """
 
+    pool: int
     mean_C: FloatArray
     basis_CK: FloatArray | None
 
     def __call__(self, patches_HWC: FloatArray) -> FloatArray:
         """Patches (H, W, C) to float32 (H·W, K)."""
-        pooled_PC = torch.from_numpy(pool_patches(patches_HWC))
+        pooled_PC = torch.from_numpy(pool_patches(patches_HWC, self.pool))
         if self.basis_CK is None:
             return np.asarray(pooled_PC.numpy(), np.float32)
         centred_PC = pooled_PC - torch.from_numpy(self.mean_C)
         return np.asarray((centred_PC @ torch.from_numpy(self.basis_CK)).numpy(), np.float32)
 
     @classmethod
-    def fit(cls, images: list[FloatArray], channels: int) -> Projection:
+    def fit(cls, pool: int, images: list[FloatArray], channels: int) -> Projection:
         """Principal components of the images' patches; all channels without an image."""
         mean_C = np.zeros(channels, np.float32)
         if not images or channels <= COMPONENTS:
-            return cls(mean_C, None)
+            return cls(pool, mean_C, None)
         count, sum_C, sum_CC = 0, torch.zeros(channels).double(), torch.zeros(channels, channels)
         sum_CC = sum_CC.double()
         for image in images:
-            pooled_PC = torch.from_numpy(pool_patches(image)).double()
+            pooled_PC = torch.from_numpy(pool_patches(image, pool)).double()
             count += len(pooled_PC)
             sum_C += pooled_PC.sum(dim=0)
             sum_CC += pooled_PC.T @ pooled_PC
         mean = sum_C / count
         _, vectors_CC = torch.linalg.eigh(sum_CC / count - torch.outer(mean, mean))
         basis_CK = vectors_CC.flip(1)[:, :COMPONENTS].float().contiguous()
-        return cls(mean.float().numpy(), basis_CK.numpy())
+        return cls(pool, mean.float().numpy(), basis_CK.numpy())
 
 
-def pool_patches(patches_HWC: FloatArray, pool: int = POOL) -> FloatArray:
+def pool_patches(patches_HWC: FloatArray, pool: int) -> FloatArray:
     """Mean over the ``pool`` × ``pool`` patches around each, as far as they exist: (H·W, C)."""
     if pool == 1:
         return patches_HWC.reshape(-1, patches_HWC.shape[2])
@@ -101,7 +105,7 @@ def pool_patches(patches_HWC: FloatArray, pool: int = POOL) -> FloatArray:
 
 @dataclass(frozen=True)
 class MemoryBank:
-    """Normal patches, and how a query's patches are compared with them.
+    """Normal patches of one neighbourhood, and how a query's patches are compared with them.
 
     Attributes:
         projection: What is done to a patch first.
@@ -135,10 +139,11 @@ class MemoryBank:
 
 
 class BankBuilder:
-    """Builds the bank: the core from the seed images, then one contribution per image."""
+    """Builds a bank: the core from the seed images, then one contribution per image."""
 
     def __init__(
         self,
+        pool: int,
         seed_images: list[FloatArray],
         channels: int,
         fair_share: int,
@@ -147,12 +152,13 @@ class BankBuilder:
         """Make the core.
 
         Args:
+            pool: Side of the neighbourhood, in patches.
             seed_images: (H, W, C) each; without any, all images contribute their fair share.
             channels: C.
             fair_share: Patches per image.
             advance: Called with the number of patches picked since the last call.
         """
-        self.projection = Projection.fit(seed_images, channels)
+        self.projection = Projection.fit(pool, seed_images, channels)
         self._fair_share = fair_share
         self._radius = 0.0
         self._owners_M = np.empty(0, np.intp)
@@ -208,6 +214,11 @@ class BankBuilder:
     def _starts(self) -> list[int]:
         sizes = [len(c) for c in self._contributions]
         return [len(self._core_MK) + int(start) for start in np.cumsum([0, *sizes])]
+
+
+def sum_scores(scores: Sequence[FloatArray]) -> FloatArray:
+    """Of the banks, which all weigh alike: raw distances, so the finer bank counts for more."""
+    return np.asarray(np.sum(scores, axis=0), np.float32)
 
 
 def image_score(patch_scores: FloatArray) -> float:

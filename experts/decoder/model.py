@@ -55,26 +55,24 @@ class DecoderModel:
     """Everything that an ``AnomalyDecoder`` needs of a line.
 
     Attributes:
-        bank: Normal patches.
+        banks: Normal patches, one bank for each neighbourhood; their distances add up.
         statistics: ``None`` for a line with too few images to spare some for them.
         calibration: Of the fused scores.
     """
 
-    bank: MemoryBank
+    banks: tuple[MemoryBank, ...]
     statistics: Statistics | None
     calibration: Calibration
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """As named arrays, for a safetensors file."""
         tensors: dict[str, NDArray[Any]] = {
-            "bank.patches": self.bank.patches_MK,
-            "bank.mean": self.bank.projection.mean_C,
             "calibration.scores": self.calibration.scores_n,
             "calibration.peaks": self.calibration.peaks_n,
             "calibration.extent_limit": np.array([self.calibration.extent_limit]),
         }
-        if self.bank.projection.basis_CK is not None:
-            tensors["bank.basis"] = np.ascontiguousarray(self.bank.projection.basis_CK)
+        for bank in self.banks:
+            tensors |= _bank_to_tensors(bank)
         if self.statistics is not None:
             tensors |= _statistics_to_tensors(self.statistics)
         return tensors
@@ -86,15 +84,29 @@ class DecoderModel:
         Raises:
             KeyError: If an array is missing.
         """
-        projection = Projection(tensors["bank.mean"], tensors.get("bank.basis"))
-        bank = MemoryBank(projection, tensors["bank.patches"])
+        pools = sorted(int(name.split(".")[1]) for name in tensors if name.endswith(".patches"))
+        banks = tuple(_bank_from_tensors(pool, tensors) for pool in pools)
         calibration = Calibration(
             tensors["calibration.scores"],
             tensors["calibration.peaks"],
             float(tensors["calibration.extent_limit"][0]),
         )
         statistics = _statistics_from_tensors(tensors) if "texture.mean" in tensors else None
-        return cls(bank, statistics, calibration)
+        return cls(banks, statistics, calibration)
+
+
+def _bank_to_tensors(bank: MemoryBank) -> dict[str, NDArray[Any]]:
+    name = f"bank.{bank.projection.pool}"
+    tensors = {f"{name}.patches": bank.patches_MK, f"{name}.mean": bank.projection.mean_C}
+    if bank.projection.basis_CK is not None:
+        tensors[f"{name}.basis"] = np.ascontiguousarray(bank.projection.basis_CK)
+    return tensors
+
+
+def _bank_from_tensors(pool: int, tensors: Mapping[str, NDArray[Any]]) -> MemoryBank:
+    name = f"bank.{pool}"
+    projection = Projection(pool, tensors[f"{name}.mean"], tensors.get(f"{name}.basis"))
+    return MemoryBank(projection, tensors[f"{name}.patches"])
 
 
 def _statistics_to_tensors(statistics: Statistics) -> dict[str, NDArray[Any]]:
