@@ -43,6 +43,7 @@ MIN_IMAGES_FOR_SEED = 100
 # The seed images' patches are held in memory while the core is made; so many at least, for the
 # statistics need them.
 MIN_SEED = 20
+FOLDS = 10
 MAX_SEED_BYTES = 256 * 2**20
 # More would refine the promise beyond use, and each takes a comparison with the whole bank.
 MAX_CALIBRATION = 1_000
@@ -231,10 +232,12 @@ def _fit_statistics(
 
 
 def _cross_fitted(moments_ND: FloatArray) -> list[float]:
-    """Overall scores of either half by a model of the other; in-sample ones would be too low."""
-    even, odd = moments_ND[::2], moments_ND[1::2]
-    by_even, by_odd = Overall.fit(even), Overall.fit(odd)
-    return [by_odd.score(m) for m in even] + [by_even.score(m) for m in odd]
+    """Overall scores of each tenth by a model of the others; in-sample ones would be too low."""
+    scores = np.empty(len(moments_ND))
+    for fold in range(FOLDS):
+        model = Overall.fit(np.delete(moments_ND, np.s_[fold::FOLDS], axis=0))
+        scores[fold::FOLDS] = [model.score(moments_D) for moments_D in moments_ND[fold::FOLDS]]
+    return scores.tolist()
 
 
 def _normal_scores(
