@@ -100,9 +100,9 @@ def test_surprise_is_minus_the_log_of_the_tail_of_a_log_normal_law() -> None:
         assert tail.surprise(math.exp(2 + 0.5 * z)) == pytest.approx(expected, rel=0.05)
 
 
-def test_a_channel_is_silent_up_to_the_most_surprising_seed_image() -> None:
+def test_a_channel_is_silent_up_to_the_second_most_surprising_seed_image() -> None:
     calm = Tail.fit(np.linspace(1, 2, 50).astype(np.float32))
-    rough = Tail.fit(np.array([*np.linspace(1, 2, 49), 50], np.float32))
+    rough = Tail.fit(np.array([*np.linspace(1, 2, 48), 50, 60], np.float32))
     assert calm.silence == pytest.approx(math.log(51))
     assert rough.silence == pytest.approx(rough.surprise(50))
     assert rough.excess(50) == 0 < rough.excess(9_000)

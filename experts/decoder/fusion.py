@@ -2,10 +2,10 @@
 
 A channel's scores on the seed images give the tail of its normal scores; a score's surprise is
 −log of its p-value in that tail, which goes on where the seed images end. The patches' surprise
-counts in full. A further channel only counts as far as it surprises more than any of the n seed
-images did, and more than the most unusual of n should, log(n + 1). So a channel that sees nothing
-in a product adds nothing to nearly all normal parts, and one that sees what the patches miss
-decides alone.
+counts in full. A further channel only counts as far as it surprises more than all but one of the n
+seed images did (one odd image must not silence it), and more than the most unusual of n should,
+log(n + 1). So a channel that sees nothing in a product adds nothing to nearly all normal parts, and
+one that sees what the patches miss decides alone.
 
 Everything here depends on the seed images alone and rises with every score, which is what the
 proof in ``memory_bank`` asks for.
@@ -48,8 +48,9 @@ class Tail:
         median = float(np.median(logs_n))
         above_m = logs_n[logs_n >= median] - median
         spread = max(float(np.sqrt((above_m**2).mean())), _MIN_SPREAD)
-        highest = cls(median, spread, 0.0).surprise(float(scores_n.max()))
-        return cls(median, spread, max(highest, math.log(len(scores_n) + 1)))
+        second = float(np.sort(scores_n)[-2:][0])
+        surprise = cls(median, spread, 0.0).surprise(second)
+        return cls(median, spread, max(surprise, math.log(len(scores_n) + 1)))
 
     def surprise(self, score: float) -> float:
         """−log of the share of normal parts that score higher, never negative."""
