@@ -18,8 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from echo import cli_teach
 from echo.cli_bench import bench
-from experts.errors import EchoError
+from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
     from echo.inspector import Failure, Inspected
@@ -33,6 +34,7 @@ app = typer.Typer(
     help="Inspect industrial products from images, on your own machine.",
 )
 app.add_typer(bench, name="bench")
+app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 
 Home = Annotated[
     Path | None,
@@ -89,6 +91,7 @@ def enroll(
     from experts.images import find_images
 
     sources = [source for given in images for source in find_images(given)]
+    lost = _kinds_of(name, home)
     line = ProductLine.enroll(
         name,
         sources,
@@ -103,7 +106,21 @@ def enroll(
     if copies := line.manifest.copies:
         what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
         _out().print(f"{what} left out.", highlight=False)
+    if lost:
+        _out().print(
+            f"Of the old line these kinds are lost, teach them again: {lost}.", markup=False
+        )
     _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
+
+
+def _kinds_of(name: str, home: Path | None) -> str:
+    """The kinds of defects that a line of that name was shown, if there is one that opens."""
+    from echo.line import ProductLine
+
+    try:
+        return ", ".join(ProductLine.load(name, home=home).kinds)
+    except LineError:
+        return ""
 
 
 @app.command(epilog="Example: echo-iad lines --json")
@@ -118,13 +135,15 @@ def lines(home: Home = None, as_json: Json = False) -> None:
     if not rows:
         _out().print("No line is enrolled. Begin with: echo-iad enroll NAME FOLDER", markup=False)
         return
-    table = Table("line", "images", "knowledge", "promise")
+    table = Table("line", "images", "knowledge", "promise", "kinds")
     for row in rows:
         if "error" in row:
-            table.add_row(escape(row["name"]), "–", "–", f"[red]{escape(row['error'])}[/]")
+            table.add_row(escape(row["name"]), "–", "–", f"[red]{escape(row['error'])}[/]", "–")
         else:
             known = "yes" if row["knowledge"] else "no"
-            table.add_row(row["name"], str(row["images"]), known, row["promise"])
+            kinds = ", ".join(f"{kind} {count}" for kind, count in row["kinds"].items())
+            cells = (row["name"], str(row["images"]), known, row["promise"], escape(kinds) or "–")
+            table.add_row(*cells)
     _out().print(table)
 
 
@@ -140,6 +159,7 @@ def _line_row(line: ProductLine | BrokenLine) -> dict[str, Any]:
         "encoder": line.manifest.encoder,
         "knowledge": line.knowledge_sha256 is not None,
         "promise": line.promise,
+        "kinds": line.kinds,
         "folder": str(line.folder),
     }
 

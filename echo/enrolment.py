@@ -137,10 +137,11 @@ def learn(
 def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
     thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
     _write_thumbnail(staging / thumbnail, picture)
-    return EnrolledImage(path=_path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
+    return EnrolledImage(path=path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
 
 
-def _path_of(picture: Picture, number: int) -> str:
+def path_of(picture: Picture, number: int) -> str:
+    """Where a picture came from: its file, or how it was given and which one it was."""
     path = Path(picture.name)
     return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
 

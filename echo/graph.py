@@ -28,6 +28,8 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
         if not is_suspicious(anomaly, experts.alpha):
             return {"anomaly": anomaly, "regions": ()}
         regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)
+        if experts.namer is not None:
+            regions = experts.namer.name(picture, state["references"], anomaly, regions)
         return {"anomaly": anomaly, "regions": regions}
 
     def route_after_decode(state: InspectionState) -> Literal["knowledge", "decide"]:

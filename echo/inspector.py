@@ -166,9 +166,15 @@ def _experts_of(line: ProductLine) -> Experts:
     return Experts(
         extractor=line.extractor,
         decoder=line.decoder,
+        namer=line.namer,
         guide=KnowledgeGuide(knowledge) if knowledge else None,
         reasoner=ReasoningExpert(knowledge),
-        maker=DecisionMaker(line.alpha, wording, has_knowledge=knowledge is not None),
+        maker=DecisionMaker(
+            line.alpha,
+            wording,
+            has_knowledge=knowledge is not None,
+            unlimited=knowledge.unlimited if knowledge else frozenset(),
+        ),
         alpha=line.alpha,
         mm_per_px=knowledge.file.mm_per_px if knowledge else None,
     )

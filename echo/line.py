@@ -5,6 +5,7 @@ lines/NAME/
     embeddings.faiss           one embedding per normal image
     decoder.safetensors        what the decoder learned: memory banks, statistics, calibration
     knowledge.yaml             the line's rules, if it has any
+    kinds.safetensors          the examples of kinds of defects, if it was shown any
     thumbnails/00001.jpg …     small copies of the normal images
 """
 
@@ -14,6 +15,7 @@ import hashlib
 import io
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -29,6 +31,7 @@ from echo.manifest import (
     DECODER,
     EMBEDDINGS,
     FORMAT_VERSION,
+    KINDS,
     KNOWLEDGE,
     MANIFEST,
     THUMBNAILS,
@@ -54,6 +57,8 @@ from experts.knowledge import Knowledge, load_knowledge
 if TYPE_CHECKING:
     from experts.decoder.decoder import AnomalyDecoder
     from experts.decoder.model import DecoderModel
+    from experts.kinds import KindModel
+    from experts.naming import KindExpert
     from experts.reference import ReferenceExtractor
 
 DEFAULT_ALPHA = 0.05
@@ -119,8 +124,9 @@ class ProductLine:
     ) -> ProductLine:
         """Learn a line from images of good parts, and write it to disk in one step.
 
-        An existing line of that name is replaced at the very end, or not at all. Of images with
-        equal pixels only the first counts: a copy would vouch for its original.
+        An existing line of that name is replaced at the very end, or not at all, with the kinds
+        of defects that it was shown: they were seen beside the old images. Of images with equal
+        pixels only the first counts: a copy would vouch for its original.
 
         Args:
             name: Letters, digits, ``-``, ``_`` and ``.``.
@@ -258,6 +264,26 @@ class ProductLine:
         return AnomalyDecoder(self.model, self.alpha, self.encoder.name)
 
     @cached_property
+    def kind_model(self) -> KindModel | None:
+        """What the line learned of kinds of defects, if it was shown any."""
+        if KINDS not in self.manifest.parts:
+            return None
+        from echo.teaching import load_kinds
+
+        try:
+            return load_kinds(self._part(KINDS), len(self.manifest.examples), self.encoder)
+        except ValueError as error:
+            raise self._damaged(KINDS, str(error)) from error
+
+    @cached_property
+    def namer(self) -> KindExpert | None:
+        """The expert that names kinds of defects, if the line was shown any."""
+        from experts.naming import KindExpert
+
+        model = self.kind_model
+        return KindExpert(model, self.encoder, self.thumbnail) if model else None
+
+    @cached_property
     def extractor(self) -> ReferenceExtractor:
         """The expert that finds similar normal images of this line."""
         import faiss
@@ -292,6 +318,11 @@ class ProductLine:
         return self.manifest.parts.get(KNOWLEDGE)
 
     @property
+    def kinds(self) -> dict[str, int]:
+        """The kinds of defects that the line was shown, by name, and how many examples of each."""
+        return dict(sorted(Counter(e.kind for e in self.manifest.examples).items()))
+
+    @property
     def promise(self) -> str:
         """What the line can promise about false rejects, in one sentence."""
         n, alpha = self.manifest.calibration_size, self.alpha
@@ -307,6 +338,63 @@ class ProductLine:
             f"{percent(smallest_p_value(n))}, so nothing is rejected, only sent to review; "
             f"for {percent(alpha)} enrol at least {images_needed(alpha)}"
         )
+
+    def teach(
+        self,
+        kind: str,
+        images: PathLike | Iterable[ImageSource],
+        masks: PathLike | Iterable[ImageSource] | None = None,
+        *,
+        progress: bool | None = None,
+    ) -> ProductLine:
+        """Show the line examples of a kind of defect, 3 to 5 or more; gives the line as it is then.
+
+        The defect is the region that a mask covers, or else the one that stands out most. An
+        image that was shown as this kind before counts once, with its new mask. The line is
+        replaced in one step; on any error it stays as it was.
+
+        Args:
+            kind: Any name. A name or synonym of the knowledge file stands for that defect.
+            images: Folder, glob pattern, or a list of anything that ``inspect`` takes.
+            masks: Folder, glob pattern or list of mask files, one for each image, of the same
+                stem or ``STEM_mask``; or a list of arrays or the like, in the order of the images.
+                All but 0 is defective.
+            progress: Show a progress bar; by default if the terminal can show it.
+
+        Raises:
+            EnrolError: If the name cannot be used, there are too few examples, or an image is
+                normal or of another kind to the line.
+            ImageError: If an image or a mask cannot be read, a mask is missing, empty or of
+                another size, or nothing stands out in an image without one.
+            LineError: If the line is damaged, cannot be written or was replaced since it was
+                opened.
+        """
+        from echo import teaching
+
+        with Progress(progress) as bars:
+            teaching.teach(self, kind, images, masks, bars)
+        return ProductLine._open(self.folder)
+
+    def forget(self, kind: str) -> ProductLine:
+        """Drop all examples of a kind of defect; gives the line as it is then.
+
+        Raises:
+            EnrolError: If it was shown none of that kind.
+            LineError: If the line cannot be written or was replaced since it was opened.
+        """
+        from echo import teaching
+
+        teaching.forget(self, kind)
+        return ProductLine._open(self.folder)
+
+    def check_current(self) -> None:
+        """Make sure that the line on disk is still this one.
+
+        Raises:
+            LineError: If it was replaced or removed since it was opened.
+        """
+        if read_manifest(self.folder)[1] != self.sha256:
+            raise self._replaced()
 
     def thumbnail(self, reference: Reference) -> Image.Image:
         """The line's small copy of a normal image, RGB.
@@ -332,10 +420,13 @@ class ProductLine:
 
     def _damaged(self, part: str, why: str) -> LineError:
         if self._is_replaced():
-            return LineError(f"line {self.name!r} was replaced since it was opened; load it again")
+            return self._replaced()
         return DamagedLineError(
             f"line {self.name!r} is damaged: {self.folder / part}: {why}; enrol the line again"
         )
+
+    def _replaced(self) -> LineError:
+        return LineError(f"line {self.name!r} was replaced since it was opened; load it again")
 
     def _is_replaced(self) -> bool:
         try:

@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"
 DECODER = "decoder.safetensors"
 KNOWLEDGE = "knowledge.yaml"
+KINDS = "kinds.safetensors"
 THUMBNAILS = "thumbnails"
 
 
@@ -30,10 +31,22 @@ class EnrolledImage(BaseModel):
     thumbnail: str
 
 
+class ShownExample(BaseModel):
+    """One example of a kind of defect: as ``EnrolledImage``, and where the defect was seen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    path: str
+    sha256: str
+    box_xyxy: tuple[int, int, int, int]
+
+
 class Manifest(BaseModel):
     """What a line's folder holds, and what made it.
 
     ``knowledge_file`` is what the knowledge file was called where it was enrolled from.
+    ``examples`` stand in the order of the descriptors in ``kinds.safetensors``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,6 +62,7 @@ class Manifest(BaseModel):
     images: tuple[EnrolledImage, ...]
     copies: int
     knowledge_file: str | None
+    examples: tuple[ShownExample, ...] = ()
     parts: dict[str, str]
 
 

@@ -14,6 +14,7 @@ from experts.decoder.encoder import Features
 from experts.evidence import AnomalyMap, ClauseCheck, Decision, Reference, Region, Step
 from experts.images import Picture
 from experts.knowledge import KnowledgeGuide
+from experts.naming import KindExpert
 from experts.reasoning import ReasoningExpert
 from experts.reference import ReferenceExtractor
 
@@ -49,6 +50,7 @@ class Experts:
     """The experts of one product line, and what they need to know of it.
 
     Attributes:
+        namer: ``None`` for a line that was shown no kinds of defects.
         guide: ``None`` for a line without a knowledge file.
         alpha: The false-reject rate that the line promises.
         mm_per_px: The line's scale, if its knowledge file gives one.
@@ -56,6 +58,7 @@ class Experts:
 
     extractor: ReferenceExtractor
     decoder: AnomalyDecoder
+    namer: KindExpert | None
     guide: KnowledgeGuide | None
     reasoner: ReasoningExpert
     maker: DecisionMaker

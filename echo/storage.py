@@ -144,6 +144,31 @@ def _lock(folder: Path) -> FileLock:
     return FileLock(folder.with_name(f".{folder.name}.lock"), timeout=0)
 
 
+def link_files(source: Path, names: Iterable[str], target: Path) -> None:
+    """Give files below ``source`` a second name below ``target``, or copy them.
+
+    A link takes no time and no space, and is safe because no file is ever written in place.
+
+    Raises:
+        LineError: If one is missing or cannot be copied.
+    """
+    for name in names:
+        path, copy = source / name, target / name
+        try:
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                copy.hardlink_to(path)
+            except OSError:  # where the disk knows no links
+                shutil.copyfile(path, copy)
+        except OSError as error:
+            if error.errno in _DISK_IS_FULL:
+                raise
+            raise LineError(
+                f"{path}: cannot be copied ({error.strerror or error}); check the folder's "
+                "rights, or enrol the line again"
+            ) from error
+
+
 def folders(parent: Path) -> list[Path]:
     """The visible folders in ``parent``, by name; none if it does not exist."""
     if not parent.is_dir():

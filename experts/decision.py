@@ -44,14 +44,27 @@ def is_suspicious(anomaly: AnomalyMap, alpha: float) -> bool:
 class DecisionMaker:
     """Accepts, rejects or asks for a review.
 
+    Args:
+        alpha: The false-reject rate that the line promises.
+        wording: How the line calls its parts.
+        has_knowledge: Whether the line has a knowledge file.
+        unlimited: Defects of that file without a limit: a region that may be one is not allowed.
+
     All parts that are not accepted have p ≤ alpha, unless there are too few normal images to
     promise alpha at all; then nothing is rejected and what scores beyond them goes to review.
     """
 
-    def __init__(self, alpha: float, wording: Wording, has_knowledge: bool) -> None:
+    def __init__(
+        self,
+        alpha: float,
+        wording: Wording,
+        has_knowledge: bool,
+        unlimited: frozenset[str] = frozenset(),
+    ) -> None:
         self._alpha = alpha
         self._wording = wording
         self._has_knowledge = has_knowledge
+        self._unlimited = unlimited
 
     def decide(
         self, anomaly: AnomalyMap, regions: Sequence[Region], checks: Sequence[ClauseCheck]
@@ -90,6 +103,10 @@ class DecisionMaker:
             return "review", f"To review: {seen}, but no single place stands out."
         if broken:
             return "reject", f"Rejected: {seen}; {_broken_in_words(broken[0])}."
+        for region in regions:
+            for name in region.kinds.names if region.kinds else ():
+                if name in self._unlimited:
+                    return "reject", f"Rejected: {seen}; no limit allows {name} ({region.id})."
         if checks:
             return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
         why = "no limit allows it" if self._has_knowledge else "the line has no knowledge file"
@@ -98,10 +115,11 @@ class DecisionMaker:
     def _what(self, regions: Sequence[Region]) -> str:
         if not regions:
             return f"the {self._wording.part} as a whole"
-        first = regions[0]
         others = len(regions) - 1
-        more = f", with {others} more {'place' if others == 1 else 'places'}," if others else ""
-        return f"{describe(first)}{more}"
+        asides = [kinds_in_words(regions[0])] if regions[0].kinds else []
+        if others:
+            asides.append(f"with {others} more {'place' if others == 1 else 'places'}")
+        return ", ".join([describe(regions[0]), *asides]) + ("," if asides else "")
 
     def _rank_in_words(self, anomaly: AnomalyMap) -> str:
         n, p = anomaly.calibration_size, anomaly.p_value
@@ -123,6 +141,16 @@ def describe(region: Region) -> str:
         size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
     where = "in the" if region.place == "centre" else "at the"
     return f"{article} {region.looks} of about {size} {where} {region.place}"
+
+
+def kinds_in_words(region: Region) -> str:
+    """What kind a region is taken for, as it follows its description; empty if nothing tells."""
+    if region.kinds is None:
+        return ""
+    if region.kinds.unknown:
+        return "of no kind that was shown"
+    verb = "taken for" if len(region.kinds.names) == 1 else "which may be"
+    return f"{verb} {region.kinds.in_words}"
 
 
 def in_words(value: float, digits: int) -> str:
@@ -161,15 +189,22 @@ def _confidence(verdict: Verdict, p_value: float, alpha: float) -> float:
 
 def _defects(regions: Sequence[Region], checks: Sequence[ClauseCheck]) -> tuple[Defect, ...]:
     names = tuple(dict.fromkeys(c.clause.defect for c in checks))
-    name = names[0] if len(names) == 1 else "unknown"
     if not regions:
-        return (Defect(name=name, candidates=names, region_id=None, check_ids=()),)
-    return tuple(
-        Defect(
-            name=name,
-            candidates=names,
-            region_id=region.id,
-            check_ids=tuple(c.id for c in checks if region.id in c.region_ids),
-        )
-        for region in regions
+        return (Defect(name=_only(names), candidates=names, region_id=None, check_ids=()),)
+    return tuple(_defect(region, names, checks) for region in regions)
+
+
+def _defect(region: Region, names: tuple[str, ...], checks: Sequence[ClauseCheck]) -> Defect:
+    kinds = region.kinds
+    candidates = names if kinds is None or kinds.unknown else kinds.names
+    return Defect(
+        # Of no kind that was shown it is not the only one of the file either.
+        name="unknown" if kinds is not None and kinds.unknown else _only(candidates),
+        candidates=candidates,
+        region_id=region.id,
+        check_ids=tuple(c.id for c in checks if region.id in c.region_ids),
     )
+
+
+def _only(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else "unknown"

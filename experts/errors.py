@@ -2,7 +2,7 @@
 
 EchoError
 ├── ImageError          a picture cannot be read or used
-├── EnrolError          the normal images do not suffice to enrol a line
+├── EnrolError          the images do not suffice to enrol a line, or to teach it a kind of defect
 ├── LineError           a product line cannot be found, read or written
 │   ├── UnknownLineError
 │   ├── DamagedLineError
@@ -24,7 +24,7 @@ class ImageError(EchoError):
 
 
 class EnrolError(EchoError):
-    """The normal images do not suffice to enrol a product line."""
+    """The images do not suffice to enrol a product line, or to teach it a kind of defect."""
 
 
 class LineError(EchoError):

@@ -313,8 +313,10 @@ class Defect(Evidence):
     """One defect of a decision.
 
     Attributes:
-        name: The knowledge file's name where only one fits, else ``unknown``.
-        candidates: All names of the knowledge file that it may be.
+        name: Of the kind that it is taken for, or that of the knowledge file where only one
+            fits; else ``unknown``.
+        candidates: All kinds that it may be of those that were shown, or else all names of the
+            knowledge file that it may be.
         region_id: Where it is; ``None`` where no single place stands out.
         check_ids: The clause checks that it was judged by.
     """

@@ -92,6 +92,11 @@ class KindModel:
                 )
         return cls(descriptors_ND, names)
 
+    @property
+    def descriptors_ND(self) -> FloatArray:
+        """The examples, float32, in the order in which they were given."""
+        return np.asarray(self._points_ND.numpy(), np.float32)
+
     def predict(self, descriptor_D: FloatArray) -> KindSet:
         """The kinds that fit a region, and how likely each is."""
         point_1D = torch.from_numpy(np.asarray(descriptor_D, np.float64))[None]
@@ -133,7 +138,7 @@ class KindModel:
     def to_tensors(self) -> dict[str, NDArray[np.generic]]:
         """All that ``from_tensors`` needs, as arrays that safetensors can store."""
         return {
-            "descriptors": self._points_ND.numpy().astype(np.float32),
+            "descriptors": self.descriptors_ND,
             "kinds": self._kinds_N.numpy(),
             "names": np.frombuffer(json.dumps(self.names).encode(), np.uint8),
         }

@@ -78,20 +78,50 @@ class Knowledge:
     clauses: tuple[Clause, ...]
     source: Path
 
+    def defect_named(self, text: str) -> str | None:
+        """The name of the defect that is called so, by name or else by synonym, in any case."""
+        wanted = text.casefold()
+        for defect in self.file.defects:
+            if defect.name.casefold() == wanted:
+                return defect.name
+        for defect in self.file.defects:
+            if wanted in (synonym.casefold() for synonym in defect.synonyms):
+                return defect.name
+        return None
+
+    @property
+    def unlimited(self) -> frozenset[str]:
+        """Names of the defects of which no limit says how much is allowed."""
+        limited = {clause.defect for clause in self.clauses}
+        return frozenset(defect.name for defect in self.file.defects) - limited
+
 
 class KnowledgeGuide:
     """Computes the clauses of a line on the regions that were found."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
+        self._defects = frozenset(defect.name for defect in knowledge.file.defects)
 
     def check(self, regions: Sequence[Region]) -> tuple[ClauseCheck, ...]:
-        """Check every clause on the regions, in file order.
+        """Check the clauses that may apply, each on the regions that may be its defect.
 
-        As long as nothing tells a region's kind, it may be any defect of the file, so every
-        clause is computed on all regions and the strictest decides.
+        They come in file order. The kinds of a region say which defects it may be, if the file
+        has all of them. As long as nothing tells, or it is of no kind that was shown, or may be
+        of a kind that the file does not have, it may be any defect of the file. The strictest of
+        its clauses decides.
         """
-        return tuple(_check(clause, regions) for clause in self.knowledge.clauses)
+        found = []
+        for clause in self.knowledge.clauses:
+            concerned = [region for region in regions if self._may_be(region, clause.defect)]
+            if concerned or not regions:
+                found.append(_check(clause, concerned))
+        return tuple(found)
+
+    def _may_be(self, region: Region, defect: str) -> bool:
+        names = region.kinds.names if region.kinds else ()
+        is_told = bool(names) and self._defects.issuperset(names)
+        return not is_told or defect in names
 
 
 def _check(clause: Clause, regions: Sequence[Region]) -> ClauseCheck:

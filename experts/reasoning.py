@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experts.decision import describe, is_beyond_all, measured_in_words
+from experts.decision import (
+    describe,
+    is_beyond_all,
+    kinds_in_words,
+    measured_in_words,
+)
+from experts.decoder.conformal import percent
 from experts.evidence import AnomalyMap, ClauseCheck, Reference, Region, Step
 from experts.knowledge import Knowledge
 
@@ -54,11 +60,28 @@ def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
 
 def _examine(region: Region, anomaly: AnomalyMap) -> Step:
     text = describe(region)
+    found = (
+        f"{text[0].upper()}{text[1:]}; its peak is {region.peak_score / anomaly.limit:.1f} "
+        "times what normal images reach."
+    )
+    if region.traits:
+        found += f" It is {region.traits.in_words}."
     return Step(
         looked_at=region.id,
-        found=f"{text[0].upper()}{text[1:]}; its peak is {region.peak_score / anomaly.limit:.1f} "
-        "times what normal images reach.",
+        found=found + _name(region),
         evidence_ids=(region.id, "anomaly"),
+    )
+
+
+def _name(region: Region) -> str:
+    if region.kinds is None:
+        return ""
+    kinds = kinds_in_words(region).removeprefix("which ")
+    if region.kinds.unknown or len(region.kinds.names) == 1:
+        kinds = f"is {kinds}"
+    return (
+        f" It {kinds}; of places of the kinds that were shown at least "
+        f"{percent(region.kinds.coverage)} have their own kind named."
     )
 
 

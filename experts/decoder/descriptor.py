@@ -142,6 +142,11 @@ def describe_place(
     return np.concatenate(parts).astype(np.float32)
 
 
+def descriptor_size(encoder: Encoder) -> int:
+    """How many numbers ``describe_place`` gives with an encoder."""
+    return 2 * encoder.patch_dim + sum(PARTS)
+
+
 def crop_window(box_xyxy: Box, size_HW: tuple[int, int]) -> Window:
     """Rows and columns of the square crop around a box, moved and cut to lie in the image."""
     left, top, right, bottom = box_xyxy

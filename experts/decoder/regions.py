@@ -131,10 +131,34 @@ def strongest_region(anomaly: AnomalyMap, grey_HW: FloatArray) -> Region | None:
 
     For an image that is known to show a defect, though no mask tells where.
     """
-    half = float(anomaly.scores_HW.max()) / 2
-    lowered = {"limit": half, "extent_limit": min(anomaly.extent_limit, half)}
-    regions = find_regions(anomaly.model_copy(update=lowered), grey_HW)
+    regions = _regions_above(float(anomaly.scores_HW.max()) / 2, anomaly, grey_HW)
     return regions[0] if regions else None
+
+
+def marked_region(anomaly: AnomalyMap, grey_HW: FloatArray, mask_HW: BoolArray) -> Region | None:
+    """The region that covers most of a drawn mask, whatever the limits; none if none touches it.
+
+    Later images have no mask. So an example's mask says which region is meant, and the region,
+    with the outline that the map gives, is what the later ones can be compared with.
+
+    Args:
+        anomaly: The map.
+        grey_HW: float32 luma of the image, 0 to 1.
+        mask_HW: bool, of the size of the image, not empty.
+    """
+
+    def covered(region: Region) -> int:
+        left, top, right, bottom = region.box_xyxy
+        return int((mask_HW[top:bottom, left:right] & region.mask).sum())
+
+    regions = _regions_above(float(anomaly.scores_HW[mask_HW].max()) / 2, anomaly, grey_HW)
+    best = max(regions, key=covered, default=None)
+    return best if best is not None and covered(best) else None
+
+
+def _regions_above(limit: float, anomaly: AnomalyMap, grey_HW: FloatArray) -> tuple[Region, ...]:
+    lowered = {"limit": limit, "extent_limit": min(anomaly.extent_limit, limit)}
+    return find_regions(anomaly.model_copy(update=lowered), grey_HW)
 
 
 class _Basins(NamedTuple):
