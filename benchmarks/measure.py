@@ -54,6 +54,7 @@ def measure(
             alpha=alpha,
             encoder=encoder,
             seed=seed,
+            single=True,
             home=home,
             progress=False,
         )

@@ -19,6 +19,7 @@ from experts.images import ImageSource, Picture, read_picture
 
 if TYPE_CHECKING:
     from experts.decoder.model import DecoderModel
+    from experts.decoder.poses import View
 
 MIN_IMAGES = 2
 # Of the images that cannot be read, so many are named.
@@ -50,13 +51,19 @@ def choose(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource
     return list(distinct.values()), len(sources) - len(distinct)
 
 
-def check_count(count: int, copies: int, alpha: float) -> None:
+def check_count(count: int, copies: int, alpha: float, *, single: bool) -> None:
     """Make sure that there are enough images, all different.
 
+    Args:
+        count: How many different images there are.
+        copies: How many copies of them were left out.
+        alpha: The false-reject rate to promise.
+        single: One is enough.
+
     Raises:
-        EnrolError: If not.
+        EnrolError: If there are not.
     """
-    if count >= MIN_IMAGES:
+    if count >= MIN_IMAGES or (single and count == 1):
         return
     have = "no normal image" if count == 0 else "1 normal image"
     if copies:
@@ -110,12 +117,16 @@ def learn(
         OutputError: If a part cannot be written.
     """
     from experts.decoder.fit import DecoderFit
+    from experts.decoder.poses import MAX_IMAGES, choose_views, view_patches
 
     count = len(sources)
     order = np.random.default_rng(seed).permutation(count).tolist()
     images: dict[int, EnrolledImage] = {}
     embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
     (staging / THUMBNAILS).mkdir()
+    views: tuple[View, ...] = ()
+    if count <= MAX_IMAGES:
+        views = choose_views([read_picture(source) for source in sources], model)
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
         DecoderFit(count, alpha, advance=advance) as fit,
@@ -126,7 +137,7 @@ def learn(
             for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
                 embeddings_NE[i] = features.embedding_E
                 images[i] = _keep(picture, i + 1, staging)
-                fit.add(features, picture.grey_HW)
+                fit.add(features, picture.grey_HW, view_patches(picture, views, model))
             advance(len(pictures))
         decoder = fit.finish()
     _write_embeddings(staging / EMBEDDINGS, embeddings_NE)

@@ -120,6 +120,7 @@ class ProductLine:
         encoder: str = DEFAULT_ENCODER,
         home: PathLike | None = None,
         seed: int = 0,
+        single: bool = False,
         progress: bool | None = None,
     ) -> ProductLine:
         """Learn a line from images of good parts, and write it to disk in one step.
@@ -136,6 +137,8 @@ class ProductLine:
             encoder: Name of a registered encoder.
             home: Where lines are kept; see ``echo.settings``.
             seed: Of the one random choice, which images seed the memory bank.
+            single: Make do with one image, for benchmarks: such a line scores and maps, but sends
+                every part to review, since there is nothing to compare a score with.
             progress: Show progress bars; by default if the terminal can show them.
 
         Raises:
@@ -155,11 +158,11 @@ class ProductLine:
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_knowledge(knowledge)
         sources = find_images(images)
-        check_count(len(sources), 0, alpha)
+        check_count(len(sources), 0, alpha, single=single)
         model = load_encoder(encoder)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
             sources, copies = choose(sources, bars)
-            check_count(len(sources), copies, alpha)
+            check_count(len(sources), copies, alpha, single=single)
             learned = learn(sources, model, staging, alpha, seed, bars)
             if rules is not None:
                 storage.write_bytes(staging / KNOWLEDGE, rules)

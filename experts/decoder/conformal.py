@@ -65,12 +65,14 @@ def percent(rate: float) -> str:
 def upper_limit(calibration_n: NDArray[np.float32], alpha: float) -> float:
     """The value that a fresh normal value exceeds with probability at most ``alpha``.
 
-    Where n is too small to promise that, the largest value seen.
+    Where n is too small to promise that, the largest value seen; infinite if none was.
 
     Args:
-        calibration_n: Values of normal parts, sorted in ascending order, n ≥ 1.
+        calibration_n: Values of normal parts, sorted in ascending order.
         alpha: Between 0 and 1.
     """
     n = len(calibration_n)
+    if n == 0:
+        return math.inf
     rank = min(n, math.ceil((1 - alpha) * (n + 1) - 1e-9))
     return float(calibration_n[rank - 1])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -77,7 +77,8 @@ class DecoderFit:
         """Begin.
 
         Args:
-            count: How many images will come, at least 2, in an order that does not depend on them.
+            count: How many images will come, in an order that does not depend on them. A single one
+                leaves nothing to calibrate with.
             alpha: The false-reject rate to promise; enough images for it stay out of the seed.
             size: About how many patches each bank shall hold.
             advance: Called with the share of an image that was dealt with since the last call;
@@ -105,12 +106,15 @@ class DecoderFit:
     ) -> None:
         self._scratch.close()
 
-    def add(self, features: Features, grey_HW: FloatArray) -> None:
+    def add(
+        self, features: Features, grey_HW: FloatArray, views: Sequence[FloatArray] = ()
+    ) -> None:
         """Take the next image.
 
         Args:
             features: Its features.
             grey_HW: float32 luma, 0 to 1.
+            views: Patches (H, W, C) of further views of it, which the banks shall know as well.
         """
         patches_HWC = features.patches_HWC
         if self._n_seed is None:
@@ -122,13 +126,17 @@ class DecoderFit:
             return
         if not self._builders:
             self._begin(patches_HWC.shape[2])
-        self._contribute(patches_HWC, grey_HW)
+        self._contribute(patches_HWC, grey_HW, views)
         self._advance(1)
 
     def finish(self) -> DecoderModel:
         """Calibrate, once all images have come."""
         if not self._waiting:
             raise EnrolError(f"{self._count} images were announced, but too few came")
+        if self._count == 1:
+            nothing = np.empty(0, np.float32)
+            banks = tuple(builder.bank() for builder in self._builders)
+            return DecoderModel(banks, None, Calibration(nothing, nothing, math.inf))
         banks = tuple(builder.bank() for builder in self._builders)
         scores, peaks, tails = [], [], []
         for waiting, patch_scores in self._leave_one_out([bank.patches_MK for bank in banks]):
@@ -161,10 +169,13 @@ class DecoderFit:
             self._statistics = _fit_statistics(self._seeds, self._builders, self._alpha)
         self._seeds = []
 
-    def _contribute(self, patches_HWC: FloatArray, grey_HW: FloatArray) -> None:
+    def _contribute(
+        self, patches_HWC: FloatArray, grey_HW: FloatArray, views: Sequence[FloatArray]
+    ) -> None:
         projected = [builder.projection(patches_HWC) for builder in self._builders]
         for builder, patches_PK in zip(self._builders, projected, strict=True):
-            contributor = builder.contribute(patches_PK)
+            seen = [patches_PK, *(builder.projection(view_HWC) for view_HWC in views)]
+            contributor = builder.contribute(np.concatenate(seen))
         if contributor >= MAX_CALIBRATION:
             return
         texture_score, overall_score = 0.0, 0.0

@@ -1,0 +1,101 @@
+"""Turned and mirrored views of a few normal images, for parts that lie at any angle.
+
+With few images a part is hardly ever seen at the query's angle. Views of the images at hand make up
+for it, as in AnomalyDINO (Damm et al., WACV 2025), which turns its references; but a part that
+always lies the same way loses by them, since what is wrong at its place may be right at another. So
+the images are asked first: those of an aligned product match each other best as they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import permutations
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from experts.decoder.encoder import Encoder
+from experts.images import Picture
+
+FloatArray = NDArray[np.float32]
+
+# More images than these show the part at enough angles themselves.
+MAX_IMAGES = 16
+TURN_DEGREES = 30
+# Of the pairs of images: if fewer match best as they are, the product is not aligned; if as many
+# match best mirrored, which chance would make a half, it has no hand.
+ALIGNED_SHARE = 0.5
+MIRRORED_SHARE = 0.25
+
+
+class View(NamedTuple):
+    """How an image is looked at: turned counterclockwise about its centre, after mirroring."""
+
+    degrees: int
+    mirrored: bool
+
+
+AS_IS = View(0, False)
+TURNED = tuple(View(degrees, False) for degrees in range(0, 360, TURN_DEGREES))
+ALL_VIEWS = TURNED + tuple(View(view.degrees, True) for view in TURNED)
+
+
+def choose_views(pictures: Sequence[Picture], encoder: Encoder) -> tuple[View, ...]:
+    """The further views in which normal images shall be learned; none for an aligned product.
+
+    Each image is compared place by place with every view of every other. A single image cannot
+    tell, so it is turned.
+
+    Args:
+        pictures: Normal images.
+        encoder: The line's encoder.
+    """
+    if len(pictures) > MAX_IMAGES:
+        return ()
+    if len(pictures) == 1:
+        return TURNED[1:]
+    upright = [
+        patches for picture in pictures for patches in view_patches(picture, [AS_IS], encoder)
+    ]
+    views = [view_patches(picture, ALL_VIEWS, encoder) for picture in pictures]
+    best = [
+        _closest(upright[i], views[j])
+        for i, j in permutations(range(len(pictures)), 2)
+        if upright[i].shape == upright[j].shape
+    ]
+    as_is = sum(ALL_VIEWS[index] == AS_IS for index in best)
+    if as_is >= ALIGNED_SHARE * len(best):
+        return ()
+    mirrored = sum(ALL_VIEWS[index].mirrored for index in best)
+    return (ALL_VIEWS if mirrored >= MIRRORED_SHARE * len(best) else TURNED)[1:]
+
+
+def view_patches(picture: Picture, views: Sequence[View], encoder: Encoder) -> list[FloatArray]:
+    """Patch features (H, W, C) of each view of an image."""
+    patches: list[FloatArray] = []
+    for start in range(0, len(views), encoder.batch_size):
+        batch = [turned(picture, view) for view in views[start : start + encoder.batch_size]]
+        patches += [features.patches_HWC for features in encoder.encode(batch)]
+    return patches
+
+
+def turned(picture: Picture, view: View) -> Picture:
+    """A view of the same size; what comes in at the corners mirrors what is there."""
+    rgb_HW3 = picture.rgb_HW3[:, ::-1] if view.mirrored else picture.rgb_HW3
+    if view.degrees:
+        height, width = picture.size_HW
+        diagonal = math.hypot(height, width)
+        pad_y, pad_x = (math.ceil((diagonal - side) / 2) for side in (height, width))
+        wide = np.pad(rgb_HW3, ((pad_y, pad_y), (pad_x, pad_x), (0, 0)), mode="symmetric")
+        wide_image = Image.fromarray(wide).rotate(view.degrees, Image.Resampling.BILINEAR)
+        rgb_HW3 = np.asarray(wide_image)[pad_y : pad_y + height, pad_x : pad_x + width]
+    return replace(picture, rgb_HW3=np.ascontiguousarray(rgb_HW3))
+
+
+def _closest(image_HWC: FloatArray, views: Sequence[FloatArray]) -> int:
+    """Which view is nearest to an image, place by place; its own way wherever views are equal."""
+    return int(np.argmin([((image_HWC - view_HWC) ** 2).mean() for view_HWC in views]))
