@@ -277,7 +277,7 @@ def without_scores(raw: bytes) -> bytes:
 
 def narrow(raw: bytes) -> bytes:
     tensors = load(raw)
-    return bytes(save({**tensors, "bank.mean": tensors["bank.mean"][:5]}))
+    return bytes(save({**tensors, "bank.1.mean": tensors["bank.1.mean"][:5]}))
 
 
 @pytest.mark.parametrize(
