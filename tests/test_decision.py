@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,14 +16,16 @@ from experts.evidence import (
     Clause,
     ClauseCheck,
     Decision,
+    KindSet,
     Reference,
     Region,
     Step,
 )
-from experts.knowledge import load_knowledge
+from experts.knowledge import KnowledgeGuide, load_knowledge
 from experts.reasoning import ReasoningExpert
 
 Severity: TypeAlias = Literal["minor", "major", "critical"]
+Verdicts: TypeAlias = Callable[..., str]
 ALPHA = 0.05
 SOLAR_CELL = Path(__file__).parent.parent / "knowledge" / "solar_cell.yaml"
 
@@ -59,6 +62,12 @@ def region_of(number: int = 1, *, mm: float | None = None, place: str = "top lef
         length_mm=mm and 20 * mm,
         width_mm=mm and 4 * mm,
     )
+
+
+def named(region: Region, *names: str) -> Region:
+    """The region, with the kinds that it may be of."""
+    kinds = KindSet(names=names, probabilities={}, p_values={}, coverage=0.8)
+    return region.model_copy(update={"kinds": kinds})
 
 
 def check_of(
@@ -308,6 +317,120 @@ def test_what_holds_for_every_decision(
         assert deciding.clause.severity == max(
             (c.clause.severity for c in broken), key=["minor", "critical"].index
         )
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (("crack",), "taken for crack"),
+        (("pit", "crack"), "which may be pit or crack"),
+        ((), "of no kind that was shown"),
+    ],
+)
+def test_the_kinds_of_a_region_in_words(names: tuple[str, ...], words: str) -> None:
+    region = named(region_of(), *names)
+    reason = decide(anomaly_of(0), [region]).reason
+    assert f"px at the top left, {words}, scores beyond all 99 normal cells" in reason
+    reason = decide(anomaly_of(0), [region, region_of(2)]).reason
+    assert f"px at the top left, {words}, with 1 more place, scores beyond all" in reason
+    step = reasoning([region], [])[2].found
+    verb = "is " if len(names) < 2 else ""
+    assert step.endswith(
+        f"times what normal images reach. It {verb}{words.removeprefix('which ')}; of places of "
+        "the kinds that were shown at least 80.0% have their own kind named."
+    )
+
+
+def test_a_defect_is_called_what_its_region_may_be() -> None:
+    regions = [
+        named(region_of(1), "pit"),
+        named(region_of(2), "pit", "dent"),
+        named(region_of(3)),
+        region_of(4),
+    ]
+    decision = decide(anomaly_of(0), regions, [check_of("crack.size", 20, 5)])
+    assert [(defect.name, defect.candidates) for defect in decision.defects] == [
+        ("pit", ("pit",)),
+        ("unknown", ("pit", "dent")),
+        ("unknown", ("crack",)),
+        ("crack", ("crack",)),
+    ]
+
+
+LIMITS = """\
+product: washer
+normal: Flat.
+defects:
+  - {name: pit, appearance: a, effect: b, severity: minor, limits: [
+      {id: pit.count, quantity: count, at_most: 1}, {id: pit.size, quantity: length, at_most: 19,
+      unit: px}]}
+  - {name: crack, appearance: a, effect: b, severity: major, limits: [
+      {id: crack.size, quantity: length, at_most: 20, unit: px}]}
+  - {name: stain, appearance: a, effect: b, severity: minor, limits: [
+      {id: stain.area, quantity: area, at_most: 100, unit: px}]}
+  - {name: burn, appearance: a, effect: b, severity: minor}
+"""
+LIMITED = ("pit", "crack", "stain")
+ALL_NAMES = (*LIMITED, "burn", "not in the file")
+
+
+@pytest.fixture(scope="module")
+def verdict_of(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
+    """The verdict on regions that may be of these kinds each, by the file above."""
+    path = tmp_path_factory.mktemp("limits") / "washer.yaml"
+    path.write_text(LIMITS)
+    knowledge = load_knowledge(path)
+    guide = KnowledgeGuide(knowledge)
+    maker = DecisionMaker(ALPHA, Wording(), has_knowledge=True, unlimited=knowledge.unlimited)
+
+    def verdict(kinds: Sequence[Sequence[str] | None], length: int = 20) -> str:
+        regions = []
+        for i, names in enumerate(kinds, start=1):
+            size = {"length_px": length, "area_px": 4 * length}
+            region = region_of(i).model_copy(update=size)
+            regions.append(region if names is None else named(region, *names))
+        return maker.decide(anomaly_of(0), regions, guide.check(regions))[0].verdict
+
+    return verdict
+
+
+def test_only_limits_of_what_a_region_may_be_count(verdict_of: Verdicts) -> None:
+    accepted: list[list[tuple[str, ...] | None]] = [
+        [("crack",)],
+        [("stain",), ("crack", "stain")],
+        [("crack",)] * 5,
+    ]
+    rejected: list[list[tuple[str, ...] | None]] = [
+        [("pit",)],
+        [("crack",), ("pit", "stain")],
+        [("burn",)],
+        [("crack",), ("crack", "burn")],
+        [()],
+        [None],
+        [("not in the file",)],
+        [("crack",), ("crack", "not in the file")],
+    ]
+    assert {verdict_of(kinds) for kinds in accepted} == {"accept"}
+    assert {verdict_of(kinds) for kinds in rejected} == {"reject"}
+
+
+several = st.lists(st.sets(st.sampled_from(ALL_NAMES), min_size=1), min_size=1, max_size=3)
+
+
+@settings(deadline=None)
+@given(several, st.integers(15, 30), st.data())
+def test_more_candidates_never_turn_a_reject_into_an_accept(
+    verdict_of: Verdicts, fewer: list[set[str]], length: int, data: st.DataObject
+) -> None:
+    more = [names | data.draw(st.sets(st.sampled_from(ALL_NAMES))) for names in fewer]
+    if verdict_of([sorted(names) for names in more], length) == "accept":
+        assert verdict_of([sorted(names) for names in fewer], length) == "accept"
+    # Without a name every limit applies.
+    limited = [sorted(names & set(LIMITED)) for names in fewer]
+    unnamed = verdict_of([None] * len(fewer), length)
+    assert unnamed == verdict_of([()] * len(fewer), length)
+    if unnamed == "accept":
+        assert verdict_of(limited, length) == "accept"
 
 
 def reasoning(regions: list[Region], checks: list[ClauseCheck], above: int = 0) -> list[Step]:
