@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from echo import storage
-from echo.manifest import DECODER, EMBEDDINGS, THUMBNAILS, EnrolledImage
+from echo.manifest import DECODER, EMBEDDINGS, SKETCHES, THUMBNAILS, EnrolledImage
 from echo.progress import Progress
 from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.decoder.encoder import Encoder
@@ -18,13 +19,11 @@ from experts.errors import EnrolError, ImageError
 from experts.images import ImageSource, Picture, read_picture
 
 if TYPE_CHECKING:
-    from experts.decoder.model import DecoderModel
     from experts.decoder.poses import View
 
 MIN_IMAGES = 2
 # Of the images that cannot be read, so many are named.
 MAX_NAMED = 10
-THUMBNAIL_PX = 320
 
 
 def choose(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource], int]:
@@ -117,6 +116,7 @@ def learn(
         OutputError: If a part cannot be written.
     """
     from experts.decoder.fit import DecoderFit
+    from experts.decoder.golden import SketchBook
     from experts.decoder.poses import MAX_IMAGES, choose_views, view_patches
 
     count = len(sources)
@@ -124,6 +124,7 @@ def learn(
     images: dict[int, EnrolledImage] = {}
     embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
     (staging / THUMBNAILS).mkdir()
+    book = SketchBook()
     views: tuple[View, ...] = ()
     if count <= MAX_IMAGES:
         views = choose_views([read_picture(source) for source in sources], model)
@@ -137,11 +138,13 @@ def learn(
             for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
                 embeddings_NE[i] = features.embedding_E
                 images[i] = _keep(picture, i + 1, staging)
+                book.add(i, picture)
                 fit.add(features, picture.grey_HW, view_patches(picture, views, model))
             advance(len(pictures))
         decoder = fit.finish()
     _write_embeddings(staging / EMBEDDINGS, embeddings_NE)
-    _write_decoder(staging / DECODER, decoder)
+    _write_tensors(staging / DECODER, decoder.to_tensors())
+    _write_tensors(staging / SKETCHES, book.finish().to_tensors())
     return Learned(tuple(images[i] for i in range(count)), len(decoder.calibration.scores_n))
 
 
@@ -158,8 +161,11 @@ def path_of(picture: Picture, number: int) -> str:
 
 
 def _write_thumbnail(path: Path, picture: Picture) -> None:
+    from experts.decoder.template import TEMPLATE_PX
+
     image = Image.fromarray(picture.rgb_HW3)
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
+    # Parts are compared with it, so it must be scaled as they are.
+    image.thumbnail((TEMPLATE_PX, TEMPLATE_PX))
     image.save(path, quality=90)
 
 
@@ -171,7 +177,7 @@ def _write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
     storage.write_bytes(path, faiss.serialize_index(index).tobytes())
 
 
-def _write_decoder(path: Path, decoder: DecoderModel) -> None:
+def _write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
     from safetensors.numpy import save
 
-    storage.write_bytes(path, save(decoder.to_tensors()))
+    storage.write_bytes(path, save(dict(tensors)))

@@ -23,8 +23,9 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
         return {"references": experts.extractor.retrieve(state["features"].embedding_E)}
 
     def decode(state: InspectionState) -> dict[str, Any]:
-        picture = state["picture"]
-        anomaly = experts.decoder.decode(picture, state["features"])
+        picture, features = state["picture"], state["features"]
+        twin = experts.finder.find(picture, features.embedding_E)
+        anomaly = experts.decoder.decode(picture, features, twin)
         if not is_suspicious(anomaly, experts.alpha):
             return {"anomaly": anomaly, "regions": ()}
         regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)

@@ -165,6 +165,7 @@ def _experts_of(line: ProductLine) -> Experts:
     wording = Wording(knowledge.file.part, knowledge.file.parts) if knowledge else Wording()
     return Experts(
         extractor=line.extractor,
+        finder=line.finder,
         decoder=line.decoder,
         namer=line.namer,
         guide=KnowledgeGuide(knowledge) if knowledge else None,

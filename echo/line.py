@@ -4,6 +4,7 @@ lines/NAME/
     manifest.json              versions, settings, the images, and a hash of every part
     embeddings.faiss           one embedding per normal image
     decoder.safetensors        what the decoder learned: memory banks, statistics, calibration
+    sketches.safetensors       tiny copies of the normal images, to find the twin of a part
     knowledge.yaml             the line's rules, if it has any
     kinds.safetensors          the examples of kinds of defects, if it was shown any
     thumbnails/00001.jpg …     small copies of the normal images
@@ -34,6 +35,7 @@ from echo.manifest import (
     KINDS,
     KNOWLEDGE,
     MANIFEST,
+    SKETCHES,
     THUMBNAILS,
     Manifest,
     check_compatible,
@@ -56,6 +58,7 @@ from experts.knowledge import Knowledge, load_knowledge
 
 if TYPE_CHECKING:
     from experts.decoder.decoder import AnomalyDecoder
+    from experts.decoder.golden import TwinFinder
     from experts.decoder.model import DecoderModel
     from experts.kinds import KindModel
     from experts.naming import KindExpert
@@ -285,6 +288,20 @@ class ProductLine:
 
         model = self.kind_model
         return KindExpert(model, self.encoder, self.thumbnail) if model else None
+
+    @cached_property
+    def finder(self) -> TwinFinder:
+        """The expert that compares a part with the normal image that lies on it, if one does."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        from experts.decoder.golden import Sketches, TwinFinder
+
+        try:
+            sketches = Sketches.from_tensors(load(self._part(SKETCHES)))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise self._damaged(SKETCHES, str(error)) from error
+        return TwinFinder(sketches, self.extractor, self.thumbnail)
 
     @cached_property
     def extractor(self) -> ReferenceExtractor:

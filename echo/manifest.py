@@ -16,6 +16,7 @@ FORMAT_VERSION = 3
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"
 DECODER = "decoder.safetensors"
+SKETCHES = "sketches.safetensors"
 KNOWLEDGE = "knowledge.yaml"
 KINDS = "kinds.safetensors"
 THUMBNAILS = "thumbnails"

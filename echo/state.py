@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypedDict
 from experts.decision import DecisionMaker
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
+from experts.decoder.golden import TwinFinder
 from experts.evidence import AnomalyMap, ClauseCheck, Decision, Reference, Region, Step
 from experts.images import Picture
 from experts.knowledge import KnowledgeGuide
@@ -57,6 +58,7 @@ class Experts:
     """
 
     extractor: ReferenceExtractor
+    finder: TwinFinder
     decoder: AnomalyDecoder
     namer: KindExpert | None
     guide: KnowledgeGuide | None

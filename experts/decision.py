@@ -13,6 +13,7 @@ from experts.evidence import (
     Defect,
     Region,
     Step,
+    TwinScore,
     Verdict,
 )
 
@@ -36,9 +37,13 @@ def is_suspicious(anomaly: AnomalyMap, alpha: float) -> bool:
     """Whether the image deserves regions, clauses and reasoning.
 
     So it does if its p-value is at most alpha, or if it scores beyond every normal image and
-    there are too few of them for its p-value to get that low.
+    there are too few of them for its p-value to get that low, or if it differs from its twin.
     """
-    return anomaly.p_value <= alpha or is_beyond_all(anomaly)
+    return anomaly.p_value <= alpha or is_beyond_all(anomaly) or _differs_from_twin(anomaly)
+
+
+def _differs_from_twin(anomaly: AnomalyMap) -> bool:
+    return anomaly.twin is not None and anomaly.twin.stands_out
 
 
 class DecisionMaker:
@@ -51,7 +56,8 @@ class DecisionMaker:
         unlimited: Defects of that file without a limit: a region that may be one is not allowed.
 
     All parts that are not accepted have p ≤ alpha, unless there are too few normal images to
-    promise alpha at all; then nothing is rejected and what scores beyond them goes to review.
+    promise alpha at all; then nothing is rejected and what scores beyond them goes to review. What
+    differs from its twin goes to review whatever its p, which the promise does not cover.
     """
 
     def __init__(
@@ -91,6 +97,8 @@ class DecisionMaker:
     ) -> tuple[Verdict, str]:
         if not is_suspicious(anomaly, self._alpha):
             return "accept", f"Accepted: {self._rank_in_words(anomaly)}."
+        if anomaly.twin and anomaly.p_value > self._alpha and not is_beyond_all(anomaly):
+            return self._weigh_twin(anomaly.twin, regions, checks, broken)
         seen = f"{self._what(regions)} {self._rank_in_words(anomaly)}"
         if anomaly.p_value > self._alpha:
             n, needed = anomaly.calibration_size, images_needed(self._alpha)
@@ -103,14 +111,35 @@ class DecisionMaker:
             return "review", f"To review: {seen}, but no single place stands out."
         if broken:
             return "reject", f"Rejected: {seen}; {_broken_in_words(broken[0])}."
-        for region in regions:
-            for name in region.kinds.names if region.kinds else ():
-                if name in self._unlimited:
-                    return "reject", f"Rejected: {seen}; no limit allows {name} ({region.id})."
+        if unlimited := self._without_limit(regions):
+            return "reject", f"Rejected: {seen}; {unlimited}."
         if checks:
             return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
         why = "no limit allows it" if self._has_knowledge else "the line has no knowledge file"
         return "reject", f"Rejected: {seen}; {why}."
+
+    def _weigh_twin(
+        self,
+        twin: TwinScore,
+        regions: Sequence[Region],
+        checks: Sequence[ClauseCheck],
+        broken: Sequence[ClauseCheck],
+    ) -> tuple[Verdict, str]:
+        seen = f"{self._what(regions)} differs from {twin.path.name}, on which the rest lies"
+        if checks and not broken and not self._without_limit(regions):
+            return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
+        return "review", (
+            f"To review: {seen}; no {self._wording.part} was enrolled in two images, so the "
+            "promise on false rejects does not cover such a difference."
+        )
+
+    def _without_limit(self, regions: Sequence[Region]) -> str:
+        """Which kind of which region no limit allows, in words; empty if there is none."""
+        for region in regions:
+            for name in region.kinds.names if region.kinds else ():
+                if name in self._unlimited:
+                    return f"no limit allows {name} ({region.id})"
+        return ""
 
     def _what(self, regions: Sequence[Region]) -> str:
         if not regions:

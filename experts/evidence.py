@@ -89,6 +89,31 @@ class ChannelScore(Evidence):
     surprise: float | None
 
 
+class TwinScore(Evidence):
+    """How the image differs from the enrolled image that lies exactly on it.
+
+    The promise on false rejects does not cover this: no two exposures of one part were enrolled.
+
+    Attributes:
+        path: The file that the other image was enrolled from.
+        agreement: Correlation of the two, a defect aside; 1 at most.
+        difference: The largest of any place, in units of the line's grey range.
+        limit: What a change in exposure may do at most.
+        added: What the difference adds to the image's score.
+    """
+
+    path: Path
+    agreement: float
+    difference: float
+    limit: float
+    added: float
+
+    @property
+    def stands_out(self) -> bool:
+        """Whether a person should look."""
+        return self.difference > self.limit
+
+
 class AnomalyMap(Evidence):
     """How unlike the normal images each place of the picture is.
 
@@ -99,13 +124,14 @@ class AnomalyMap(Evidence):
         patch_centre_px: Centre of the first place in image pixels, (vertical, horizontal).
         image_size_HW: Size of the input image in pixels.
         score: Image level, higher is more anomalous.
-        p_value: Conformal: how often a normal part scores at least this high.
+        p_value: Conformal: how often a normal part has at least this ``calibrated_score``.
         channels: What the score is fused from.
         calibration_size: How many normal images the p-value is taken against.
         limit: The patch score that only ``alpha`` of normal images reach anywhere.
         extent_limit: The patch score below which no region extends: one normal patch in a
             hundred exceeds it.
         encoder: Name of the encoder that made the features.
+        twin: Where an enrolled image lies exactly on this one.
     """
 
     patch_scores_HW: Array
@@ -119,6 +145,12 @@ class AnomalyMap(Evidence):
     limit: float
     extent_limit: float
     encoder: str
+    twin: TwinScore | None = None
+
+    @property
+    def calibrated_score(self) -> float:
+        """The score without what the twin adds: normal images were compared by this part."""
+        return self.score - (self.twin.added if self.twin else 0.0)
 
     @property
     def scores_HW(self) -> FloatArray:

@@ -11,7 +11,7 @@ from experts.decision import (
     measured_in_words,
 )
 from experts.decoder.conformal import percent
-from experts.evidence import AnomalyMap, ClauseCheck, Reference, Region, Step
+from experts.evidence import AnomalyMap, ClauseCheck, Reference, Region, Step, TwinScore
 from experts.knowledge import Knowledge
 
 
@@ -30,6 +30,8 @@ class ReasoningExpert:
     ) -> tuple[Step, ...]:
         """Return the steps, without the verdict."""
         steps = [self._observe_normal(references), _compare(references, anomaly)]
+        if anomaly.twin is not None:
+            steps.append(_lay_over(anomaly.twin))
         steps += [_examine(region, anomaly) for region in regions]
         steps += [_weigh_clause(check) for check in checks]
         return tuple(steps)
@@ -52,9 +54,19 @@ def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
     rank = "none of" if is_beyond_all(anomaly) else f"{above} of"
     return Step(
         looked_at="the image beside the normal images",
-        found=f"It scores {anomaly.score:.3f}; {rank} the {n} normal ones {verb} that high, "
-        f"so p = {anomaly.p_value:.2g}.",
+        found=f"It scores {anomaly.calibrated_score:.3f}; {rank} the {n} normal ones {verb} that "
+        f"high, so p = {anomaly.p_value:.2g}.",
         evidence_ids=("anomaly", *(r.id for r in references)),
+    )
+
+
+def _lay_over(twin: TwinScore) -> Step:
+    verdict = "more" if twin.stands_out else "no more"
+    return Step(
+        looked_at=f"the image laid over {twin.path.name}",
+        found=f"It differs by {twin.difference:.0%} of the grey range at most, {verdict} than the "
+        f"{twin.limit:.0%} that a change in exposure may do.",
+        evidence_ids=("anomaly",),
     )
 
 

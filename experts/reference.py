@@ -29,15 +29,24 @@ class ReferenceExtractor:
             embedding_E: L2-normalised embedding of the query.
             k: How many; fewer are returned if the line has fewer images.
         """
+        return tuple(reference for _, reference in self.nearest(embedding_E, k))
+
+    def nearest(
+        self, embedding_E: NDArray[np.float32], k: int
+    ) -> tuple[tuple[int, Reference], ...]:
+        """As ``retrieve``, each with its number in the line, from 0."""
         k = min(k, len(self._paths))
         similarities_1K, indices_1K = self._index.search(embedding_E[None], k)
         return tuple(
-            Reference(
-                id=f"reference-{rank}",
-                path=self._paths[index],
-                thumbnail=self._thumbnails[index],
-                similarity=float(similarity),
-                rank=rank,
+            (
+                int(index),
+                Reference(
+                    id=f"reference-{rank}",
+                    path=self._paths[index],
+                    thumbnail=self._thumbnails[index],
+                    similarity=float(similarity),
+                    rank=rank,
+                ),
             )
             for rank, (similarity, index) in enumerate(
                 zip(similarities_1K[0], indices_1K[0], strict=True), start=1

@@ -8,14 +8,18 @@ from numpy.typing import NDArray
 from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
 from experts.decoder.fusion import fuse
+from experts.decoder.golden import Twin
 from experts.decoder.memory_bank import ROUNDING, image_score, sum_scores
 from experts.decoder.model import DecoderModel, Statistics
 from experts.decoder.regions import upsample
+from experts.decoder.template import TemplateMap
 from experts.decoder.texture import TextureMap, moments
-from experts.evidence import AnomalyMap, ChannelScore
+from experts.evidence import AnomalyMap, ChannelScore, TwinScore
 from experts.images import Picture
 
 FloatArray = NDArray[np.float32]
+# Scores, step and first centre in image pixels.
+_Grid = tuple[FloatArray, tuple[float, float], tuple[float, float]]
 
 
 class AnomalyDecoder:
@@ -24,20 +28,24 @@ class AnomalyDecoder:
     ``patches``: squared distance to the nearest patch of the bank (AnomalyGPT eq. 2, with L2),
     summed over the banks.
     ``texture`` and ``overall``: see ``experts.decoder.texture``; only for lines with enough images.
-    The scores are fused as ``experts.decoder.fusion`` says.
+    The scores are fused as ``experts.decoder.fusion`` says. A twin, see ``experts.decoder.golden``,
+    stands beside them: it adds to the map and to the score that images are ranked by, and leaves
+    the p-value alone.
     """
 
     def __init__(self, model: DecoderModel, alpha: float, encoder: str) -> None:
         self._model = model
         self._encoder = encoder
         self._limit = max(upper_limit(model.calibration.peaks_n, alpha), ROUNDING)
+        self._score_limit = max(upper_limit(model.calibration.scores_n, alpha), ROUNDING)
 
-    def decode(self, picture: Picture, features: Features) -> AnomalyMap:
+    def decode(self, picture: Picture, features: Features, twin: Twin | None = None) -> AnomalyMap:
         """Score every place and the whole image.
 
         Args:
             picture: The image.
             features: Its features, from the encoder that the model was made with.
+            twin: How it differs from its twin, where the line has one.
         """
         model = self._model
         projected = [bank.projection(features.patches_HWC) for bank in model.banks]
@@ -54,19 +62,43 @@ class AnomalyDecoder:
             score = fuse(model.statistics.tails, [channel.score for channel in channels])
             grid = _fused_map(model.statistics, patch_scores_HW, texture, features)
         scores_n = model.calibration.scores_n
+        compared = self._weigh(twin)
+        if twin is not None:
+            grid = self._with_twin(grid, twin)
         return AnomalyMap(
             patch_scores_HW=grid[0],
             patch_stride_px=grid[1],
             patch_centre_px=grid[2],
             image_size_HW=picture.size_HW,
-            score=score,
+            score=score + (compared.added if compared else 0.0),
             p_value=p_value(score, scores_n),
             channels=channels,
             calibration_size=len(scores_n),
             limit=self._limit,
             extent_limit=model.calibration.extent_limit,
             encoder=self._encoder,
+            twin=compared,
         )
+
+    def _weigh(self, twin: Twin | None) -> TwinScore | None:
+        """At its own limit, a difference adds as much as the other channels give at theirs."""
+        if twin is None:
+            return None
+        difference = twin.differences.score
+        return TwinScore(
+            path=twin.path,
+            agreement=twin.agreement,
+            difference=difference,
+            limit=twin.limit,
+            added=self._score_limit * difference / twin.limit,
+        )
+
+    def _with_twin(self, grid: _Grid, twin: Twin) -> _Grid:
+        """The higher of the map and the differences, each in units of its own limit."""
+        cells = twin.differences
+        on_cells_HW = _resampled(grid, cells)
+        differences_HW = cells.scores_HW * np.float32(self._limit / twin.limit)
+        return np.maximum(on_cells_HW, differences_HW), cells.stride_px, cells.centre_px
 
 
 def _channels(
@@ -85,7 +117,7 @@ def _channels(
 
 def _fused_map(
     statistics: Statistics, patch_scores_HW: FloatArray, texture: TextureMap, features: Features
-) -> tuple[FloatArray, tuple[float, float], tuple[float, float]]:
+) -> _Grid:
     """The patch map in units of its limit, plus what the texture exceeds its own limit by.
 
     As in the fused score, the texture adds nothing where it is as on any seed image. The map then
@@ -93,14 +125,20 @@ def _fused_map(
     """
     patches_HW = patch_scores_HW / np.float32(statistics.patch_limit)
     excess_HW = np.maximum(texture.scores_HW / np.float32(statistics.texture_limit) - 1, 0)
+    grid = (patches_HW, features.stride_px, features.centre_px)
     if not excess_HW.any():
-        return patches_HW, features.stride_px, features.centre_px
-    # Patch positions in units of texture cells, so that one interpolation brings them over.
-    stride = tuple(f / t for f, t in zip(features.stride_px, texture.stride_px, strict=True))
+        return grid
+    return _resampled(grid, texture) + excess_HW, texture.stride_px, texture.centre_px
+
+
+def _resampled(grid: _Grid, cells: TextureMap | TemplateMap) -> FloatArray:
+    """Scores on one grid, brought to the cells of another."""
+    scores_HW, stride_px, centre_px = grid
+    # Positions in units of cells, so that one interpolation brings them over.
+    stride = tuple(own / cell for own, cell in zip(stride_px, cells.stride_px, strict=True))
     centre = tuple(
-        (f - t) / s
-        for f, t, s in zip(features.centre_px, texture.centre_px, texture.stride_px, strict=True)
+        (own - first) / step
+        for own, first, step in zip(centre_px, cells.centre_px, cells.stride_px, strict=True)
     )
-    size_HW = (excess_HW.shape[0], excess_HW.shape[1])
-    on_cells_HW = upsample(patches_HW, size_HW, (stride[0], stride[1]), (centre[0], centre[1]))
-    return on_cells_HW + excess_HW, texture.stride_px, texture.centre_px
+    rows, columns = cells.scores_HW.shape
+    return upsample(scores_HW, (rows, columns), (stride[0], stride[1]), (centre[0], centre[1]))

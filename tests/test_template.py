@@ -1,0 +1,341 @@
+"""The comparison with a golden template, beside slow versions written from the definition."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from echo import Inspector, ProductLine
+from experts.decision import DecisionMaker, Wording
+from experts.decoder.golden import LIMIT, SketchBook, Sketches, retaken
+from experts.decoder.template import (
+    ALIGNED,
+    BEST_SHARE,
+    BLOCKS,
+    CELL_PX,
+    SKETCH_PX,
+    SMOOTHING_PX,
+    TEMPLATE_PX,
+    TOLERANCE_PX,
+    ByteArray,
+    Pair,
+    agreement,
+    compare,
+    difference,
+    grey_range,
+    register,
+    sketch_of,
+    spot,
+    template_of,
+)
+from experts.evidence import AnomalyMap, Inspection, TwinScore
+from experts.images import Picture
+from tests.conftest import save
+
+UNIT = 200.0
+FloatArray = NDArray[np.float32]
+
+
+def board(seed: int, side: int = 160) -> ByteArray:
+    """Dark tracks and pads on a bright ground, uint8 (side, side)."""
+    rng = np.random.default_rng(seed)
+    image = np.full((side, side), 220, np.uint8)
+    for _ in range(14):
+        y, x = rng.integers(0, side - 20, 2)
+        length = int(rng.integers(30, side))
+        if rng.random() < 0.5:
+            image[y : y + 8, x : x + length] = 20
+        else:
+            image[y : y + length, x : x + 8] = 20
+    return image
+
+
+def overlap(query: NDArray[np.generic], template: NDArray[np.generic]) -> Pair:
+    return Pair(query.astype(np.float32), template.astype(np.float32), (0, 0))
+
+
+def slow_shift(query: ByteArray, template: ByteArray) -> tuple[int, int]:
+    reach = int(0.1 * query.shape[0])
+    shifts = [(y, x) for y in range(-reach, reach + 1) for x in range(-reach, reach + 1)]
+    off = template - template.mean()
+    products = [(query * np.roll(off, shift, axis=(0, 1))).sum() for shift in shifts]
+    return shifts[int(np.argmax(products))]
+
+
+@pytest.mark.parametrize("shift", [(0, 0), (3, -2), (-4, 1)])
+def test_the_shift_is_that_of_the_highest_correlation(shift: tuple[int, int]) -> None:
+    template = board(0, 48)
+    query = np.roll(template, shift, axis=(0, 1))
+    assert slow_shift(query, template) == shift
+    pair = register(query, template)
+    assert pair.corner_yx == (max(shift[0], 0), max(shift[1], 0))
+    assert pair.query_hw.shape == (48 - abs(shift[0]), 48 - abs(shift[1]))
+    assert np.array_equal(pair.query_hw, pair.template_hw)
+
+
+def slow_agreement(pair: Pair) -> float:
+    rows, columns = (side // BLOCKS for side in pair.query_hw.shape)
+    found = []
+    for top in range(0, BLOCKS * rows, rows):
+        for left in range(0, BLOCKS * columns, columns):
+            place = (slice(top, top + rows), slice(left, left + columns))
+            q, t = pair.query_hw[place].astype(float), pair.template_hw[place].astype(float)
+            noise = (0.02 * UNIT) ** 2
+            together = ((q - q.mean()) * (t - t.mean())).mean() + noise
+            if max(q.var(), t.var()) + noise > (0.1 * UNIT) ** 2:
+                found.append((together, q.var() + noise, t.var() + noise))
+    found.sort(key=lambda f: -f[0] / math.sqrt(f[1] * f[2]))
+    together, q_var, t_var = np.sum(found[: math.ceil(BEST_SHARE * len(found))], axis=0)
+    return float(together / math.sqrt(q_var * t_var))
+
+
+@pytest.mark.parametrize("other", [0, 1])
+def test_agreement_equals_the_slow_version(other: int) -> None:
+    noise = np.random.default_rng(1).normal(0, 20, (157, 150))
+    pair = overlap(board(0)[:157, :150] + noise, board(other)[:157, :150])
+    assert agreement(pair, UNIT) == pytest.approx(slow_agreement(pair), abs=1e-4)
+
+
+def test_another_board_does_not_agree_but_one_with_a_blot_does() -> None:
+    blotted = board(0)
+    blotted[40:80, 40:80] = 120
+    assert agreement(register(blotted, board(0)), UNIT) > ALIGNED
+    assert agreement(register(board(1), board(0)), UNIT) < ALIGNED / 2
+
+
+def test_flat_agrees_with_flat_whatever_its_level_and_nothing_else() -> None:
+    flat, other = np.full((80, 80), 30, np.uint8), np.full((80, 80), 90, np.uint8)
+    assert agreement(register(flat, other), UNIT) == 1
+    assert difference(register(flat, other), UNIT).max() == pytest.approx(0, abs=1e-6)
+    assert agreement(register(board(0, 80), flat), UNIT) < ALIGNED
+
+
+def test_shading_alone_aligns_nothing() -> None:
+    shade = np.linspace(0, 200, 160)[:, None] * np.ones(160)
+    rng = np.random.default_rng(2)
+    one, two = (shade + rng.normal(0, 40, shade.shape) for _ in range(2))
+    assert agreement(overlap(one, two), UNIT, blocks=1) > 0.6
+    assert agreement(overlap(one, two), UNIT) < 0.3
+
+
+def slow_difference(query: FloatArray, template: FloatArray) -> FloatArray:
+    height, width = query.shape
+    beyond = np.zeros((height, width))
+    for y in range(height):
+        for x in range(width):
+            near = (
+                slice(max(y - TOLERANCE_PX, 0), y + TOLERANCE_PX + 1),
+                slice(max(x - TOLERANCE_PX, 0), x + TOLERANCE_PX + 1),
+            )
+            beyond[y, x] = max(
+                query[y, x] - template[near].max(),
+                template[near].min() - query[y, x],
+                template[y, x] - query[near].max(),
+                query[near].min() - template[y, x],
+                0,
+            )
+    smooth = ndimage.gaussian_filter(beyond / UNIT, SMOOTHING_PX, mode="nearest")
+    return np.asarray(smooth, np.float32)
+
+
+def test_the_difference_equals_the_slow_version() -> None:
+    template = board(3, 60)
+    query = template.copy()
+    query[20:27, 30:36] = 120
+    slow = slow_difference(query.astype(np.float32), template.astype(np.float32))
+    # The exposure is fitted, so the grey levels are right to a little less than one.
+    assert difference(overlap(query, template), UNIT) == pytest.approx(slow, abs=0.01)
+    assert slow.max() > 0.3
+
+
+@pytest.mark.parametrize(("gain", "offset"), [(0.8, 0), (1.1, 10), (0.7, 50)])
+def test_neither_a_shift_nor_the_exposure_counts(gain: float, offset: float) -> None:
+    moved = np.roll(board(4, 180), (3, -5), axis=(0, 1))[10:170, 10:170]
+    query = gain * moved + offset
+    assert difference(register(query, board(4, 180)[10:170, 10:170]), UNIT).max() < 0.02
+
+
+def test_an_edge_may_fall_a_pixel_from_where_it_was() -> None:
+    edge, moved, farther = (np.full((60, 60), 20.0) for _ in range(3))
+    for image, start in ((edge, 30), (moved, 31), (farther, 33)):
+        image[:, start:] = 220
+    assert difference(overlap(moved, edge), UNIT).max() < 0.01
+    assert difference(overlap(farther, edge), UNIT).max() > 0.3
+
+
+@pytest.mark.parametrize(("side", "beyond"), [(4, False), (5, True)])
+@pytest.mark.parametrize("spot_in_query", [True, False])
+def test_the_limit_lies_beyond_what_two_moved_edges_open(
+    side: int, beyond: bool, spot_in_query: bool
+) -> None:
+    plain = board(5)
+    plain[60:100, 60:100] = 220
+    marked = plain.copy()
+    marked[80 : 80 + side, 80 : 80 + side] = 20
+    pair = overlap(marked, plain) if spot_in_query else overlap(plain, marked)
+    highest = difference(pair, UNIT).max()
+    assert (highest > LIMIT) == beyond
+    assert highest == pytest.approx(spot(side, side), abs=0.03)
+
+
+def test_a_missing_track_is_found_where_it_was() -> None:
+    template = board(6)
+    template[100:108, 30:130] = 20
+    query = template.copy()
+    query[100:108, 70:82] = 220
+    query = np.roll(query, (2, 3), axis=(0, 1))
+    found = compare(query, register(query, template), UNIT, (320, 480))
+    y, x = np.unravel_index(found.scores_HW.argmax(), found.scores_HW.shape)
+    assert found.score > LIMIT
+    assert found.score == found.scores_HW.max()
+    # In pixels of an image that is twice as high and three times as wide.
+    assert abs(found.centre_px[0] + y * found.stride_px[0] - 2 * 106) <= 2 * CELL_PX
+    assert abs(found.centre_px[1] + x * found.stride_px[1] - 3 * 78.5) <= 3 * CELL_PX
+
+
+def test_the_grey_range_is_that_of_all_images() -> None:
+    flat = [np.full((20, 20), level, np.uint8) for level in (50, 51)]
+    assert grey_range(flat) == 8
+    assert grey_range([*flat, np.full((20, 20), 250, np.uint8)]) == 200
+
+
+def test_templates_and_sketches_have_bounded_sizes() -> None:
+    template = template_of(np.zeros((900, 2000, 3), np.uint8))
+    assert template.shape == (144, TEMPLATE_PX)
+    assert template_of(np.zeros((90, 200, 3), np.uint8)).shape == (90, 200)
+    assert sketch_of(template).shape == (SKETCH_PX, SKETCH_PX)
+
+
+def picture(image: ByteArray) -> Picture:
+    return Picture("board", np.repeat(image[:, :, None], 3, axis=2))
+
+
+@pytest.fixture(scope="module")
+def sketches() -> Sketches:
+    book = SketchBook()
+    for number in (2, 0, 1, 3):
+        book.add(number, picture(board(number)))
+    book.add(4, picture(board(4, 200)))
+    return book.finish()
+
+
+def test_the_twin_is_found_by_its_sketch(sketches: Sketches) -> None:
+    for number in range(4):
+        query = np.roll(board(number), (4, -3), axis=(0, 1))
+        assert sketches.closest(query, range(5)) == number
+        others = [n for n in range(5) if n != number]
+        assert sketches.closest(query, others) is None
+    assert sketches.closest(board(4), range(5)) is None  # of another size
+    assert sketches.closest(board(4, 200), range(5)) == 4
+
+
+def test_sketches_survive_the_disk(sketches: Sketches) -> None:
+    loaded = Sketches.from_tensors(sketches.to_tensors())
+    assert np.array_equal(loaded.sketches_Nss, sketches.sketches_Nss)
+    assert np.array_equal(loaded.shapes_N2, sketches.shapes_N2)
+    assert (loaded.unit, loaded.limit) == (sketches.unit, sketches.limit)
+
+
+def test_the_limit_rises_where_new_exposures_differ_by_more(sketches: Sketches) -> None:
+    assert sketches.limit == LIMIT > retaken(board(0), UNIT, 0)
+    rough = np.random.default_rng(0).choice([0, 255], (160, 160)).astype(np.uint8)
+    assert retaken(rough, 255.0, 0) < LIMIT
+    # Stars on a dark sky: so few that the grey range is that of the sky.
+    stars = np.full((160, 160), 10, np.uint8)
+    stars[5::16, 5::16] = 250
+    book = SketchBook()
+    book.add(0, picture(stars))
+    assert book.finish().limit == retaken(stars, book.finish().unit, 0) > LIMIT
+
+
+@pytest.fixture(scope="module")
+def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    folder = tmp_path_factory.mktemp("boards")
+    for number in range(20):
+        save(folder / f"board-{number}.png", picture(board(number)).rgb_HW3)
+    home = tmp_path_factory.mktemp("board-home")
+    return Inspector(ProductLine.enroll("board", folder, home=home, progress=False))
+
+
+def inspect(inspector: Inspector, image: ByteArray) -> Inspection:
+    return inspector.inspect(picture(image).rgb_HW3)
+
+
+def test_a_new_image_of_an_enrolled_board_lies_on_it(inspector: Inspector) -> None:
+    twin = inspect(inspector, np.roll(board(7), (2, -1), axis=(0, 1))).anomaly.twin
+    assert twin is not None
+    assert twin.path.name == "board-7.png"
+    assert twin.agreement > ALIGNED
+    assert twin.difference < twin.limit
+
+
+def test_what_differs_from_its_twin_is_found_there(inspector: Inspector) -> None:
+    marked = board(7)
+    plain = ndimage.minimum_filter(marked, 21, mode="constant") == 220  # and not at the border
+    y, x = np.argwhere(plain)[0]
+    marked[y - 3 : y + 4, x - 3 : x + 4] = 20
+    inspection = inspect(inspector, marked)
+    assert inspection.verdict != "accept"
+    assert inspection.anomaly.twin is not None
+    assert inspection.anomaly.twin.stands_out
+    assert inspection.anomaly.score > inspection.anomaly.calibrated_score
+    left, top, right, bottom = inspection.regions[0].box_xyxy
+    assert left - 2 <= x <= right + 2
+    assert top - 2 <= y <= bottom + 2
+    assert right - left <= 20
+    assert any(s.looked_at == "the image laid over board-7.png" for s in inspection.steps)
+
+
+def test_a_board_without_a_twin_is_judged_by_its_patches_alone(inspector: Inspector) -> None:
+    anomaly = inspect(inspector, board(50)).anomaly
+    assert anomaly.twin is None
+    assert anomaly.score == anomaly.calibrated_score
+
+
+def test_the_twin_leaves_the_p_value_alone(inspector: Inspector) -> None:
+    line = inspector.line
+    shown = picture(board(7))
+    (features,) = line.encoder.encode([shown])
+    twin = line.finder.find(shown, features.embedding_E)
+    assert twin is not None
+    alone = line.decoder.decode(shown, features)
+    beside = line.decoder.decode(shown, features, twin)
+    assert (alone.p_value, alone.score) == (beside.p_value, beside.calibrated_score)
+
+
+def differing(p_value: float) -> AnomalyMap:
+    twin = TwinScore(path=Path("board-7.png"), agreement=0.97, difference=0.9, limit=0.7, added=2.0)
+    return AnomalyMap(
+        patch_scores_HW=np.ones((4, 4), np.float32),
+        patch_stride_px=(16.0, 16.0),
+        patch_centre_px=(15.0, 15.0),
+        image_size_HW=(64, 64),
+        score=3.0,
+        p_value=p_value,
+        calibration_size=99,
+        limit=0.5,
+        extent_limit=0.1,
+        encoder="test",
+        twin=twin,
+    )
+
+
+def test_the_twin_alone_never_rejects_and_says_what_the_promise_leaves_out() -> None:
+    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
+    decision, _ = maker.decide(differing(0.4), [], [])
+    assert decision.verdict == "review"
+    assert decision.reason == (
+        "To review: the board as a whole differs from board-7.png, on which the rest lies; no "
+        "board was enrolled in two images, so the promise on false rejects does not cover such a "
+        "difference."
+    )
+    within = differing(0.4).twin
+    assert within is not None
+    calm = within.model_copy(update={"difference": 0.6})
+    accepted, _ = maker.decide(differing(0.4).model_copy(update={"twin": calm}), [], [])
+    assert accepted.verdict == "accept"
