@@ -1,20 +1,20 @@
 """How well a few examples of each kind of defect name the others.
 
 For every object of a tree in the MVTec layout with at least two kinds: ``--examples`` images of
-each kind are drawn, the kinds of all others are predicted, and that again ``--draws`` times. Once
-with the ground-truth masks on both sides (the largest connected part of each), and once as a user
-does it: no mask anywhere, the strongest region that the line finds stands for the defect, in the
-examples and in the others. In the second way every image counts, also one that the line accepts.
+each kind are drawn, the kinds of all others are predicted, and that again ``--draws`` times. Twice
+as a user does it: the strongest region that the line finds stands for the defect in the others, and
+in the examples the same, or the region that a mask marks. Every image counts, also one that the
+line accepts. Once, to compare, with the ground-truth masks themselves on both sides (the largest
+connected part of each).
 
-The reference is the normal image of the same file name where there is one (an aligned template),
-else the most similar one.
+The reference is the line's small copy of the most similar normal image, as in an inspection.
 """
 
 from __future__ import annotations
 
 import argparse
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,9 +26,9 @@ from rich.table import Table
 from echo import Failure, Inspector, ProductLine
 from echo.progress import Progress
 from experts.decoder.descriptor import describe_place, place_of_mask, place_of_region
-from experts.decoder.regions import strongest_region
+from experts.decoder.regions import marked_region, strongest_region
 from experts.errors import EchoError, ImageError
-from experts.evidence import Inspection
+from experts.evidence import Inspection, Region
 from experts.images import IMAGE_SUFFIXES, read_picture
 from experts.kinds import KindModel
 
@@ -36,9 +36,10 @@ FloatArray = NDArray[np.float32]
 
 
 class Described(NamedTuple):
-    """Descriptors of an object's defects, and the kind of each."""
+    """Descriptors of an object's defects as examples and as questions, and the kind of each."""
 
-    descriptors_ND: FloatArray
+    shown_ND: FloatArray
+    asked_ND: FloatArray
     names: list[str]
 
 
@@ -65,9 +66,9 @@ def measure(described: Described, examples: int, seed: int) -> Score:
     drawn = np.concatenate(
         [rng.choice(np.flatnonzero(names == k), examples, replace=False) for k in np.unique(names)]
     )
-    model = KindModel.fit(described.descriptors_ND[drawn], names[drawn].tolist())
+    model = KindModel.fit(described.shown_ND[drawn], names[drawn].tolist())
     rest = np.setdiff1d(np.arange(len(names)), drawn)
-    found = [model.predict(descriptor) for descriptor in described.descriptors_ND[rest]]
+    found = [model.predict(descriptor) for descriptor in described.asked_ND[rest]]
     pairs = list(zip(found, names[rest].tolist(), strict=True))
     return Score(
         top1=float(np.mean([next(iter(kinds.probabilities)) == name for kinds, name in pairs])),
@@ -78,39 +79,51 @@ def measure(described: Described, examples: int, seed: int) -> Score:
 
 
 def describe(folder: Path, home: Path) -> dict[str, Described]:
-    """Enrol an object and describe its defects, by their masks and as the line finds them."""
+    """Enrol an object and describe its defects, by their masks and as the line finds them.
+
+    Images without a mask are left out.
+    """
     line = ProductLine.enroll("bench", folder / "train" / "good", home=home, progress=False)
     tests = [path for path in _images(folder / "test") if _kind(path, folder) != "good"]
-    ways: dict[str, tuple[list[FloatArray], list[str]]] = {}
+    rows: list[tuple[FloatArray, FloatArray, FloatArray]] = []
+    names: list[str] = []
     with Progress() as bars, bars.task("Describing", len(tests)) as advance:
         for path, result in zip(tests, Inspector(line).inspect_many(tests), strict=True):
             if isinstance(result, Failure):
                 raise EchoError(result.error)
-            for way, descriptor in _descriptors(path, folder, result, line):
-                descriptors, names = ways.setdefault(way, ([], []))
-                descriptors.append(descriptor)
+            row = _descriptors(path, folder, result, line)
+            if row is not None:
+                rows.append(row)
                 names.append(_kind(path, folder))
             advance(1)
-    return {way: Described(np.stack(found), names) for way, (found, names) in ways.items()}
+    drawn_ND, marked_ND, found_ND = (np.stack(column) for column in zip(*rows, strict=True))
+    return {
+        "found regions": Described(found_ND, found_ND, names),
+        "regions that a mask marks, then found": Described(marked_ND, found_ND, names),
+        "drawn masks": Described(drawn_ND, drawn_ND, names),
+    }
 
 
 def _descriptors(
     path: Path, folder: Path, inspection: Inspection, line: ProductLine
-) -> Iterator[tuple[str, FloatArray]]:
-    picture = read_picture(path)
-    template = folder / "train" / "good" / path.name
-    normal = template if template.is_file() else inspection.references[0].path
-    pixels = (picture.rgb_HW3, read_picture(normal).rgb_HW3)
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """By the mask, by the region that it marks, and by the strongest; none without."""
     mask_path = folder / "ground_truth" / _kind(path, folder) / f"{path.stem}_mask.png"
-    if mask_path.is_file():
-        mask_HW = read_picture(mask_path).grey_HW > 0
-        if mask_HW.any():
-            place = place_of_mask(mask_HW)
-            yield "drawn masks", describe_place(pixels[0], place, pixels[1], line.encoder)
-    region = strongest_region(inspection.anomaly, picture.grey_HW)
-    if region is not None:
-        place = place_of_region(region, inspection.anomaly)
-        yield "found regions", describe_place(pixels[0], place, pixels[1], line.encoder)
+    if not mask_path.is_file() or not (mask_HW := read_picture(mask_path).grey_HW > 0).any():
+        return None
+    picture, anomaly = read_picture(path), inspection.anomaly
+    normal_HW3 = np.asarray(line.thumbnail(inspection.references[0]))
+    drawn = place_of_mask(mask_HW)
+    marked = marked_region(anomaly, picture.grey_HW, mask_HW)
+    found = strongest_region(anomaly, picture.grey_HW)
+    if found is None:
+        return None
+
+    def describe_region(region: Region | None) -> FloatArray:
+        place = drawn if region is None else place_of_region(region, anomaly)
+        return describe_place(picture.rgb_HW3, place, normal_HW3, line.encoder)
+
+    return describe_region(None), describe_region(marked), describe_region(found)
 
 
 def bench_kinds(

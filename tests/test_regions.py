@@ -13,6 +13,7 @@ from experts.decoder.encoder import Features
 from experts.decoder.regions import (
     MAX_REGIONS,
     find_regions,
+    marked_region,
     measure_region,
     place_in_words,
     spread,
@@ -248,3 +249,23 @@ def test_regions_hold_when_the_resolution_changes(inspector: Inspector, defect: 
             along = region.skeleton_length_px / factor
             assert along == pytest.approx(expected.skeleton_length_px, rel=0.06)
             assert along > 1.1 * region.length_px / factor
+
+
+def test_a_mask_marks_the_region_that_it_covers_most() -> None:
+    scores = np.zeros((20, 30), np.float32)
+    scores[3:7, 3:7] = 9
+    scores[12:16, 10:14] = 1.5
+    scores[12:16, 20:26] = 2
+    grey = np.zeros(scores.shape, np.float32)
+    anomaly = anomaly_of(scores, 5, 4)
+    mask = np.zeros(scores.shape, bool)
+    mask[10:18, 13:22] = True
+    region = marked_region(anomaly, grey, mask)
+    assert region is not None
+    assert region.box_xyxy == (20, 12, 26, 16)
+    mask[10:18, 10:22] = True
+    region = marked_region(anomaly, grey, mask)
+    assert region is not None
+    assert region.box_xyxy == (10, 12, 14, 16)
+    assert marked_region(anomaly, grey, scores == 0) is None
+    assert marked_region(anomaly_of(scores * 0, 5, 4), grey, mask) is None
