@@ -4,6 +4,10 @@ The images come in random order. The first of them are the seed: they give the p
 core of the bank, the statistics and the tails of their scores. Every other image is reduced at
 once to what it contributes to the banks and to its projected patches, which wait in a scratch file
 until the banks are complete and it can be calibrated against them.
+
+A finished model takes further images: each is one more that contributes, calibrated against the
+grown banks. The calibration scores of before stay. They were taken against smaller banks, so they
+are at least what they would be now, and the proof in ``memory_bank`` holds with them.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experts.decoder.conformal import images_needed, upper_limit
-from experts.decoder.coreset import Advance
+from experts.decoder.coreset import Advance, nearest_distances
 from experts.decoder.encoder import Features
 from experts.decoder.fusion import Tail, fuse
 from experts.decoder.memory_bank import (
@@ -47,11 +51,36 @@ FOLDS = 10
 MAX_SEED_BYTES = 256 * 2**20
 # More would refine the promise beyond use, and each takes a comparison with the whole bank.
 MAX_CALIBRATION = 1_000
+# So many images are compared with half of the bank as well, to see what further images would bring.
+MIN_HALVED = 5
+MAX_HALVED = 50
+
+
+class LeftOut(NamedTuple):
+    """How a normal image compares with the others, without what it gave to the banks itself.
+
+    Attributes:
+        score: Of its patches.
+        seed: Whether it is one of the seed images, which are compared with the core alone.
+        box_xyxy: Around the place that differs most, in image pixels.
+    """
+
+    score: float
+    seed: bool
+    box_xyxy: tuple[int, int, int, int]
+
+
+class _Grid(NamedTuple):
+    shape_HW: tuple[int, int]
+    stride_px: tuple[float, float]
+    centre_px: tuple[float, float]
+    image_HW: tuple[int, int]
 
 
 class _Seed(NamedTuple):
     patches_HWC: FloatArray
     energies_hwB: FloatArray
+    grid: _Grid
 
 
 class _Waiting(NamedTuple):
@@ -61,10 +90,18 @@ class _Waiting(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]
     texture_score: float
     overall_score: float
+    grid: _Grid
 
 
 class DecoderFit:
-    """Takes normal images one by one, then gives the model; use as a context manager."""
+    """Takes normal images one by one, then gives the model; use as a context manager.
+
+    Attributes:
+        left_out: Once finished, what is known of the images in the order in which they came; of
+            those beyond ``MAX_CALIBRATION`` and of a single one nothing is.
+        decline: Once finished, the exponent of the power law by which a normal part's score falls
+            with the number of images, where it could be taken.
+    """
 
     def __init__(
         self,
@@ -72,6 +109,7 @@ class DecoderFit:
         alpha: float,
         *,
         size: int = BANK_SIZE,
+        earlier: DecoderModel | None = None,
         advance: Advance = lambda done: None,
     ) -> None:
         """Begin.
@@ -81,6 +119,7 @@ class DecoderFit:
                 leaves nothing to calibrate with.
             alpha: The false-reject rate to promise; enough images for it stay out of the seed.
             size: About how many patches each bank shall hold.
+            earlier: A model that the images extend; then each may bring as much as its images did.
             advance: Called with the share of an image that was dealt with since the last call;
                 in all, ``count`` for the images and as much again for ``finish``.
         """
@@ -92,7 +131,17 @@ class DecoderFit:
         self._seeds: list[_Seed] = []
         self._builders: tuple[BankBuilder, ...] = ()
         self._statistics: Statistics | None = None
+        self._earlier = earlier
+        self._room = MAX_CALIBRATION
+        if earlier is not None:
+            self._n_seed = 0
+            self._builders = tuple(BankBuilder.resume(bank) for bank in earlier.banks)
+            self._statistics = earlier.statistics
+            self._room -= len(earlier.calibration.scores_n)
+        self._came = 0
         self._waiting: list[_Waiting] = []
+        self.left_out: list[LeftOut] = []
+        self.decline: float | None = None
         self._scratch = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
 
     def __enter__(self) -> DecoderFit:
@@ -117,40 +166,64 @@ class DecoderFit:
             views: Patches (H, W, C) of further views of it, which the banks shall know as well.
         """
         patches_HWC = features.patches_HWC
+        height, width = grey_HW.shape
+        rows, columns = patches_HWC.shape[:2]
+        grid = _Grid((rows, columns), features.stride_px, features.centre_px, (height, width))
+        self._came += 1
         if self._n_seed is None:
             self._n_seed = seed_size(self._count, self._alpha, patches_HWC.nbytes)
         if len(self._seeds) < self._n_seed and not self._builders:
-            self._seeds.append(_Seed(patches_HWC, band_energies(shrink(grey_HW))))
+            self._seeds.append(_Seed(patches_HWC, band_energies(shrink(grey_HW)), grid))
             if len(self._seeds) == self._n_seed:
                 self._begin(patches_HWC.shape[2])
             return
         if not self._builders:
             self._begin(patches_HWC.shape[2])
-        self._contribute(patches_HWC, grey_HW, views)
+        self._contribute(patches_HWC, grey_HW, views, grid)
         self._advance(1)
 
     def finish(self) -> DecoderModel:
         """Calibrate, once all images have come."""
-        if not self._waiting:
+        if self._came < self._count:
             raise EnrolError(f"{self._count} images were announced, but too few came")
-        if self._count == 1:
-            nothing = np.empty(0, np.float32)
-            banks = tuple(builder.bank() for builder in self._builders)
-            return DecoderModel(banks, None, Calibration(nothing, nothing, math.inf))
         banks = tuple(builder.bank() for builder in self._builders)
-        scores, peaks, tails = [], [], []
-        for waiting, patch_scores in self._leave_one_out([bank.patches_MK for bank in banks]):
-            score, peak, tail = _normal_scores(self._statistics, waiting, patch_scores)
-            scores.append(score)
-            peaks.append(peak)
-            tails.append(tail)
-            self._advance(self._count / len(self._waiting))
-        calibration = Calibration(
-            np.sort(np.array(scores, np.float32)),
-            np.sort(np.array(peaks, np.float32)),
-            float(np.median(tails)),
-        )
+        scores_n3 = np.empty((0, 3), np.float32)
+        if self._earlier is not None or self._count > 1:
+            scores_n3 = self._calibrate([bank.patches_MK for bank in banks])
+        calibration = Calibration(*np.sort(scores_n3, axis=0).T.copy())
+        if self._earlier is not None:
+            calibration = self._earlier.calibration.joined(calibration)
         return DecoderModel(banks, self._statistics, calibration)
+
+    def _calibrate(self, banks: list[FloatArray]) -> FloatArray:
+        """Score, peak and tail of the waiting images, (n, 3)."""
+        scores: list[tuple[float, float, float]] = []
+        ratios: list[float] = []
+        halves = [builder.half_bank() for builder in self._builders] if not self._earlier else []
+        for waiting, projected in self._read_back():
+            own = zip(self._builders, projected, banks, strict=True)
+            patch_scores = sum_scores(
+                [b.leave_one_out(waiting.contributor, p_PK, bank_MK) for b, p_PK, bank_MK in own]
+            )
+            scores.append(_normal_scores(self._statistics, waiting, patch_scores))
+            self.left_out.append(_left_out(patch_scores, waiting.grid, seed=False))
+            # Half of the bank holds nothing of those of odd number.
+            if halves and waiting.contributor % 2 and len(ratios) < MAX_HALVED:
+                pairs = zip(projected, halves, strict=True)
+                fewer = sum_scores([nearest_distances(p_PK, half_mK) for p_PK, half_mK in pairs])
+                low, high = image_score(patch_scores), image_score(fewer)
+                ratios.append(math.log(max(high, ROUNDING) / max(low, ROUNDING)))
+            self._advance(self._count / len(self._waiting))
+        self.decline = self._decline(ratios)
+        return np.array(scores, np.float32).reshape(-1, 3)
+
+    def _decline(self, ratios: list[float]) -> float | None:
+        """The exponent, from how much lower scores are against all others than against half."""
+        if len(ratios) < MIN_HALVED:
+            return None
+        contributors = self._count - (self._n_seed or 0)
+        fewer = self._count - contributors // 2
+        return max(0.0, float(np.median(ratios)) / math.log((self._count - 1) / fewer))
 
     def _begin(self, channels: int) -> None:
         images = [seed.patches_HWC for seed in self._seeds]
@@ -166,17 +239,25 @@ class DecoderFit:
             for pool in POOLS
         )
         if self._seeds:
-            self._statistics = _fit_statistics(self._seeds, self._builders, self._alpha)
+            self._statistics, patch_maps = _fit_statistics(
+                self._seeds, self._builders, self._alpha
+            )
+            for seed, patch_map in zip(self._seeds, patch_maps, strict=True):
+                self.left_out.append(_left_out(patch_map, seed.grid, seed=True))
         self._seeds = []
 
     def _contribute(
-        self, patches_HWC: FloatArray, grey_HW: FloatArray, views: Sequence[FloatArray]
+        self,
+        patches_HWC: FloatArray,
+        grey_HW: FloatArray,
+        views: Sequence[FloatArray],
+        grid: _Grid,
     ) -> None:
         projected = [builder.projection(patches_HWC) for builder in self._builders]
         for builder, patches_PK in zip(self._builders, projected, strict=True):
             seen = [patches_PK, *(builder.projection(view_HWC) for view_HWC in views)]
             contributor = builder.contribute(np.concatenate(seen))
-        if contributor >= MAX_CALIBRATION:
+        if len(self._waiting) >= self._room:
             return
         texture_score, overall_score = 0.0, 0.0
         if self._statistics is not None:
@@ -185,19 +266,16 @@ class DecoderFit:
         for patches_PK in projected:
             self._scratch.write(patches_PK.tobytes())
         shapes = tuple(patches_PK.shape for patches_PK in projected)
-        self._waiting.append(_Waiting(contributor, shapes, texture_score, overall_score))
+        self._waiting.append(_Waiting(contributor, shapes, texture_score, overall_score, grid))
 
-    def _leave_one_out(self, banks: list[FloatArray]) -> Iterator[tuple[_Waiting, FloatArray]]:
-        """Each waiting image with its patch scores."""
+    def _read_back(self) -> Iterator[tuple[_Waiting, list[FloatArray]]]:
+        """Each waiting image with its projected patches."""
         self._scratch.seek(0)
         for waiting in self._waiting:
-            distances = []
-            for builder, shape, bank_MK in zip(self._builders, waiting.shapes, banks, strict=True):
-                # A copy, since torch wants to be allowed to write.
-                raw = bytearray(self._scratch.read(math.prod(shape) * 4))
-                patches_PK = np.frombuffer(raw, np.float32).reshape(shape)
-                distances.append(builder.leave_one_out(waiting.contributor, patches_PK, bank_MK))
-            yield waiting, sum_scores(distances)
+            # Copies, since torch wants to be allowed to write.
+            raw = [bytearray(self._scratch.read(math.prod(s) * 4)) for s in waiting.shapes]
+            pairs = zip(raw, waiting.shapes, strict=True)
+            yield waiting, [np.frombuffer(r, np.float32).reshape(shape) for r, shape in pairs]
 
 
 def seed_size(count: int, alpha: float, image_bytes: int) -> int:
@@ -216,8 +294,11 @@ def seed_size(count: int, alpha: float, image_bytes: int) -> int:
 
 def _fit_statistics(
     seeds: list[_Seed], builders: tuple[BankBuilder, ...], alpha: float
-) -> Statistics:
-    """Fit the further channels on the seed images, and all tails on what they score left out."""
+) -> tuple[Statistics, list[FloatArray]]:
+    """Fit the further channels on the seed images, and all tails on what they score left out.
+
+    Gives also each one's patch scores.
+    """
     texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
     texture_maps = [texture.scores(seed.energies_hwB) for seed in seeds]
     patch_maps, moments_ND = [], []
@@ -233,13 +314,14 @@ def _fit_statistics(
     )
     first, second, third = (Tail.fit(np.array(s, np.float32)) for s in scores)
     peaks_n = np.sort(np.array([patch_map.max() for patch_map in patch_maps], np.float32))
-    return Statistics(
+    statistics = Statistics(
         texture=texture,
         overall=Overall.fit(np.stack(moments_ND)),
         tails=(first, second, third),
         patch_limit=max(upper_limit(peaks_n, alpha), ROUNDING),
         texture_limit=max(*scores[1], ROUNDING),
     )
+    return statistics, patch_maps
 
 
 def _cross_fitted(moments_ND: FloatArray) -> list[float]:
@@ -249,6 +331,22 @@ def _cross_fitted(moments_ND: FloatArray) -> list[float]:
         model = Overall.fit(np.delete(moments_ND, np.s_[fold::FOLDS], axis=0))
         scores[fold::FOLDS] = [model.score(moments_D) for moments_D in moments_ND[fold::FOLDS]]
     return scores.tolist()
+
+
+def _left_out(patch_scores_P: FloatArray, grid: _Grid, *, seed: bool) -> LeftOut:
+    """The score, and a box of three by three patches around the highest place."""
+    place = np.unravel_index(int(patch_scores_P.argmax()), grid.shape_HW)
+    spans = [
+        (
+            max(0, round(centre + stride * (int(index) - 1.5))),
+            min(side, round(centre + stride * (int(index) + 1.5))),
+        )
+        for index, centre, stride, side in zip(
+            place, grid.centre_px, grid.stride_px, grid.image_HW, strict=True
+        )
+    ]
+    (top, bottom), (left, right) = spans
+    return LeftOut(image_score(patch_scores_P), seed, (left, top, right, bottom))
 
 
 def _normal_scores(

@@ -56,6 +56,12 @@ ROUNDING = 1e-5
 class Projection:
     """How patches are prepared for the bank: averaged with their neighbours, then projected.
 
+    A projected patch holds its K coordinates in the principal subspace of normal patches, and then
+    how far it lies outside. Those of a bank are drawn into the subspace. So a squared distance is
+    that inside, as AnomalyGPT and PatchCore take it, plus the squared residual, as SubspaceAD
+    takes it: anomalies lie where normal patches hardly vary, and all those directions together
+    cost one number.
+
     Attributes:
         pool: Side of the neighbourhood, in patches.
         mean_C: float32, subtracted before the projection.
@@ -66,13 +72,25 @@ class Projection:
     mean_C: FloatArray
     basis_CK: FloatArray | None
 
+    @torch.inference_mode()
     def __call__(self, patches_HWC: FloatArray) -> FloatArray:
-        """Patches (H, W, C) to float32 (H·W, K)."""
+        """Patches (H, W, C) to float32 (H·W, K + 1), or (H·W, C) without a basis."""
         pooled_PC = torch.from_numpy(pool_patches(patches_HWC, self.pool))
         if self.basis_CK is None:
             return np.asarray(pooled_PC.numpy(), np.float32)
+        basis_CK = torch.from_numpy(self.basis_CK)
         centred_PC = pooled_PC - torch.from_numpy(self.mean_C)
-        return np.asarray((centred_PC @ torch.from_numpy(self.basis_CK)).numpy(), np.float32)
+        inside_PK = centred_PC @ basis_CK
+        outside_P = (centred_PC - inside_PK @ basis_CK.T).norm(dim=1)
+        return np.asarray(torch.cat([inside_PK, outside_P[:, None]], dim=1).numpy(), np.float32)
+
+    def draw_inside(self, projected_PK: FloatArray) -> FloatArray:
+        """Projected patches as a bank holds them: nothing of them lies outside."""
+        if self.basis_CK is None:
+            return projected_PK
+        inside_PK = projected_PK.copy()
+        inside_PK[:, -1] = 0
+        return inside_PK
 
     @classmethod
     def fit(cls, pool: int, images: list[FloatArray], channels: int) -> Projection:
@@ -104,16 +122,33 @@ def pool_patches(patches_HWC: FloatArray, pool: int) -> FloatArray:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """How a bank goes on growing when further images come.
+
+    Attributes:
+        core_size: How many of its patches are the core.
+        radius: Squared distance to the core within which a patch is covered.
+        fair_share: How many patches an image may bring; beside a core, ``MAX_SHARES`` times more.
+    """
+
+    core_size: int
+    radius: float
+    fair_share: int
+
+
+@dataclass(frozen=True)
 class MemoryBank:
     """Normal patches of one neighbourhood, and how a query's patches are compared with them.
 
     Attributes:
         projection: What is done to a patch first.
         patches_MK: float32, projected; the core first, then each image's contribution.
+        growth: What further images may bring.
     """
 
     projection: Projection
     patches_MK: FloatArray
+    growth: Growth
 
     @cached_property
     def _chunks(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
@@ -162,10 +197,12 @@ class BankBuilder:
         self._fair_share = fair_share
         self._radius = 0.0
         self._owners_M = np.empty(0, np.intp)
-        width = channels if self.projection.basis_CK is None else COMPONENTS
+        width = channels if self.projection.basis_CK is None else COMPONENTS + 1
         self._core_MK = np.empty((0, width), np.float32)
         if seed_images:
-            candidates = [self.projection(image) for image in seed_images]
+            candidates = [
+                self.projection.draw_inside(self.projection(image)) for image in seed_images
+            ]
             candidates_NK = np.concatenate(candidates)
             core = greedy_coreset(candidates_NK, fair_share * len(candidates), advance=advance)
             owners_N = np.repeat(np.arange(len(candidates)), [len(c) for c in candidates])
@@ -175,12 +212,24 @@ class BankBuilder:
             self._radius = float(core.distances[-1])
         self._contributions: list[FloatArray] = []
 
+    @classmethod
+    def resume(cls, bank: MemoryBank) -> BankBuilder:
+        """Go on with a finished bank; all that was contributed before counts as number 0."""
+        growth, projection = bank.growth, bank.projection
+        builder = cls(projection.pool, [], len(projection.mean_C), growth.fair_share)
+        builder.projection = projection
+        builder._radius = growth.radius
+        builder._core_MK = bank.patches_MK[: growth.core_size]
+        builder._contributions = [bank.patches_MK[growth.core_size :]]
+        return builder
+
     def contribute(self, patches_PK: FloatArray) -> int:
         """Add what one more image's projected patches bring; gives its number, from 0."""
+        inside_PK = self.projection.draw_inside(patches_PK)
         shares = MAX_SHARES if len(self._core_MK) else 1
         radius = max(self._radius, ROUNDING)
-        picked = greedy_coreset(patches_PK, shares * self._fair_share, self._core_MK, radius)
-        self._contributions.append(patches_PK[picked.indices])
+        picked = greedy_coreset(inside_PK, shares * self._fair_share, self._core_MK, radius)
+        self._contributions.append(inside_PK[picked.indices])
         return len(self._contributions) - 1
 
     def leave_seed_out(self, index: int, patches_PK: FloatArray) -> FloatArray:
@@ -195,7 +244,13 @@ class BankBuilder:
 
     def bank(self) -> MemoryBank:
         """The bank as it stands."""
-        return MemoryBank(self.projection, np.concatenate([self._core_MK, *self._contributions]))
+        growth = Growth(len(self._core_MK), self._radius, self._fair_share)
+        patches_MK = np.concatenate([self._core_MK, *self._contributions])
+        return MemoryBank(self.projection, patches_MK, growth)
+
+    def half_bank(self) -> FloatArray:
+        """The core and the contributions of even number, (m, K)."""
+        return np.concatenate([self._core_MK, *self._contributions[::2]])
 
     def leave_one_out(self, index: int, patches_PK: FloatArray, bank_MK: FloatArray) -> FloatArray:
         """Distances of a contributor's patches to the bank without its contribution.

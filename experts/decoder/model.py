@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experts.decoder.fusion import Tail
-from experts.decoder.memory_bank import MemoryBank, Projection
+from experts.decoder.memory_bank import Growth, MemoryBank, Projection
 from experts.decoder.texture import FineTexture, Overall
 
 FloatArray = NDArray[np.float32]
@@ -42,12 +43,25 @@ class Calibration:
     Attributes:
         scores_n: float32 ascending, image level.
         peaks_n: float32 ascending, highest place of each image's map.
-        extent_limit: Map value that one normal place in a hundred exceeds.
+        tails_n: float32 ascending, 99th percentile of each image's map.
     """
 
     scores_n: FloatArray
     peaks_n: FloatArray
-    extent_limit: float
+    tails_n: FloatArray
+
+    @property
+    def extent_limit(self) -> float:
+        """Map value that one normal place in a hundred exceeds; infinite if none was left out."""
+        return float(np.median(self.tails_n)) if len(self.tails_n) else math.inf
+
+    def joined(self, later: Calibration) -> Calibration:
+        """These normal images and later ones."""
+        return Calibration(
+            np.sort(np.concatenate([self.scores_n, later.scores_n])),
+            np.sort(np.concatenate([self.peaks_n, later.peaks_n])),
+            np.sort(np.concatenate([self.tails_n, later.tails_n])),
+        )
 
 
 @dataclass(frozen=True)
@@ -69,7 +83,7 @@ class DecoderModel:
         tensors: dict[str, NDArray[Any]] = {
             "calibration.scores": self.calibration.scores_n,
             "calibration.peaks": self.calibration.peaks_n,
-            "calibration.extent_limit": np.array([self.calibration.extent_limit]),
+            "calibration.tails": self.calibration.tails_n,
         }
         for bank in self.banks:
             tensors |= _bank_to_tensors(bank)
@@ -89,7 +103,7 @@ class DecoderModel:
         calibration = Calibration(
             tensors["calibration.scores"],
             tensors["calibration.peaks"],
-            float(tensors["calibration.extent_limit"][0]),
+            tensors["calibration.tails"],
         )
         statistics = _statistics_from_tensors(tensors) if "texture.mean" in tensors else None
         return cls(banks, statistics, calibration)
@@ -97,7 +111,12 @@ class DecoderModel:
 
 def _bank_to_tensors(bank: MemoryBank) -> dict[str, NDArray[Any]]:
     name = f"bank.{bank.projection.pool}"
-    tensors = {f"{name}.patches": bank.patches_MK, f"{name}.mean": bank.projection.mean_C}
+    growth = bank.growth
+    tensors = {
+        f"{name}.patches": bank.patches_MK,
+        f"{name}.mean": bank.projection.mean_C,
+        f"{name}.growth": np.array([growth.core_size, growth.radius, growth.fair_share], float),
+    }
     if bank.projection.basis_CK is not None:
         tensors[f"{name}.basis"] = np.ascontiguousarray(bank.projection.basis_CK)
     return tensors
@@ -106,7 +125,9 @@ def _bank_to_tensors(bank: MemoryBank) -> dict[str, NDArray[Any]]:
 def _bank_from_tensors(pool: int, tensors: Mapping[str, NDArray[Any]]) -> MemoryBank:
     name = f"bank.{pool}"
     projection = Projection(pool, tensors[f"{name}.mean"], tensors.get(f"{name}.basis"))
-    return MemoryBank(projection, tensors[f"{name}.patches"])
+    core_size, radius, fair_share = tensors[f"{name}.growth"]
+    growth = Growth(int(core_size), float(radius), int(fair_share))
+    return MemoryBank(projection, tensors[f"{name}.patches"], growth)
 
 
 def _statistics_to_tensors(statistics: Statistics) -> dict[str, NDArray[Any]]:
