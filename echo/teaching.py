@@ -179,7 +179,8 @@ def _describe(
 
     mask_HW = _read_mask(mask, picture) if mask is not None else None
     (features,) = line.encoder.encode([picture])
-    anomaly = line.decoder.decode(picture, features)
+    twin = line.finder.find(picture, features.embedding_E)
+    anomaly = line.decoder.decode(picture, features, twin)
     place = _find(picture, anomaly, mask_HW)
     (normal, *_) = line.extractor.retrieve(features.embedding_E)
     normal_HW3 = np.asarray(line.thumbnail(normal))

@@ -16,6 +16,7 @@ from echo.inspector import Inspector
 from echo.line import ProductLine
 from echo.report import ReportWriter
 from echo.teaching import lesson_in_words, load_kinds
+from experts.decoder.descriptor import describe_place, place_of_region
 from experts.errors import DamagedLineError, EnrolError, ImageError, LineError, OutputError
 from tests.conftest import SIDE_PX, good_part
 from tests.conftest import save as save_image
@@ -108,6 +109,17 @@ def test_regions_of_a_suspicious_image_are_named(taught_home: Path, tmp_path: Pa
         assert inspection.regions[0].traits is not None
         assert f"<td>{inspection.regions[0].traits.in_words}</td>" in text
     assert inspector.inspect(good_part(302)).regions == ()
+
+
+def test_an_example_is_described_as_an_inspection_describes_it(taught_home: Path) -> None:
+    line = ProductLine.load("washer", home=taught_home)
+    for number, part in ((0, PITS[0]), (SHOWN, SCRATCHES[0])):
+        found = Inspector(line).inspect(part)
+        place = place_of_region(found.regions[0], found.anomaly)
+        normal = np.asarray(line.thumbnail(found.references[0]))
+        slow_D = describe_place(part, place, normal, line.encoder)
+        assert model_of(line).descriptors_ND[number] == pytest.approx(slow_D, abs=1e-5)
+        assert line.manifest.examples[number].box_xyxy == place.box_xyxy
 
 
 def test_the_limits_of_the_kind_decide(taught_home: Path) -> None:
