@@ -124,7 +124,7 @@ def learn(
     images: dict[int, EnrolledImage] = {}
     embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
     (staging / THUMBNAILS).mkdir()
-    book = SketchBook()
+    book = SketchBook(alpha)
     views: tuple[View, ...] = ()
     if count <= MAX_IMAGES:
         views = choose_views([read_picture(source) for source in sources], model)

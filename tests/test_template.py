@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from echo import Inspector, ProductLine
 from experts.decision import DecisionMaker, Wording
-from experts.decoder.golden import LIMIT, SketchBook, Sketches, retaken
+from experts.decoder.golden import LIMIT, SketchBook, Sketches, differences_among, retaken
 from experts.decoder.template import (
     ALIGNED,
     BEST_SHARE,
@@ -217,7 +217,7 @@ def picture(image: ByteArray) -> Picture:
 
 @pytest.fixture(scope="module")
 def sketches() -> Sketches:
-    book = SketchBook()
+    book = SketchBook(0.05)
     for number in (2, 0, 1, 3):
         book.add(number, picture(board(number)))
     book.add(4, picture(board(4, 200)))
@@ -248,9 +248,42 @@ def test_the_limit_rises_where_new_exposures_differ_by_more(sketches: Sketches) 
     # Stars on a dark sky: so few that the grey range is that of the sky.
     stars = np.full((160, 160), 10, np.uint8)
     stars[5::16, 5::16] = 250
-    book = SketchBook()
+    book = SketchBook(0.05)
     book.add(0, picture(stars))
     assert book.finish().limit == retaken(stars, book.finish().unit, 0) > LIMIT
+
+
+def label(number: int) -> ByteArray:
+    """A board on which a field of 24 × 24 px is never the same."""
+    image = board(0)
+    cells = np.random.default_rng(number).choice(np.array([20, 220], np.uint8), (3, 3))
+    image[60:84, 60:84] = np.kron(cells, np.ones((8, 8), np.uint8))
+    return image
+
+
+def test_the_limit_rises_where_normal_images_that_lie_on_each_other_differ_by_more() -> None:
+    labels = [label(number) for number in range(12)]
+    differences = differences_among(labels, UNIT)
+    assert len(differences) == len(labels)
+    nearest = [
+        max(
+            (agreement(overlap(sketch_of(a), sketch_of(b)), UNIT, blocks=1), -n)
+            for n, b in enumerate(labels)
+            if b is not a
+        )
+        for a in labels
+    ]
+    slow = [
+        slow_difference(a.astype(np.float32), labels[-n].astype(np.float32)).max()
+        for a, (_, n) in zip(labels[:2], nearest, strict=False)
+    ]
+    assert differences[:2] == pytest.approx(slow, abs=0.02)
+    book = SketchBook(0.05)
+    for number, image in enumerate(labels):
+        book.add(number, picture(image))
+    assert book.finish().limit == differences.max() > LIMIT
+    # Two of twelve that differ say nothing of the others.
+    assert len(differences_among([*labels[:2], *map(board, range(1, 11))], UNIT)) == 2
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,9 @@ differ, so the promise on false rejects cannot cover the comparison: what it sho
 have a person look, never to reject. Its limit is therefore set by what a change in exposure may do
 at most. A gap between two edges may open or close if each edge moves by the tolerance in both
 images: a spot of four tolerances on a side. The next larger one is a pixel longer; the limit lies
-half way. It is higher where new exposures, simulated from the enrolled images, differ by more.
+half way. It is higher where new exposures, simulated from the enrolled images, differ by more; and
+where most enrolled images lie on another, as labels with changing dates do, it is at least what
+only alpha of them exceed.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
+from experts.decoder.conformal import upper_limit
 from experts.decoder.template import (
     ALIGNED,
     TOLERANCE_PX,
@@ -97,9 +100,14 @@ class Sketches:
 
 
 class SketchBook:
-    """Gathers the sketches while the images of a line come by."""
+    """Gathers the sketches while the images of a line come by.
 
-    def __init__(self) -> None:
+    Args:
+        alpha: The false-reject rate that the line promises.
+    """
+
+    def __init__(self, alpha: float) -> None:
+        self._alpha = alpha
         self._sketches: dict[int, tuple[ByteArray, tuple[int, ...]]] = {}
         self._sample: list[ByteArray] = []
 
@@ -113,14 +121,40 @@ class SketchBook:
     def finish(self) -> Sketches:
         """All sketches in the order of their numbers, and the limit; of one image at least."""
         unit = grey_range(self._sample)
-        retakes = [retaken(t, unit, seed) for seed, t in enumerate(self._sample[:RETAKEN])]
         kept = [self._sketches[number] for number in range(len(self._sketches))]
         return Sketches(
             np.stack([sketch for sketch, _ in kept]),
             np.array([shape for _, shape in kept], np.int32),
             unit,
-            max(LIMIT, *retakes),
+            self._limit(unit),
         )
+
+    def _limit(self, unit: float) -> float:
+        retakes = [retaken(t, unit, seed) for seed, t in enumerate(self._sample[:RETAKEN])]
+        differences = differences_among(self._sample, unit)
+        if len(differences) <= len(self._sample) / 2:
+            return max(LIMIT, *retakes)
+        return max(LIMIT, *retakes, upper_limit(np.sort(differences), self._alpha))
+
+
+def differences_among(templates: Sequence[ByteArray], unit: float) -> NDArray[np.float32]:
+    """How much each image that lies on another differs from it, in units of the grey range.
+
+    Args:
+        templates: uint8 each.
+        unit: The line's grey range.
+    """
+    shapes_N2 = np.array([t.shape for t in templates], np.int32)
+    all_ = Sketches(np.stack([sketch_of(t) for t in templates]), shapes_N2, unit, LIMIT)
+    found: list[float] = []
+    for number, template_hw in enumerate(templates):
+        twin = all_.closest(template_hw, [n for n in range(len(templates)) if n != number])
+        if twin is None:
+            continue
+        pair = register(template_hw, templates[twin])
+        if agreement(pair, unit) >= ALIGNED:
+            found.append(float(difference(pair, unit).max()))
+    return np.array(found, np.float32)
 
 
 def retaken(template_hw: ByteArray, unit: float, seed: int) -> float:
