@@ -63,7 +63,7 @@ class AnomalyDecoder:
             grid = _fused_map(model.statistics, patch_scores_HW, texture, features)
         scores_n = model.calibration.scores_n
         compared = self._weigh(twin)
-        if twin is not None:
+        if twin is not None and compared is not None and compared.stands_out:
             grid = self._with_twin(grid, twin)
         return AnomalyMap(
             patch_scores_HW=grid[0],
@@ -81,7 +81,10 @@ class AnomalyDecoder:
         )
 
     def _weigh(self, twin: Twin | None) -> TwinScore | None:
-        """At its own limit, a difference adds as much as the other channels give at theirs."""
+        """Beyond its own limit, a difference adds what the other channels give beyond theirs.
+
+        Below it adds nothing: normal parts have a twin more often than others, and would rise.
+        """
         if twin is None:
             return None
         difference = twin.differences.score
@@ -90,7 +93,7 @@ class AnomalyDecoder:
             agreement=twin.agreement,
             difference=difference,
             limit=twin.limit,
-            added=self._score_limit * difference / twin.limit,
+            added=self._score_limit * difference / twin.limit if difference > twin.limit else 0.0,
         )
 
     def _with_twin(self, grid: _Grid, twin: Twin) -> _Grid:

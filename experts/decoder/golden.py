@@ -34,6 +34,7 @@ from experts.decoder.template import (
     difference,
     grey_range,
     register,
+    shifted_products,
     sketch_of,
     spot,
     template_of,
@@ -74,11 +75,13 @@ class Sketches:
         same = [n for n in candidates if tuple(self.shapes_N2[n]) == template_hw.shape]
         if not same:
             return None
-        query_ss = sketch_of(template_hw)
-        pairs = [register(query_ss, self.sketches_Nss[n]) for n in same]
-        alike = [agreement(pair, self.unit, blocks=1) for pair in pairs]
-        best = int(np.argmax(alike))
-        return same[best] if alike[best] >= ALIKE_IN_OUTLINE else None
+        query_ss = sketch_of(template_hw).astype(np.float32)
+        sketches_Kss = self.sketches_Nss[same].astype(np.float32)
+        highest_K = shifted_products(query_ss, sketches_Kss).max(axis=(1, 2))
+        # The query's own deviation is the same for all.
+        best = int(np.argmax((highest_K + 1) / (sketches_Kss.std(axis=(1, 2)) + 1)))
+        pair = register(query_ss, sketches_Kss[best])
+        return same[best] if agreement(pair, self.unit, blocks=1) >= ALIKE_IN_OUTLINE else None
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """As named arrays, for a safetensors file."""
@@ -127,6 +130,16 @@ class SketchBook:
             np.array([shape for _, shape in kept], np.int32),
             unit,
             self._limit(unit),
+        )
+
+    def append_to(self, earlier: Sketches) -> Sketches:
+        """The earlier sketches, then these; the unit and the limit stay."""
+        kept = [self._sketches[number] for number in range(len(self._sketches))]
+        return Sketches(
+            np.stack([*earlier.sketches_Nss, *(sketch for sketch, _ in kept)]),
+            np.array([*earlier.shapes_N2, *(shape for _, shape in kept)], np.int32),
+            earlier.unit,
+            earlier.limit,
         )
 
     def _limit(self, unit: float) -> float:

@@ -108,6 +108,21 @@ def grey_range(templates: list[ByteArray]) -> float:
     return max(float(high - low), 8.0)
 
 
+def shifted_products(query_hw: FloatArray, templates_Khw: FloatArray) -> FloatArray:
+    """Cyclic cross-covariance of a query with templates, float32 (K, 2 · reach + 1, 2 · reach + 1).
+
+    The middle stands for no shift; the reach is ``MAX_SHIFT`` of each side.
+    """
+    off_hw = query_hw - query_hw.mean()
+    off_Khw = templates_Khw - templates_Khw.mean(axis=(1, 2), keepdims=True)
+    spectra = fft.rfft2(off_hw) * np.conj(fft.rfft2(off_Khw))
+    products_Khw = fft.irfft2(spectra, s=query_hw.shape) / query_hw.size
+    reach_y, reach_x = (int(MAX_SHIFT * side) for side in query_hw.shape)
+    # Negative shifts stand at the end.
+    rows, columns = range(-reach_y, reach_y + 1), range(-reach_x, reach_x + 1)
+    return np.asarray(products_Khw[:, rows][:, :, columns], np.float32)
+
+
 def register(query_hw: NDArray[np.generic], template_hw: NDArray[np.generic]) -> Pair:
     """Lay a template on a query of the same shape, by whole pixels.
 
@@ -115,13 +130,9 @@ def register(query_hw: NDArray[np.generic], template_hw: NDArray[np.generic]) ->
     """
     query = np.asarray(query_hw, np.float32)
     template = np.asarray(template_hw, np.float32)
-    spectrum = fft.rfft2(query - query.mean()) * np.conj(fft.rfft2(template - template.mean()))
-    overlap = fft.irfft2(spectrum, s=query.shape)
-    reach_y, reach_x = (int(MAX_SHIFT * side) for side in query.shape)
-    # Negative shifts stand at the end.
-    window = overlap[np.ix_(range(-reach_y, reach_y + 1), range(-reach_x, reach_x + 1))]
+    window = shifted_products(query, template[None])[0]
     row, column = np.unravel_index(window.argmax(), window.shape)
-    y, x = int(row) - reach_y, int(column) - reach_x
+    y, x = int(row) - window.shape[0] // 2, int(column) - window.shape[1] // 2
     height, width = query.shape
     return Pair(
         query[max(y, 0) : height + min(y, 0), max(x, 0) : width + min(x, 0)],
@@ -169,20 +180,28 @@ def difference(pair: Pair, unit: float) -> FloatArray:
         unit: The line's grey range.
     """
     gain, offset = _exposure(pair)
-    q = torch.from_numpy(((pair.query_hw - offset) / (gain * unit)).astype(np.float32))
-    t = torch.from_numpy((pair.template_hw / unit).astype(np.float32))
-    beyond_hw = torch.maximum(_outside(q, t), _outside(t, q))
-    smooth_hw = ndimage.gaussian_filter(beyond_hw.numpy(), SMOOTHING_PX, mode="nearest")
+    query_hw = ((pair.query_hw - offset) / (gain * unit)).astype(np.float32)
+    template_hw = (pair.template_hw / unit).astype(np.float32)
+    beyond_hw = np.maximum(_outside(query_hw, template_hw), _outside(template_hw, query_hw))
+    smooth_hw = ndimage.gaussian_filter(beyond_hw, SMOOTHING_PX, mode="nearest")
     return np.asarray(smooth_hw, np.float32)
 
 
-def _outside(image_hw: torch.Tensor, other_hw: torch.Tensor) -> torch.Tensor:
+def _outside(image_hw: FloatArray, other_hw: FloatArray) -> FloatArray:
     """How far each place lies outside the grey levels around it in the other image."""
-    around = torch.stack([other_hw, -other_hw])[:, None]
-    window = 2 * TOLERANCE_PX + 1
-    highest_hw, minus_lowest_hw = F.max_pool2d(around, window, 1, TOLERANCE_PX)[:, 0]
-    below_hw = -minus_lowest_hw - image_hw
-    return torch.maximum(image_hw - highest_hw, below_hw).clamp(min=0)
+    above_hw = image_hw - _highest_around(other_hw)
+    below_hw = -_highest_around(-other_hw) - image_hw
+    return np.asarray(np.maximum(np.maximum(above_hw, below_hw), 0), np.float32)
+
+
+def _highest_around(image_hw: FloatArray) -> FloatArray:
+    """The highest value within the tolerance: along columns, then along rows."""
+    highest_hw = image_hw
+    for _ in range(2):
+        padded = np.pad(highest_hw, ((TOLERANCE_PX, TOLERANCE_PX), (0, 0)), mode="edge")
+        shifted = [padded[i : i + len(highest_hw)] for i in range(2 * TOLERANCE_PX + 1)]
+        highest_hw = np.maximum.reduce(shifted).T
+    return highest_hw
 
 
 def _exposure(pair: Pair) -> tuple[float, float]:
