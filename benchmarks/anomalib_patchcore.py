@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 
 from benchmarks.memory import peak_mb
 
-INPUT_PX = 288
+INPUT_PX = 352
 BATCH_SIZE = 32  # anomalib's default
 CORESET_RATIO = 0.1  # anomalib's default
 LAYERS = ("blocks.4", "blocks.6")

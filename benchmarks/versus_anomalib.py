@@ -48,7 +48,7 @@ ROWS = {
     "inspect_ms": "ms an image, median",
     "peak_mb": "peak memory, MB",
 }
-INPUT_PX = 288
+INPUT_PX = 352
 ROOT = Path(__file__).parent.parent
 
 

@@ -30,7 +30,7 @@ def test_features_equal_timm_s_own_feature_extractor() -> None:
     values = [v for k, v in state.items() if not k.startswith(("_conv_head", "_bn1", "_fc"))]
     assert [v.shape for v in values] == [v.shape for v in own.values()]
     net.load_state_dict(dict(zip(own, values, strict=True)))
-    picture = read_picture(picture_of(288, 288))
+    picture = read_picture(picture_of(352, 352))
     batch = torch.from_numpy(picture.rgb_HW3.copy()).permute(2, 0, 1)[None].float() / 127.5 - 1
     with torch.inference_mode():
         (block4,) = net.eval()(batch)
@@ -52,10 +52,10 @@ def test_each_layer_of_a_patch_and_the_embedding_have_unit_length() -> None:
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((300, 300), (288, 288)),
-        ((128, 512), (128, 576)),
-        ((1000, 3000), (160, 512)),
-        ((20, 4000), (64, 1152)),
+        ((300, 300), (352, 352)),
+        ((128, 512), (192, 704)),
+        ((1000, 3000), (192, 608)),
+        ((20, 4000), (64, 1408)),
     ],
 )
 def test_input_keeps_the_aspect_ratio(size: tuple[int, int], expected: tuple[int, int]) -> None:

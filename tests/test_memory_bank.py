@@ -14,6 +14,7 @@ from experts.decoder.fit import DecoderFit, seed_size
 from experts.decoder.memory_bank import (
     COMPONENTS,
     POOLS,
+    WEIGHTS,
     BankBuilder,
     MemoryBank,
     Projection,
@@ -88,8 +89,12 @@ def test_long_patches_are_brought_down_to_principal_components() -> None:
     assert projection.basis_CK is not None
     pooled = np.concatenate([slow_pool(image, 3) for image in images]).astype(float)
     _, _, rows = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
-    slow = (pooled[:144] - pooled.mean(axis=0)) @ rows[:COMPONENTS].T
-    assert np.abs(projection(images[0])) == pytest.approx(np.abs(slow), abs=1e-3)
+    slow = (pooled[:144] - pooled.mean(axis=0)) @ rows.T
+    projected = projection(images[0])
+    assert np.abs(projected[:, :-1]) == pytest.approx(np.abs(slow[:, :COMPONENTS]), abs=1e-3)
+    outside = np.linalg.norm(slow[:, COMPONENTS:], axis=1)
+    assert projected[:, -1] == pytest.approx(outside, abs=1e-3)
+    assert (projection.draw_inside(projected)[:, -1] == 0).all()
     assert Projection.fit(3, [], channels).basis_CK is None
 
 
@@ -105,7 +110,8 @@ def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> Non
         )
         for i, image in enumerate(pooled):
             others = np.concatenate([o for j, o in enumerate(pooled) if j != i]).astype(float)
-            total[i] += [float(((patch - others) ** 2).sum(axis=1).min()) for patch in image]
+            nearest = [float(((patch - others) ** 2).sum(axis=1).min()) for patch in image]
+            total[i] += WEIGHTS[side] * np.array(nearest)
     expected = [slow_score(row.astype(np.float32)) for row in total]
     assert model.calibration.scores_n == pytest.approx(np.sort(expected), rel=1e-3)
     assert model.statistics is None
@@ -190,7 +196,8 @@ def test_decoder_scores_are_squared_distances_to_the_nearest_bank_patch() -> Non
     slow = np.zeros(25)
     for bank in model.banks:
         pooled = slow_pool(query, bank.projection.pool).astype(float)
-        slow += [min(float(np.sum((p - b) ** 2)) for b in bank.patches_MK) for p in pooled]
+        nearest = [min(float(np.sum((p - b) ** 2)) for b in bank.patches_MK) for p in pooled]
+        slow += WEIGHTS[bank.projection.pool] * np.array(nearest)
     assert anomaly.patch_scores_HW.ravel() == pytest.approx(slow, rel=1e-3, abs=1e-4)
     assert anomaly.score == pytest.approx(max(slow), rel=1e-3)
     assert anomaly.p_value == p_value(anomaly.score, model.calibration.scores_n)

@@ -9,7 +9,7 @@ from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
 from experts.decoder.fusion import fuse
 from experts.decoder.golden import Twin
-from experts.decoder.memory_bank import ROUNDING, image_score, sum_scores
+from experts.decoder.memory_bank import ROUNDING, add_up
 from experts.decoder.model import DecoderModel, Statistics
 from experts.decoder.regions import upsample
 from experts.decoder.template import TemplateMap
@@ -26,7 +26,7 @@ class AnomalyDecoder:
     """Compares an image with the normal ones, through one or more channels.
 
     ``patches``: squared distance to the nearest patch of the bank (AnomalyGPT eq. 2, with L2),
-    summed over the banks.
+    summed over the banks; on the map also what lies outside the normal patches' subspace.
     ``texture`` and ``overall``: see ``experts.decoder.texture``; only for lines with enough images.
     The scores are fused as ``experts.decoder.fusion`` says. A twin, see ``experts.decoder.golden``,
     stands beside them: it adds to the map and to the score that images are ranked by, and leaves
@@ -50,8 +50,9 @@ class AnomalyDecoder:
         model = self._model
         projected = [bank.projection(features.patches_HWC) for bank in model.banks]
         distances = [bank.nearest(p_PK) for bank, p_PK in zip(model.banks, projected, strict=True)]
-        patch_scores_HW = sum_scores(distances).reshape(features.patches_HWC.shape[:2])
-        score = image_score(patch_scores_HW)
+        patches = add_up([bank.projection for bank in model.banks], projected, distances)
+        patch_scores_HW = patches.map_P.reshape(features.patches_HWC.shape[:2])
+        score = patches.score
         grid = (patch_scores_HW, features.stride_px, features.centre_px)
         channels: tuple[ChannelScore, ...] = (
             ChannelScore(name="patches", score=score, surprise=None),

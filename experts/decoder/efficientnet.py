@@ -32,7 +32,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 
 # Images are brought to this many pixels with their aspect ratio kept: a stretched texture is
 # another texture to the network. Sides are multiples of the deepest stride.
-INPUT_AREA_PX = 288 * 288
+INPUT_AREA_PX = 352 * 352
 SIDE_MULTIPLE_PX = 32
 GRID_STRIDE_PX = 16
 LAYERS = (3, 4, 5)

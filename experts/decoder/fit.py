@@ -30,8 +30,8 @@ from experts.decoder.memory_bank import (
     POOLS,
     ROUNDING,
     BankBuilder,
-    image_score,
-    sum_scores,
+    PatchScores,
+    add_up,
 )
 from experts.decoder.model import Calibration, DecoderModel, Statistics
 from experts.decoder.texture import FineTexture, Overall, band_energies, moments, shrink
@@ -63,11 +63,13 @@ class LeftOut(NamedTuple):
         score: Of its patches.
         seed: Whether it is one of the seed images, which are compared with the core alone.
         box_xyxy: Around the place that differs most, in image pixels.
+        size_HW: Of the image, in pixels.
     """
 
     score: float
     seed: bool
     box_xyxy: tuple[int, int, int, int]
+    size_HW: tuple[int, int]
 
 
 class _Grid(NamedTuple):
@@ -200,18 +202,21 @@ class DecoderFit:
         scores: list[tuple[float, float, float]] = []
         ratios: list[float] = []
         halves = [builder.half_bank() for builder in self._builders] if not self._earlier else []
+        projections = [builder.projection for builder in self._builders]
         for waiting, projected in self._read_back():
             own = zip(self._builders, projected, banks, strict=True)
-            patch_scores = sum_scores(
-                [b.leave_one_out(waiting.contributor, p_PK, bank_MK) for b, p_PK, bank_MK in own]
+            patch_scores = add_up(
+                projections,
+                projected,
+                [b.leave_one_out(waiting.contributor, p_PK, bank_MK) for b, p_PK, bank_MK in own],
             )
             scores.append(_normal_scores(self._statistics, waiting, patch_scores))
             self.left_out.append(_left_out(patch_scores, waiting.grid, seed=False))
             # Half of the bank holds nothing of those of odd number.
             if halves and waiting.contributor % 2 and len(ratios) < MAX_HALVED:
                 pairs = zip(projected, halves, strict=True)
-                fewer = sum_scores([nearest_distances(p_PK, half_mK) for p_PK, half_mK in pairs])
-                low, high = image_score(patch_scores), image_score(fewer)
+                fewer = [nearest_distances(p_PK, half_mK) for p_PK, half_mK in pairs]
+                low, high = patch_scores.score, add_up(projections, projected, fewer).score
                 ratios.append(math.log(max(high, ROUNDING) / max(low, ROUNDING)))
             self._advance(self._count / len(self._waiting))
         self.decline = self._decline(ratios)
@@ -239,11 +244,11 @@ class DecoderFit:
             for pool in POOLS
         )
         if self._seeds:
-            self._statistics, patch_maps = _fit_statistics(
+            self._statistics, patch_scores = _fit_statistics(
                 self._seeds, self._builders, self._alpha
             )
-            for seed, patch_map in zip(self._seeds, patch_maps, strict=True):
-                self.left_out.append(_left_out(patch_map, seed.grid, seed=True))
+            for seed, scores in zip(self._seeds, patch_scores, strict=True):
+                self.left_out.append(_left_out(scores, seed.grid, seed=True))
         self._seeds = []
 
     def _contribute(
@@ -294,26 +299,28 @@ def seed_size(count: int, alpha: float, image_bytes: int) -> int:
 
 def _fit_statistics(
     seeds: list[_Seed], builders: tuple[BankBuilder, ...], alpha: float
-) -> tuple[Statistics, list[FloatArray]]:
+) -> tuple[Statistics, list[PatchScores]]:
     """Fit the further channels on the seed images, and all tails on what they score left out.
 
     Gives also each one's patch scores.
     """
     texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
     texture_maps = [texture.scores(seed.energies_hwB) for seed in seeds]
-    patch_maps, moments_ND = [], []
+    patch_scores, moments_ND = [], []
+    projections = [builder.projection for builder in builders]
     for index, seed in enumerate(seeds):
         projected = [builder.projection(seed.patches_HWC) for builder in builders]
-        left_out = zip(builders, projected, strict=True)
-        patch_maps.append(sum_scores([b.leave_seed_out(index, p_PK) for b, p_PK in left_out]))
+        own = zip(builders, projected, strict=True)
+        left_out = [builder.leave_seed_out(index, p_PK) for builder, p_PK in own]
+        patch_scores.append(add_up(projections, projected, left_out))
         moments_ND.append(moments(projected[0]))
     scores = (
-        [image_score(patch_map) for patch_map in patch_maps],
+        [left_out.score for left_out in patch_scores],
         [float(texture_map.max()) for texture_map in texture_maps],
         _cross_fitted(np.stack(moments_ND)),
     )
     first, second, third = (Tail.fit(np.array(s, np.float32)) for s in scores)
-    peaks_n = np.sort(np.array([patch_map.max() for patch_map in patch_maps], np.float32))
+    peaks_n = np.sort(np.array([p.map_P.max() for p in patch_scores], np.float32))
     statistics = Statistics(
         texture=texture,
         overall=Overall.fit(np.stack(moments_ND)),
@@ -321,7 +328,7 @@ def _fit_statistics(
         patch_limit=max(upper_limit(peaks_n, alpha), ROUNDING),
         texture_limit=max(*scores[1], ROUNDING),
     )
-    return statistics, patch_maps
+    return statistics, patch_scores
 
 
 def _cross_fitted(moments_ND: FloatArray) -> list[float]:
@@ -333,9 +340,9 @@ def _cross_fitted(moments_ND: FloatArray) -> list[float]:
     return scores.tolist()
 
 
-def _left_out(patch_scores_P: FloatArray, grid: _Grid, *, seed: bool) -> LeftOut:
+def _left_out(patch_scores: PatchScores, grid: _Grid, *, seed: bool) -> LeftOut:
     """The score, and a box of three by three patches around the highest place."""
-    place = np.unravel_index(int(patch_scores_P.argmax()), grid.shape_HW)
+    place = np.unravel_index(int(patch_scores.map_P.argmax()), grid.shape_HW)
     spans = [
         (
             max(0, round(centre + stride * (int(index) - 1.5))),
@@ -346,15 +353,15 @@ def _left_out(patch_scores_P: FloatArray, grid: _Grid, *, seed: bool) -> LeftOut
         )
     ]
     (top, bottom), (left, right) = spans
-    return LeftOut(image_score(patch_scores_P), seed, (left, top, right, bottom))
+    return LeftOut(patch_scores.score, seed, (left, top, right, bottom), grid.image_HW)
 
 
 def _normal_scores(
-    statistics: Statistics | None, waiting: _Waiting, patch_scores_P: FloatArray
+    statistics: Statistics | None, waiting: _Waiting, patch_scores: PatchScores
 ) -> tuple[float, float, float]:
     """Fused score, highest place and 99th percentile of the map of one normal image."""
-    score, peak = image_score(patch_scores_P), float(patch_scores_P.max())
-    tail = float(np.quantile(patch_scores_P, 0.99))
+    score, map_P = patch_scores.score, patch_scores.map_P
+    peak, tail = float(map_P.max()), float(np.quantile(map_P, 0.99))
     if statistics is None:
         return score, peak, tail
     fused = fuse(statistics.tails, (score, waiting.texture_score, waiting.overall_score))

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,7 +45,9 @@ BANK_SIZE = 6_000
 MAX_SHARES = 4
 # One bank for each neighbourhood: the side of the square that patches are averaged over. 1 leaves
 # them as they are; the wider one sees faint changes of an area, in which single patches drown.
-POOLS = (1, 5)
+POOLS = (1, 7)
+# Averages lie closer together than what they are taken of.
+WEIGHTS = {1: np.float32(1), 7: np.float32(2)}
 # A longer patch is brought down to this many principal components, where there are seed images.
 COMPONENTS = 192
 TOP_SHARE = 0.01
@@ -83,6 +86,12 @@ class Projection:
         inside_PK = centred_PC @ basis_CK
         outside_P = (centred_PC - inside_PK @ basis_CK.T).norm(dim=1)
         return np.asarray(torch.cat([inside_PK, outside_P[:, None]], dim=1).numpy(), np.float32)
+
+    def residuals(self, projected_PK: FloatArray) -> FloatArray:
+        """Squared length of what lies outside the subspace, (P,)."""
+        if self.basis_CK is None:
+            return np.zeros(len(projected_PK), np.float32)
+        return np.asarray(projected_PK[:, -1] ** 2, np.float32)
 
     def draw_inside(self, projected_PK: FloatArray) -> FloatArray:
         """Projected patches as a bank holds them: nothing of them lies outside."""
@@ -271,9 +280,46 @@ class BankBuilder:
         return [len(self._core_MK) + int(start) for start in np.cumsum([0, *sizes])]
 
 
-def sum_scores(scores: Sequence[FloatArray]) -> FloatArray:
-    """Of the banks, which all weigh alike: raw distances, so the finer bank counts for more."""
-    return np.asarray(np.sum(scores, axis=0), np.float32)
+class PatchScores(NamedTuple):
+    """What the banks say of an image's patches.
+
+    Attributes:
+        inside_P: float32, distances within the principal subspaces.
+        outside_P: float32, residuals outside of them.
+    """
+
+    inside_P: FloatArray
+    outside_P: FloatArray
+
+    @property
+    def map_P(self) -> FloatArray:
+        """The score of each place, float32."""
+        return self.inside_P + self.outside_P
+
+    @property
+    def score(self) -> float:
+        """Of the image. Residuals show best where, distances whether something is wrong."""
+        return image_score(self.inside_P)
+
+
+def add_up(
+    projections: Sequence[Projection],
+    projected: Sequence[FloatArray],
+    distances: Sequence[FloatArray],
+) -> PatchScores:
+    """Sum over the banks.
+
+    Args:
+        projections: Of each bank.
+        projected: The image's patches by each.
+        distances: Squared, of these to each bank.
+    """
+    inside_P = outside_P = np.zeros(len(distances[0]), np.float32)
+    for projection, patches_PK, distance_P in zip(projections, projected, distances, strict=True):
+        residual_P = projection.residuals(patches_PK)
+        inside_P = inside_P + WEIGHTS[projection.pool] * np.maximum(distance_P - residual_P, 0)
+        outside_P = outside_P + WEIGHTS[projection.pool] * residual_P
+    return PatchScores(inside_P, outside_P)
 
 
 def image_score(patch_scores: FloatArray) -> float:
