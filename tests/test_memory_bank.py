@@ -99,12 +99,12 @@ def test_long_patches_are_brought_down_to_principal_components() -> None:
 
 
 def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> None:
-    images = normal_images(6)
+    images = normal_images(6, side=9)  # so large that all neighbourhoods differ
     model = learn(images, 0.2, size=10_000)
-    total = np.zeros((6, 25))
+    total = np.zeros((6, 81))
     for bank, side in zip(model.banks, POOLS, strict=True):
         pooled = [slow_pool(image, side) for image in images]
-        assert bank.patches_MK.shape == (150, 4)
+        assert bank.patches_MK.shape == (486, 4)
         assert np.sort(bank.patches_MK, axis=0) == pytest.approx(
             np.sort(np.concatenate(pooled), axis=0), abs=1e-6
         )
