@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo import cli_teach
+from echo import cli_lines, cli_teach
 from echo.cli_bench import bench
 from experts.errors import EchoError, LineError
 
@@ -35,6 +35,9 @@ app = typer.Typer(
 )
 app.add_typer(bench, name="bench")
 app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
+app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
+app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
+app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
 
 Home = Annotated[
     Path | None,
@@ -83,6 +86,10 @@ def enroll(
         typer.Option(help="timm:MODEL[@FOLDER] or open_clip:ARCH/TAG; by default the embedded."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of seed images.", min=0)] = 0,
+    audit: Annotated[
+        bool, typer.Option("--audit", help="Say which images are suspicious or nearly the same.")
+    ] = False,
+    out: cli_lines.AuditOut = None,
     home: Home = None,
 ) -> None:
     """Learn a product line from images of good parts."""
@@ -90,6 +97,8 @@ def enroll(
     from experts.decoder.encoder import DEFAULT_ENCODER
     from experts.images import find_images
 
+    if out is not None and not audit:
+        raise typer.BadParameter("Give --out with --audit only.")
     sources = [source for given in images for source in find_images(given)]
     lost = _kinds_of(name, home)
     line = ProductLine.enroll(
@@ -110,6 +119,8 @@ def enroll(
         _out().print(
             f"Of the old line these kinds are lost, teach them again: {lost}.", markup=False
         )
+    if audit:
+        cli_lines.show_audit(line, out)
     _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
 
 

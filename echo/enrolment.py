@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,8 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from echo import storage
-from echo.manifest import DECODER, EMBEDDINGS, SKETCHES, THUMBNAILS, EnrolledImage
+from echo import __version__, storage
+from echo.manifest import (
+    DECODER,
+    EMBEDDINGS,
+    FORMAT_VERSION,
+    KNOWLEDGE,
+    MANIFEST,
+    SKETCHES,
+    THUMBNAILS,
+    Comparison,
+    EnrolledImage,
+    Manifest,
+)
 from echo.progress import Progress
 from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.decoder.encoder import Encoder
@@ -19,6 +30,9 @@ from experts.errors import EnrolError, ImageError
 from experts.images import ImageSource, Picture, read_picture
 
 if TYPE_CHECKING:
+    from experts.decoder.coreset import Advance
+    from experts.decoder.fit import DecoderFit
+    from experts.decoder.golden import SketchBook
     from experts.decoder.poses import View
 
 MIN_IMAGES = 2
@@ -26,8 +40,15 @@ MIN_IMAGES = 2
 MAX_NAMED = 10
 
 
-def choose(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource], int]:
+def choose(
+    sources: list[ImageSource], bars: Progress, known: Collection[str] = ()
+) -> tuple[list[ImageSource], int]:
     """Read every image once: the distinct ones, and how many copies were left out.
+
+    Args:
+        sources: The images.
+        bars: Where progress is shown.
+        known: Hashes of images that the line has; others are copies if they equal one of them.
 
     Raises:
         ImageError: If some cannot be read; it names them.
@@ -37,7 +58,9 @@ def choose(sources: list[ImageSource], bars: Progress) -> tuple[list[ImageSource
     with bars.task("Reading", len(sources)) as advance:
         for source in sources:
             try:
-                distinct.setdefault(read_picture(source).sha256, source)
+                digest = read_picture(source).sha256
+                if digest not in known:
+                    distinct.setdefault(digest, source)
             except ImageError as error:
                 errors.append(str(error))
             advance(1)
@@ -79,27 +102,30 @@ def check_count(count: int, copies: int, alpha: float, *, single: bool) -> None:
     )
 
 
-class Learned(NamedTuple):
-    """What the manifest says of what was learned.
+class Settings(NamedTuple):
+    """What a line is enrolled with, beside its images.
 
     Attributes:
-        images: Those that were learned from, in order.
-        calibration_size: How many of them new images are compared with.
+        name: Of the line.
+        alpha: The false-reject rate to promise.
+        seed: Of the order in which the images are taken.
+        copies: How many copies were left out.
+        rules: The knowledge file, if there is one.
+        knowledge_file: What it is called.
     """
 
-    images: tuple[EnrolledImage, ...]
-    calibration_size: int
+    name: str
+    alpha: float
+    seed: int
+    copies: int
+    rules: bytes | None
+    knowledge_file: str | None
 
 
-def learn(
-    sources: list[ImageSource],
-    model: Encoder,
-    staging: Path,
-    alpha: float,
-    seed: int,
-    bars: Progress,
-) -> Learned:
-    """Learn from images and write the parts of the line, but for its rules and its manifest.
+def write_line(
+    sources: list[ImageSource], model: Encoder, staging: Path, settings: Settings, bars: Progress
+) -> None:
+    """Learn from images and write the line's whole folder.
 
     They are read, encoded and learned in random order, one batch at a time.
 
@@ -107,8 +133,7 @@ def learn(
         sources: The images, all different.
         model: The encoder.
         staging: The folder to write into.
-        alpha: The false-reject rate to promise.
-        seed: Of the order in which the images are taken.
+        settings: All else.
         bars: Where progress is shown.
 
     Raises:
@@ -117,35 +142,106 @@ def learn(
     """
     from experts.decoder.fit import DecoderFit
     from experts.decoder.golden import SketchBook
-    from experts.decoder.poses import MAX_IMAGES, choose_views, view_patches
+    from experts.decoder.poses import MAX_IMAGES, choose_views
 
     count = len(sources)
-    order = np.random.default_rng(seed).permutation(count).tolist()
-    images: dict[int, EnrolledImage] = {}
-    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
-    (staging / THUMBNAILS).mkdir()
-    book = SketchBook(alpha)
+    book = SketchBook(settings.alpha)
     views: tuple[View, ...] = ()
     if count <= MAX_IMAGES:
         views = choose_views([read_picture(source) for source in sources], model)
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
-        DecoderFit(count, alpha, advance=advance) as fit,
+        DecoderFit(count, settings.alpha, advance=advance) as fit,
     ):
-        for start in range(0, count, model.batch_size):
-            batch = order[start : start + model.batch_size]
-            pictures = [read_picture(sources[i]) for i in batch]
-            for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
-                embeddings_NE[i] = features.embedding_E
-                images[i] = _keep(picture, i + 1, staging)
-                book.add(i, picture)
-                fit.add(features, picture.grey_HW, view_patches(picture, views, model))
-            advance(len(pictures))
+        taken = take_in(sources, model, staging, settings.seed, (fit, book, views), advance)
         decoder = fit.finish()
-    _write_embeddings(staging / EMBEDDINGS, embeddings_NE)
-    _write_tensors(staging / DECODER, decoder.to_tensors())
-    _write_tensors(staging / SKETCHES, book.finish().to_tensors())
-    return Learned(tuple(images[i] for i in range(count)), len(decoder.calibration.scores_n))
+    write_embeddings(staging / EMBEDDINGS, taken.embeddings_NE)
+    write_tensors(staging / DECODER, decoder.to_tensors())
+    write_tensors(staging / SKETCHES, book.finish().to_tensors())
+    if settings.rules is not None:
+        storage.write_bytes(staging / KNOWLEDGE, settings.rules)
+    manifest = Manifest(
+        format_version=FORMAT_VERSION,
+        echo_version=__version__,
+        name=settings.name,
+        encoder=model.name,
+        weights_sha256=model.weights_sha256,
+        alpha=settings.alpha,
+        seed=settings.seed,
+        calibration_size=len(decoder.calibration.scores_n),
+        images=taken.compared(fit),
+        copies=settings.copies,
+        views=views,
+        decline=fit.decline,
+        knowledge_file=settings.knowledge_file,
+        parts=storage.hash_files(staging),
+    )
+    write_manifest(staging, manifest)
+
+
+class Taken(NamedTuple):
+    """Images that were taken in, in the order in which they were given.
+
+    Attributes:
+        images: What the manifest says of them.
+        embeddings_NE: float32, L2-normalised.
+        order: Which image was learned first, second, ...
+    """
+
+    images: Sequence[EnrolledImage]
+    embeddings_NE: NDArray[np.float32]
+    order: Sequence[int]
+
+    def compared(self, fit: DecoderFit) -> tuple[EnrolledImage, ...]:
+        """The images, with how each compares with the others."""
+        left_out = {
+            i: Comparison.model_validate(found._asdict())
+            for i, found in zip(self.order, fit.left_out, strict=False)
+        }
+        return tuple(
+            image.model_copy(update={"left_out": left_out.get(i)})
+            for i, image in enumerate(self.images)
+        )
+
+
+def take_in(
+    sources: Sequence[ImageSource],
+    model: Encoder,
+    staging: Path,
+    seed: int,
+    learners: tuple[DecoderFit, SketchBook, Sequence[View]],
+    advance: Advance,
+    first: int = 0,
+) -> Taken:
+    """Read and encode images in random order, and hand each to those who learn from it.
+
+    Args:
+        sources: The images, all different.
+        model: The encoder.
+        staging: The folder that takes their small copies.
+        seed: Of the order.
+        learners: Who learns, and in which further views.
+        advance: Called with the number of images that were handed on.
+        first: How many images the line has before these.
+    """
+    from experts.decoder.poses import view_patches
+
+    fit, book, views = learners
+    count = len(sources)
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    images: dict[int, EnrolledImage] = {}
+    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
+    (staging / THUMBNAILS).mkdir()
+    for start in range(0, count, model.batch_size):
+        batch = order[start : start + model.batch_size]
+        pictures = [read_picture(sources[i]) for i in batch]
+        for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
+            embeddings_NE[i] = features.embedding_E
+            images[i] = _keep(picture, first + i + 1, staging)
+            book.add(i, picture)
+            fit.add(features, picture.grey_HW, view_patches(picture, views, model))
+        advance(len(pictures))
+    return Taken([images[i] for i in range(count)], embeddings_NE, order)
 
 
 def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
@@ -169,7 +265,8 @@ def _write_thumbnail(path: Path, picture: Picture) -> None:
     image.save(path, quality=90)
 
 
-def _write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
+def write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
+    """Write the index that similar images are found in."""
     import faiss
 
     index = faiss.IndexFlatIP(embeddings_NE.shape[1])
@@ -177,7 +274,13 @@ def _write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
     storage.write_bytes(path, faiss.serialize_index(index).tobytes())
 
 
-def _write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write the manifest, last of all parts."""
+    storage.write_bytes(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+
+
+def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Write named arrays as safetensors."""
     from safetensors.numpy import save
 
     storage.write_bytes(path, save(dict(tensors)))

@@ -27,14 +27,12 @@ import numpy as np
 from PIL import Image
 
 from echo import storage
-from echo.enrolment import check_count, choose, learn
+from echo.enrolment import Settings, check_count, choose, write_line
 from echo.manifest import (
     DECODER,
     EMBEDDINGS,
-    FORMAT_VERSION,
     KINDS,
     KNOWLEDGE,
-    MANIFEST,
     SKETCHES,
     THUMBNAILS,
     Manifest,
@@ -57,8 +55,9 @@ from experts.images import ImageSource, find_images, source_name
 from experts.knowledge import Knowledge, load_knowledge
 
 if TYPE_CHECKING:
+    from echo.audit import Audit
     from experts.decoder.decoder import AnomalyDecoder
-    from experts.decoder.golden import TwinFinder
+    from experts.decoder.golden import Sketches, TwinFinder
     from experts.decoder.model import DecoderModel
     from experts.kinds import KindModel
     from experts.naming import KindExpert
@@ -166,25 +165,8 @@ class ProductLine:
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
             sources, copies = choose(sources, bars)
             check_count(len(sources), copies, alpha, single=single)
-            learned = learn(sources, model, staging, alpha, seed, bars)
-            if rules is not None:
-                storage.write_bytes(staging / KNOWLEDGE, rules)
-            parts = storage.hash_files(staging)
-            manifest = Manifest(
-                format_version=FORMAT_VERSION,
-                echo_version=_version(),
-                name=name,
-                encoder=model.name,
-                weights_sha256=model.weights_sha256,
-                alpha=alpha,
-                seed=seed,
-                calibration_size=learned.calibration_size,
-                images=learned.images,
-                copies=copies,
-                knowledge_file=_file_name(knowledge),
-                parts=parts,
-            )
-            storage.write_bytes(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+            settings = Settings(name, alpha, seed, copies, rules, _file_name(knowledge))
+            write_line(sources, model, staging, settings, bars)
         return cls.load(name, home=home)
 
     @classmethod
@@ -290,18 +272,24 @@ class ProductLine:
         return KindExpert(model, self.encoder, self.thumbnail) if model else None
 
     @cached_property
-    def finder(self) -> TwinFinder:
-        """The expert that compares a part with the normal image that lies on it, if one does."""
+    def sketches(self) -> Sketches:
+        """Tiny copies of the normal images."""
         from safetensors import SafetensorError
         from safetensors.numpy import load
 
-        from experts.decoder.golden import Sketches, TwinFinder
+        from experts.decoder.golden import Sketches
 
         try:
-            sketches = Sketches.from_tensors(load(self._part(SKETCHES)))
+            return Sketches.from_tensors(load(self._part(SKETCHES)))
         except (SafetensorError, KeyError, ValueError) as error:
             raise self._damaged(SKETCHES, str(error)) from error
-        return TwinFinder(sketches, self.extractor, self.thumbnail)
+
+    @cached_property
+    def finder(self) -> TwinFinder:
+        """The expert that compares a part with the normal image that lies on it, if one does."""
+        from experts.decoder.golden import TwinFinder
+
+        return TwinFinder(self.sketches, self.extractor, self.thumbnail)
 
     @cached_property
     def extractor(self) -> ReferenceExtractor:
@@ -407,6 +395,71 @@ class ProductLine:
         teaching.forget(self, kind)
         return ProductLine._open(self.folder)
 
+    def add(
+        self, images: PathLike | Iterable[ImageSource], *, progress: bool | None = None
+    ) -> ProductLine:
+        """Extend the line by further images of good parts; gives the line as it is then.
+
+        Each contributes to the memory banks as any image but the seed images does, and is one more
+        to compare new parts with. The calibration scores of before stay: they were taken against
+        smaller banks, so they are at least what they would be now, and the promise holds, a little
+        on the safe side. What rests on the seed images stays too; a line that was enrolled from
+        fewer than 100 images has none, and gets the further channels only if it is enrolled anew.
+        Its images keep the share of the banks that each had, so the banks grow with their number.
+        Images that the line has already are left out. Kinds that were taught stay. The line is
+        replaced in one step; on any error it stays as it was.
+
+        Args:
+            images: Folder, glob pattern, or a list of anything that ``inspect`` takes.
+            progress: Show progress bars; by default if the terminal can show them.
+
+        Raises:
+            EnrolError: If the line has all of them already, or was shown one as a defect.
+            ImageError: If an image cannot be read.
+            LineError: If the line is damaged, cannot be written or was replaced since it was
+                opened.
+        """
+        from echo import growth
+
+        with Progress(progress) as bars:
+            growth.add(self, images, bars)
+        return ProductLine._open(self.folder)
+
+    def remove(
+        self, images: Iterable[str | int | Path], *, progress: bool | None = None
+    ) -> ProductLine:
+        """Take images out of the line with all that was learned from them.
+
+        A smaller bank raises the scores of new parts, and the projection and the statistics rest
+        on all images; so the line is learned anew from the other images where they lie, exactly
+        as if it were enrolled without these. The kinds of defects that it was shown are lost, as
+        when a line is enrolled again.
+
+        Args:
+            images: Each as its path, its file's name if no other has it, or its number from 1.
+            progress: Show progress bars; by default if the terminal can show them.
+
+        Raises:
+            EnrolError: If the line has no such image, or too few are left.
+            ImageError: If one of the other images is gone or changed.
+            LineError: If the line cannot be written or was replaced since it was opened.
+        """
+        from echo import growth
+
+        with Progress(progress) as bars:
+            growth.remove(self, images, bars)
+        return ProductLine._open(self.folder)
+
+    def audit(self) -> Audit:
+        """Which images are suspicious or nearly the same, and what one more would bring.
+
+        Raises:
+            LineError: If the line is damaged or was replaced since it was opened.
+        """
+        from echo.audit import audit_line
+
+        return audit_line(self)
+
     def check_current(self) -> None:
         """Make sure that the line on disk is still this one.
 
@@ -453,12 +506,6 @@ class ProductLine:
             return read_manifest(self.folder)[1] != self.sha256
         except LineError:
             return False
-
-
-def _version() -> str:
-    from echo import __version__
-
-    return __version__
 
 
 def _check_name(name: str) -> None:

@@ -22,6 +22,17 @@ KINDS = "kinds.safetensors"
 THUMBNAILS = "thumbnails"
 
 
+class Comparison(BaseModel):
+    """How a normal image compares with the others; see ``experts.decoder.fit.LeftOut``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    score: float
+    seed: bool
+    box_xyxy: tuple[int, int, int, int]
+    size_HW: tuple[int, int]
+
+
 class EnrolledImage(BaseModel):
     """One normal image of a line: where it came from, and the hash of its pixels."""
 
@@ -30,6 +41,7 @@ class EnrolledImage(BaseModel):
     path: str
     sha256: str
     thumbnail: str
+    left_out: Comparison | None = None
 
 
 class ShownExample(BaseModel):
@@ -47,6 +59,8 @@ class Manifest(BaseModel):
     """What a line's folder holds, and what made it.
 
     ``knowledge_file`` is what the knowledge file was called where it was enrolled from.
+    ``views`` are the further ones in which its images were learned: degrees, and whether mirrored.
+    ``decline`` is the exponent by which a score falls with the number of images, if it is known.
     ``examples`` stand in the order of the descriptors in ``kinds.safetensors``.
     """
 
@@ -62,6 +76,8 @@ class Manifest(BaseModel):
     calibration_size: int
     images: tuple[EnrolledImage, ...]
     copies: int
+    views: tuple[tuple[int, bool], ...] = ()
+    decline: float | None = None
     knowledge_file: str | None
     examples: tuple[ShownExample, ...] = ()
     parts: dict[str, str]

@@ -51,9 +51,9 @@ def draw_inspection(
     """
     similarity = inspection.references[0].similarity
     panels = [
-        (f"input: {inspection.verdict}", _fit(Image.fromarray(image))),
+        (f"input: {inspection.verdict}", fit_panel(Image.fromarray(image))),
         (f"anomaly map, p = {inspection.anomaly.p_value:.2g}", _overlay(inspection, image)),
-        (f"most similar normal ({similarity:.2f})", _fit(normal)),
+        (f"most similar normal ({similarity:.2f})", fit_panel(normal)),
     ]
     width = len(panels) * (PANEL_PX + GAP_PX) + GAP_PX
     height = max(panel.height for _, panel in panels) + CAPTION_PX + GAP_PX
@@ -68,14 +68,15 @@ def draw_inspection(
     return sheet
 
 
-def _fit(image: Image.Image) -> Image.Image:
+def fit_panel(image: Image.Image) -> Image.Image:
+    """Scaled so that its longer side is ``PANEL_PX``."""
     scale = PANEL_PX / max(image.size)
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def _overlay(inspection: Inspection, image: NDArray[np.uint8]) -> Image.Image:
-    panel = _fit(Image.fromarray(_heat(inspection.anomaly, image)))
+    panel = fit_panel(Image.fromarray(_heat(inspection.anomaly, image)))
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(13)
     scale = panel.width / image.shape[1]
@@ -102,7 +103,8 @@ def _heat(anomaly: AnomalyMap, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return blended
 
 
-def _is_our_picture(path: Path) -> bool:
+def is_our_picture(path: Path) -> bool:
+    """Whether a file is a picture that Echo drew."""
     try:
         with Image.open(path) as image:
             return image.info.get("Software") == SOFTWARE
@@ -158,8 +160,8 @@ class ReportWriter:
         picture = picture or read_picture(inspection.image)
         normal = self._line.thumbnail(inspection.references[0])
         sheet = draw_inspection(inspection, picture.rgb_HW3, normal)
-        path = self._free_path(_stem(inspection), ".png", _is_our_picture)
-        write_bytes(path, _png(sheet))
+        path = self._free_path(_stem(inspection), ".png", is_our_picture)
+        write_bytes(path, to_png(sheet))
         self._keep(
             self._article.render(
                 inspection=inspection, colours=VERDICT_COLOURS, picture=_thumbnail(sheet)
@@ -220,7 +222,8 @@ def _stem(inspection: Inspection) -> str:
     return stem.decode("utf-8", "ignore") or "image"
 
 
-def _png(sheet: Image.Image) -> bytes:
+def to_png(sheet: Image.Image) -> bytes:
+    """A picture as a PNG file that is marked as Echo's."""
     mark = PngInfo()
     mark.add_text("Software", SOFTWARE)
     buffer = io.BytesIO()

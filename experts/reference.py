@@ -22,6 +22,11 @@ class ReferenceExtractor:
         self._paths = list(paths)
         self._thumbnails = list(thumbnails)
 
+    @property
+    def embeddings_NE(self) -> NDArray[np.float32]:
+        """Those of the line's images, L2-normalised, in their order."""
+        return np.asarray(self._index.reconstruct_n(0, self._index.ntotal), np.float32)
+
     def retrieve(self, embedding_E: NDArray[np.float32], k: int = 1) -> tuple[Reference, ...]:
         """Return the ``k`` most similar normal images, best first.
 
