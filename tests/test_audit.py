@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -65,12 +64,6 @@ def test_a_defect_and_near_copies_are_found_and_nothing_else(doubtful: ProductLi
     assert {pair.numbers for pair in audit.near_duplicates} == {(4, 22), (8, 23)}
     assert audit.sentences[0] == "Unlike the others, look for a defect: 21 (21.png)."
     assert Audit.model_validate_json(audit.model_dump_json()) == audit
-
-
-def test_after_removal_the_audit_is_clean(doubtful: ProductLine, tmp_path: Path) -> None:
-    home = shutil.copytree(doubtful.folder.parent.parent, tmp_path / "home")
-    audit = ProductLine.load("ring", home=home).remove([21, 22, 23]).audit()
-    assert (audit.suspicious, audit.near_duplicates) == ((), ())
 
 
 def test_few_images_say_nothing(tmp_path: Path) -> None:
