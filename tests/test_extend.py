@@ -13,7 +13,13 @@ from experts.decoder.conformal import p_value
 from experts.decoder.coreset import greedy_coreset
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.fit import DecoderFit
-from experts.decoder.memory_bank import MAX_SHARES, ROUNDING, image_score, pool_patches
+from experts.decoder.memory_bank import (
+    MAX_SHARES,
+    ROUNDING,
+    WEIGHTS,
+    image_score,
+    pool_patches,
+)
 from experts.decoder.model import DecoderModel
 from experts.errors import EnrolError, ImageError, LineError
 from tests.conftest import bad_part, good_part, save
@@ -59,7 +65,7 @@ def test_further_images_contribute_as_the_definition_says(count: int, size: int)
             others = [before.patches_MK, *(b for j, b in enumerate(brought) if j != i)]
             rest = np.concatenate(others).astype(float)
             gaps = [float(((patch - rest) ** 2).sum(axis=1).min()) for patch in patches]
-            expected[i] += gaps
+            expected[i] += WEIGHTS[before.projection.pool] * np.array(gaps)
     assert len(grown.calibration.scores_n) == len(model.calibration.scores_n) + 6
     if model.statistics is None:
         scores = [image_score(row.astype(np.float32)) for row in expected]

@@ -14,6 +14,7 @@ from experts.decoder.fit import DecoderFit, seed_size
 from experts.decoder.memory_bank import (
     COMPONENTS,
     POOLS,
+    SHARES,
     WEIGHTS,
     BankBuilder,
     MemoryBank,
@@ -128,12 +129,13 @@ def test_large_bank_is_core_plus_what_the_core_leaves_uncovered() -> None:
 def check_large_bank(bank: MemoryBank, images: list[FloatArray]) -> None:
     pooled = [pool_patches(image, bank.projection.pool) for image in images]
     seeds = np.concatenate(pooled[:60])
-    core = greedy_coreset(seeds, 300)
+    share = int(600 * SHARES[bank.projection.pool]) // 120
+    core = greedy_coreset(seeds, 60 * share)
     radius = core.distances[-1]
     expected = list(seeds[core.indices])
     for image in pooled[60:]:
         own: list[FloatArray] = []
-        while len(own) < 20:
+        while len(own) < 4 * share:
             centres = np.stack([*seeds[core.indices], *own]).astype(float)
             gaps = ((image[:, None].astype(float) - centres) ** 2).sum(axis=2).min(axis=1)
             if gaps.max() <= radius:

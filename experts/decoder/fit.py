@@ -29,6 +29,7 @@ from experts.decoder.memory_bank import (
     BANK_SIZE,
     POOLS,
     ROUNDING,
+    SHARES,
     BankBuilder,
     PatchScores,
     add_up,
@@ -120,14 +121,14 @@ class DecoderFit:
             count: How many images will come, in an order that does not depend on them. A single one
                 leaves nothing to calibrate with.
             alpha: The false-reject rate to promise; enough images for it stay out of the seed.
-            size: About how many patches each bank shall hold.
+            size: About how many patches the bank of single patches shall hold.
             earlier: A model that the images extend; then each may bring as much as its images did.
             advance: Called with the share of an image that was dealt with since the last call;
                 in all, ``count`` for the images and as much again for ``finish``.
         """
         self._count = count
         self._alpha = alpha
-        self._fair_share = max(1, size // count)
+        self._fair_shares = {pool: max(1, int(size * SHARES[pool]) // count) for pool in POOLS}
         self._advance = advance
         self._n_seed: int | None = None
         self._seeds: list[_Seed] = []
@@ -232,13 +233,13 @@ class DecoderFit:
 
     def _begin(self, channels: int) -> None:
         images = [seed.patches_HWC for seed in self._seeds]
-        patches_per_image = self._fair_share * len(POOLS)
+        patches_per_image = sum(self._fair_shares.values())
         self._builders = tuple(
             BankBuilder(
                 pool,
                 images,
                 channels,
-                self._fair_share,
+                self._fair_shares[pool],
                 lambda picked: self._advance(picked / patches_per_image),
             )
             for pool in POOLS

@@ -7,11 +7,13 @@ at most. A gap between two edges may open or close if each edge moves by the tol
 images: a spot of four tolerances on a side. The next larger one is a pixel longer; the limit lies
 half way. It is higher where new exposures, simulated from the enrolled images, differ by more; and
 where most enrolled images lie on another, as labels with changing dates do, it is at least what
-only alpha of them exceed.
+only alpha of them exceed. Where these mostly differ by more than any new exposure would, as solar
+cells do, they are parts of one kind and no twins: comparing them is the memory bank's task.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +64,7 @@ class Sketches:
         sketches_Nss: uint8, see ``sketch_of``.
         shapes_N2: Height and width of each template.
         unit: The line's grey range.
-        limit: The difference beyond which a person shall look.
+        limit: The difference beyond which a person shall look; infinite for a line without twins.
     """
 
     sketches_Nss: ByteArray
@@ -147,6 +149,8 @@ class SketchBook:
         differences = differences_among(self._sample, unit)
         if len(differences) <= len(self._sample) / 2:
             return max(LIMIT, *retakes)
+        if float(np.median(differences)) > max(retakes):
+            return math.inf
         return max(LIMIT, *retakes, upper_limit(np.sort(differences), self._alpha))
 
 
@@ -230,6 +234,8 @@ class TwinFinder:
             picture: The image.
             embedding_E: L2-normalised, from the line's encoder.
         """
+        if math.isinf(self._sketches.limit):
+            return None
         nearest = dict(self._extractor.nearest(embedding_E, CANDIDATES))
         query_hw = template_of(picture.rgb_HW3)
         number = self._sketches.closest(query_hw, list(nearest))
