@@ -6,9 +6,9 @@ have a person look, never to reject. Its limit is therefore set by what a change
 at most. A gap between two edges may open or close if each edge moves by the tolerance in both
 images: a spot of four tolerances on a side. The next larger one is a pixel longer; the limit lies
 half way. It is higher where new exposures, simulated from the enrolled images, differ by more; and
-where most enrolled images lie on another, as labels with changing dates do, it is at least what
-only alpha of them exceed. Where these mostly differ by more than any new exposure would, as solar
-cells do, they are parts of one kind and no twins: comparing them is the memory bank's task.
+where most enrolled images lie on another, it is at least what only alpha of them exceed. Where
+these mostly differ by more than any new exposure would, as solar cells do, they are parts of one
+kind and no twins: comparing them is the memory bank's task.
 """
 
 from __future__ import annotations

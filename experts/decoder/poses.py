@@ -27,9 +27,9 @@ FloatArray = NDArray[np.float32]
 MAX_IMAGES = 16
 TURN_DEGREES = 30
 # Of the pairs of images: if fewer match best as they are, the product is not aligned; if as many
-# match best mirrored, which chance would make a half, it has no hand.
+# match best mirrored as chance would have it, about a half, it has no hand.
 ALIGNED_SHARE = 0.5
-MIRRORED_SHARE = 0.25
+MIRRORED_SHARE = 0.4
 
 
 class View(NamedTuple):
