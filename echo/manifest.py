@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict
 from experts.decoder.encoder import encoder_names, is_known_encoder
 from experts.errors import DamagedLineError, IncompatibleLineError
 
-FORMAT_VERSION = 3
+# Raised whenever a line of before would be read or compared otherwise: also with the encoder's
+# input size, its layers, or the banks' neighbourhoods.
+FORMAT_VERSION = 4
 
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"

@@ -125,12 +125,12 @@ class DecisionMaker:
         checks: Sequence[ClauseCheck],
         broken: Sequence[ClauseCheck],
     ) -> tuple[Verdict, str]:
-        seen = f"{self._what(regions)} differs from {twin.path.name}, on which the rest lies"
+        seen = f"{self._what(regions)} differs from {twin.path.name}, which else shows the same"
         if checks and not broken and not self._without_limit(regions):
             return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
         return "review", (
-            f"To review: {seen}; no {self._wording.part} was enrolled in two images, so the "
-            "promise on false rejects does not cover such a difference."
+            f"To review: {seen}; such differences are not calibrated, so the promise on false "
+            "rejects does not cover them."
         )
 
     def _without_limit(self, regions: Sequence[Region]) -> str:

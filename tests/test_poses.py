@@ -95,3 +95,19 @@ def test_a_line_of_one_image_tells_a_broken_part_at_another_angle(tmp_path: Path
     assert all(inspection.verdict == "review" for inspection in good + bad)
     assert all(inspection.anomaly.p_value == 1 for inspection in good + bad)
     assert min(b.anomaly.score for b in bad) > max(g.anomaly.score for g in good)
+
+
+def test_strips_and_large_images_cost_no_more_than_they_are_worth() -> None:
+    encoder = load_encoder()
+    strip = Picture("strip", np.full((20, 200, 3), 9, np.uint8))
+    assert choose_views([strip], encoder) == ()
+    large = Picture("large", np.full((1500, 3000, 3), 9, np.uint8))
+    assert view_patches(large, TURNED[:2], encoder)[1].shape[2] == encoder.patch_dim
+
+
+def test_a_single_image_has_no_limits_to_weigh_a_twin_with(tmp_path: Path) -> None:
+    line = ProductLine.enroll("key", [key(0, 0)], home=tmp_path, single=True)
+    anomaly = Inspector(line).inspect(key(0, 0, broken=True)).anomaly
+    assert anomaly.twin is None
+    assert np.isfinite(anomaly.score)
+    assert np.isfinite(anomaly.patch_scores_HW).all()

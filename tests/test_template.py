@@ -368,12 +368,18 @@ def test_the_twin_alone_never_rejects_and_says_what_the_promise_leaves_out() -> 
     decision, _ = maker.decide(differing(0.4), [], [])
     assert decision.verdict == "review"
     assert decision.reason == (
-        "To review: the board as a whole differs from board-7.png, on which the rest lies; no "
-        "board was enrolled in two images, so the promise on false rejects does not cover such a "
-        "difference."
+        "To review: the board as a whole differs from board-7.png, which else shows the same; "
+        "such differences are not calibrated, so the promise on false rejects does not cover them."
     )
     within = differing(0.4).twin
     assert within is not None
     calm = within.model_copy(update={"difference": 0.6})
     accepted, _ = maker.decide(differing(0.4).model_copy(update={"twin": calm}), [], [])
     assert accepted.verdict == "accept"
+
+
+def test_on_a_strip_different_images_do_not_agree() -> None:
+    rng = np.random.default_rng(0)
+    first, second = (rng.integers(0, 255, (6, 320), dtype=np.uint8) for _ in range(2))
+    assert agreement(overlap(first, first), 100.0) == pytest.approx(1)
+    assert agreement(overlap(first, second), 100.0) < ALIGNED

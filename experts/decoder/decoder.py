@@ -63,7 +63,8 @@ class AnomalyDecoder:
             score = fuse(model.statistics.tails, [channel.score for channel in channels])
             grid = _fused_map(model.statistics, patch_scores_HW, texture, features)
         scores_n = model.calibration.scores_n
-        compared = self._weigh(twin)
+        # A single image leaves no limits in whose units a difference could be weighed.
+        compared = self._weigh(twin) if len(scores_n) else None
         if twin is not None and compared is not None and compared.stands_out:
             grid = self._with_twin(grid, twin)
         return AnomalyMap(

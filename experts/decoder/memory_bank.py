@@ -9,6 +9,12 @@ the bank and the calibration:
    one, and what an image brings depends on the image and the core alone.
 3. Its calibration score is taken against the bank without its own contribution.
 
+Below 100 images there is no seed and no core: each image contributes a greedy coreset of its own
+patches. There are several banks, for neighbourhoods of several sizes, and their scores are summed,
+which rises with each. The residual outside of a bank's subspace depends on the image and the seed
+alone, and only enters the map. Where up to 16 images choose themselves in which turned views they
+are learned, the choice does not see the fresh part, and what follows holds nearly, not exactly.
+
 Given the seed images, the others and a fresh normal part are exchangeable. Put the fresh part into
 the bank as one more contributor: all scores, each against the bank without its own contribution,
 are exchangeable too, so the rank of the fresh one is uniform. That hypothetical bank holds at

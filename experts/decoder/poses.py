@@ -3,7 +3,8 @@
 With few images a part is hardly ever seen at the query's angle. Views of the images at hand make up
 for it, as in AnomalyDINO (Damm et al., WACV 2025), which turns its references; but a part that
 always lies the same way loses by them, since what is wrong at its place may be right at another. So
-the images are asked first: those of an aligned product match each other best as they are.
+the images are asked first: those of an aligned product match each other best as they are. The fresh
+part is not asked, so the promise on false rejects is not exact there; see ``memory_bank``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ FloatArray = NDArray[np.float32]
 # More images than these show the part at enough angles themselves.
 MAX_IMAGES = 16
 TURN_DEGREES = 30
+MAX_SIDE_PX = 1024
+MAX_ASPECT = 4
 # Of the pairs of images: if fewer match best as they are, the product is not aligned; if as many
 # match best mirrored as chance would have it, about a half, it has no hand.
 ALIGNED_SHARE = 0.5
@@ -54,7 +57,7 @@ def choose_views(pictures: Sequence[Picture], encoder: Encoder) -> tuple[View, .
         pictures: Normal images.
         encoder: The line's encoder.
     """
-    if len(pictures) > MAX_IMAGES:
+    if len(pictures) > MAX_IMAGES or any(_is_strip(picture) for picture in pictures):
         return ()
     if len(pictures) == 1:
         return TURNED[1:]
@@ -77,6 +80,7 @@ def choose_views(pictures: Sequence[Picture], encoder: Encoder) -> tuple[View, .
 def view_patches(picture: Picture, views: Sequence[View], encoder: Encoder) -> list[FloatArray]:
     """Patch features (H, W, C) of each view of an image."""
     patches: list[FloatArray] = []
+    picture = _reduced(picture) if len(views) else picture
     for start in range(0, len(views), encoder.batch_size):
         batch = [turned(picture, view) for view in views[start : start + encoder.batch_size]]
         patches += [features.patches_HWC for features in encoder.encode(batch)]
@@ -94,6 +98,22 @@ def turned(picture: Picture, view: View) -> Picture:
         wide_image = Image.fromarray(wide).rotate(view.degrees, Image.Resampling.BILINEAR)
         rgb_HW3 = np.asarray(wide_image)[pad_y : pad_y + height, pad_x : pad_x + width]
     return replace(picture, rgb_HW3=np.ascontiguousarray(rgb_HW3))
+
+
+def _is_strip(picture: Picture) -> bool:
+    """Whether a turned view would mostly show what mirroring makes up."""
+    return max(picture.size_HW) > MAX_ASPECT * min(picture.size_HW)
+
+
+def _reduced(picture: Picture) -> Picture:
+    """No larger than any encoder looks at, since turning a large image takes long."""
+    height, width = picture.size_HW
+    scale = MAX_SIDE_PX / max(height, width)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = Image.fromarray(picture.rgb_HW3).resize(size, Image.Resampling.BOX)
+    return replace(picture, rgb_HW3=np.asarray(small))
 
 
 def _closest(image_HWC: FloatArray, views: Sequence[FloatArray]) -> int:

@@ -149,11 +149,13 @@ def agreement(pair: Pair, unit: float, blocks: int = BLOCKS) -> float:
         unit: The line's grey range.
         blocks: How many on a side; 1 takes the images as a whole.
     """
-    rows, columns = (side // blocks for side in pair.query_hw.shape)
+    # A strip has fewer blocks across.
+    down, across = (min(blocks, side) for side in pair.query_hw.shape)
+    rows, columns = pair.query_hw.shape[0] // down, pair.query_hw.shape[1] // across
 
     def means(image_hw: NDArray[np.floating]) -> NDArray[np.float64]:
-        whole = image_hw[: blocks * rows, : blocks * columns]
-        parts = whole.reshape(blocks, rows, blocks, columns)
+        whole = image_hw[: down * rows, : across * columns]
+        parts = whole.reshape(down, rows, across, columns)
         return np.asarray(parts.mean(axis=(1, 3), dtype=np.float64))
 
     # About the means, since squares of large numbers would drown small differences.
