@@ -20,6 +20,7 @@ from rich.table import Table
 
 from echo import cli_lines, cli_teach
 from echo.cli_bench import bench
+from echo.cli_common import Home, Json, say, say_aside
 from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
@@ -39,11 +40,6 @@ app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
 app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
 
-Home = Annotated[
-    Path | None,
-    typer.Option(help="Where lines are kept; by default $ECHO_IAD_HOME or ~/.echo-iad."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
 
 
@@ -111,17 +107,15 @@ def enroll(
         home=home,
     )
     count = len(line.manifest.images)
-    _out().print(f"Enrolled {name} from {count} images: {line.promise}.", highlight=False)
+    say(f"Enrolled {name} from {count} images: {line.promise}.")
     if copies := line.manifest.copies:
         what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
-        _out().print(f"{what} left out.", highlight=False)
+        say(f"{what} left out.")
     if lost:
-        _out().print(
-            f"Of the old line these kinds are lost, teach them again: {lost}.", markup=False
-        )
+        say(f"Of the old line these kinds are lost, teach them again: {lost}.")
     if audit:
         cli_lines.show_audit(line, out)
-    _out().print(f"Next: echo-iad inspect {name} IMAGE...", highlight=False)
+    say(f"Next: echo-iad inspect {name} IMAGE...")
 
 
 def _kinds_of(name: str, home: Path | None) -> str:
@@ -144,7 +138,7 @@ def lines(home: Home = None, as_json: Json = False) -> None:
         _print_json(rows)
         return
     if not rows:
-        _out().print("No line is enrolled. Begin with: echo-iad enroll NAME FOLDER", markup=False)
+        say("No line is enrolled. Begin with: echo-iad enroll NAME FOLDER")
         return
     table = Table("line", "images", "knowledge", "promise", "kinds")
     for row in rows:
@@ -201,7 +195,7 @@ def inspect(
     finally:
         # Also where the run breaks off: what was inspected until then is worth a page.
         if writer is not None:
-            _print_aside(f"Report: {writer.finish(run.failures)}")
+            say_aside(f"Report: {writer.finish(run.failures)}")
     if run.table.row_count and not as_json:
         _out().print(run.table)
     if run.failures:
@@ -272,11 +266,6 @@ def demo(
 
 def _out() -> Console:
     return Console()
-
-
-def _print_aside(text: str) -> None:
-    """Print on the error stream, as it is, what is not the command's result."""
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_json(value: Any) -> None:

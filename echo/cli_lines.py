@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+
+from echo.cli_common import Home, Json, say, say_aside
 
 if TYPE_CHECKING:
     from echo.line import ProductLine
 
 Name = Annotated[str, typer.Argument(help="Name of the line.")]
-Home = Annotated[
-    Path | None,
-    typer.Option(help="Where lines are kept; by default $ECHO_IAD_HOME or ~/.echo-iad."),
-]
 AuditOut = Annotated[Path | None, typer.Option(help="Draw the audit into this folder.")]
 
 
@@ -34,10 +31,10 @@ def add(
     new = old.add([source for given in images for source in find_images(given)])
     count = len(new.manifest.images) - len(old.manifest.images)
     what = "1 image" if count == 1 else f"{count} images"
-    _say(f"Added {what}, so {line} has {len(new.manifest.images)}: {new.promise}.")
+    say(f"Added {what}, so {line} has {len(new.manifest.images)}: {new.promise}.")
     if copies := new.manifest.copies - old.manifest.copies:
         verb = "1 copy was" if copies == 1 else f"{copies} copies were"
-        _say(f"{verb} left out.")
+        say(f"{verb} left out.")
 
 
 def remove(
@@ -55,15 +52,15 @@ def remove(
     new = old.remove(images)
     count = len(old.manifest.images) - len(new.manifest.images)
     what = "1 image" if count == 1 else f"{count} images"
-    _say(f"Removed {what}, so {line} has {len(new.manifest.images)}: {new.promise}.")
+    say(f"Removed {what}, so {line} has {len(new.manifest.images)}: {new.promise}.")
     if old.kinds:
-        _say(f"These kinds are lost, teach them again: {', '.join(old.kinds)}.")
+        say(f"These kinds are lost, teach them again: {', '.join(old.kinds)}.")
 
 
 def audit(
     line: Name,
     out: AuditOut = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for programs.")] = False,
+    as_json: Json = False,
     home: Home = None,
 ) -> None:
     """Say which images of a line are suspicious or nearly the same, and what more would bring."""
@@ -81,11 +78,7 @@ def show_audit(line: ProductLine, out: Path | None, *, as_json: bool = False) ->
         typer.echo(found.model_dump_json(indent=1))
     else:
         for sentence in found.sentences:
-            _say(sentence)
+            say(sentence)
     if out is not None:
         path = write_audit(found, line, out)
-        Console(stderr=True).print(f"Audit: {path}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _say(sentence: str) -> None:
-    Console().print(sentence, highlight=False, markup=False)
+        say_aside(f"Audit: {path}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from echo.cli_common import Home, say
 
 EPILOG = "Example: echo-iad teach washer --kind crack photos/crack/*.png --masks masks/crack"
 
@@ -25,10 +25,7 @@ def teach(
     forget: Annotated[
         str | None, typer.Option(help="Drop all examples of this kind instead.")
     ] = None,
-    home: Annotated[
-        Path | None,
-        typer.Option(help="Where lines are kept; by default $ECHO_IAD_HOME or ~/.echo-iad."),
-    ] = None,
+    home: Home = None,
 ) -> None:
     """Show a line examples of a kind of defect, so that it can name what it finds."""
     from echo.line import ProductLine
@@ -44,4 +41,4 @@ def teach(
         sources = [source for given in images or [] for source in find_images(given)]
         taught = taught.teach(kind, sources, masks)
     for sentence in lesson_in_words(taught):
-        Console().print(sentence, highlight=False, markup=False)
+        say(sentence)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 from echo.settings import HOME_VARIABLE, lines_folder
 from experts.errors import EchoError
 
-PACKAGES = ("torch", "timm", "faiss-cpu", "langgraph", "pydantic", "pillow", "safetensors")
+DISTRIBUTION = "echo-iad"
 
 
 class Finding(BaseModel):
@@ -39,13 +40,23 @@ def examine(home: Path | None = None) -> list[Finding]:
 
 def _packages() -> Iterator[Finding]:
     yield Finding(subject="python", ok=True, found=platform.python_version())
-    for name in PACKAGES:
+    remedy = f"pip install {DISTRIBUTION}"
+    try:
+        names = _required(importlib.metadata.requires(DISTRIBUTION) or [])
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding(subject=DISTRIBUTION, ok=False, found="not installed", remedy=remedy)
+        return
+    for name in names:
         try:
             yield Finding(subject=name, ok=True, found=importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(
-                subject=name, ok=False, found="not installed", remedy="pip install echo-iad"
-            )
+            yield Finding(subject=name, ok=False, found="not installed", remedy=remedy)
+
+
+def _required(requirements: Iterable[str]) -> list[str]:
+    """Names of the packages that are needed in any case."""
+    always = [requirement for requirement in requirements if "extra ==" not in requirement]
+    return [re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0] for requirement in always]
 
 
 def _weights() -> Finding:

@@ -30,6 +30,7 @@ from experts.errors import EnrolError, ImageError
 from experts.images import ImageSource, Picture, read_picture
 
 if TYPE_CHECKING:
+    from echo.line import ProductLine
     from experts.decoder.coreset import Advance
     from experts.decoder.fit import DecoderFit
     from experts.decoder.golden import SketchBook
@@ -148,7 +149,9 @@ def write_line(
     book = SketchBook(settings.alpha)
     views: tuple[View, ...] = ()
     if count <= MAX_IMAGES:
-        views = choose_views([read_picture(source) for source in sources], model)
+        pictures = [read_picture(source) for source in sources]
+        with bars.task("Looking whether the part is aligned", count) as advance:
+            views = choose_views(pictures, model, advance)
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
         DecoderFit(count, settings.alpha, advance=advance) as fit,
@@ -157,7 +160,8 @@ def write_line(
         decoder = fit.finish()
     write_embeddings(staging / EMBEDDINGS, taken.embeddings_NE)
     write_tensors(staging / DECODER, decoder.to_tensors())
-    write_tensors(staging / SKETCHES, book.finish().to_tensors())
+    sketches = book.finish()
+    write_tensors(staging / SKETCHES, sketches.to_tensors())
     if settings.rules is not None:
         storage.write_bytes(staging / KNOWLEDGE, settings.rules)
     manifest = Manifest(
@@ -171,6 +175,7 @@ def write_line(
         calibration_size=len(decoder.calibration.scores_n),
         images=taken.compared(fit),
         copies=settings.copies,
+        twins=sketches.has_twins,
         views=views,
         decline=fit.decline,
         knowledge_file=settings.knowledge_file,
@@ -277,6 +282,24 @@ def write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, last of all parts."""
     storage.write_bytes(folder / MANIFEST, manifest.model_dump_json(indent=1).encode())
+
+
+def write_changed(
+    line: ProductLine, staging: Path, changed: Collection[str], update: Mapping[str, Any]
+) -> None:
+    """Complete a folder that holds the parts of a line that are new, and write its manifest.
+
+    Args:
+        line: The line as it is.
+        staging: The new parts; the others are linked.
+        changed: Parts that are not taken over, whether there are new ones or not.
+        update: What else is new in the manifest.
+    """
+    written = storage.hash_files(staging)
+    kept = {name: h for name, h in line.manifest.parts.items() if name not in changed}
+    storage.link_files(line.folder, kept, staging)
+    parts = dict(sorted((kept | written).items()))
+    write_manifest(staging, line.manifest.model_copy(update={**update, "parts": parts}))
 
 
 def write_tensors(path: Path, tensors: Mapping[str, NDArray[Any]]) -> None:

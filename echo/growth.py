@@ -15,9 +15,9 @@ from echo.enrolment import (
     check_count,
     choose,
     take_in,
+    write_changed,
     write_embeddings,
     write_line,
-    write_manifest,
     write_tensors,
 )
 from echo.manifest import DECODER, EMBEDDINGS, KNOWLEDGE, SKETCHES, EnrolledImage
@@ -74,16 +74,12 @@ def _extend(
     write_embeddings(staging / EMBEDDINGS, embeddings_NE)
     write_tensors(staging / DECODER, decoder.to_tensors())
     write_tensors(staging / SKETCHES, book.append_to(line.sketches).to_tensors())
-    written = storage.hash_files(staging)
-    kept = {name: digest for name, digest in old.parts.items() if name not in GROWING}
-    storage.link_files(line.folder, kept, staging)
     update = {
         "calibration_size": len(decoder.calibration.scores_n),
         "images": (*old.images, *taken.compared(fit)),
         "copies": old.copies + copies,
-        "parts": dict(sorted((kept | written).items())),
     }
-    write_manifest(staging, old.model_copy(update=update))
+    write_changed(line, staging, GROWING, update)
 
 
 def _check_unshown(line: ProductLine, images: Iterable[EnrolledImage]) -> None:
@@ -147,6 +143,11 @@ def _check_there(images: Iterable[EnrolledImage], bars: Progress) -> None:
     images = list(images)
     with bars.task("Reading", len(images)) as advance:
         for image in images:
+            if not Path(image.path).is_absolute():
+                raise ImageError(
+                    f"{image.path}: was not given as a file, so the line cannot be learned anew "
+                    "without the others; enrol it again from those that shall stay"
+                )
             if not Path(image.path).is_file():
                 raise ImageError(
                     f"{image.path}: is not there any more, and the line cannot be learned anew "

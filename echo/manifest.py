@@ -60,7 +60,9 @@ class ShownExample(BaseModel):
 class Manifest(BaseModel):
     """What a line's folder holds, and what made it.
 
-    ``knowledge_file`` is what the knowledge file was called where it was enrolled from.
+    ``twins`` says whether a part may be sent to review for a difference from its twin, which the
+    promise does not cover. ``knowledge_file`` is what the knowledge file was called where it was
+    enrolled from.
     ``views`` are the further ones in which its images were learned: degrees, and whether mirrored.
     ``decline`` is the exponent by which a score falls with the number of images, if it is known.
     ``examples`` stand in the order of the descriptors in ``kinds.safetensors``.
@@ -78,6 +80,7 @@ class Manifest(BaseModel):
     calibration_size: int
     images: tuple[EnrolledImage, ...]
     copies: int
+    twins: bool
     views: tuple[tuple[int, bool], ...] = ()
     decline: float | None = None
     knowledge_file: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from echo import storage
-from echo.enrolment import path_of
-from echo.manifest import KINDS, MANIFEST, ShownExample
+from echo.enrolment import path_of, write_changed, write_tensors
+from echo.manifest import KINDS, ShownExample
 from echo.progress import Progress
 from experts.errors import EnrolError, ImageError
 from experts.images import ImageSource, Picture, find_images, read_picture, source_name
@@ -255,22 +254,15 @@ def _stem(source: ImageSource) -> str | None:
 
 def _write(line: ProductLine, lessons: Sequence[_Lesson]) -> None:
     """Put a line with these lessons in the place of ``line``, or leave it as it is."""
-    from safetensors.numpy import save
-
     from experts.kinds import KindModel
 
-    parts = {name: digest for name, digest in line.manifest.parts.items() if name != KINDS}
     model = None
     if lessons:
         descriptors_ND = np.stack([lesson.descriptor_D for lesson in lessons])
         model = KindModel.fit(descriptors_ND, [lesson.example.kind for lesson in lessons])
     with storage.replace_folder(line.folder) as staging:
         line.check_current()
-        storage.link_files(line.folder, parts, staging)
         if model is not None:
-            raw = save(model.to_tensors())
-            storage.write_bytes(staging / KINDS, raw)
-            parts[KINDS] = hashlib.sha256(raw).hexdigest()
+            write_tensors(staging / KINDS, model.to_tensors())
         examples = tuple(lesson.example for lesson in lessons)
-        manifest = line.manifest.model_copy(update={"examples": examples, "parts": parts})
-        storage.write_bytes(staging / MANIFEST, manifest.model_dump_json(indent=1).encode())
+        write_changed(line, staging, {KINDS}, {"examples": examples})

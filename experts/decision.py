@@ -102,6 +102,8 @@ class DecisionMaker:
         seen = f"{self._what(regions)} {self._rank_in_words(anomaly)}"
         if anomaly.p_value > self._alpha:
             n, needed = anomaly.calibration_size, images_needed(self._alpha)
+            if n == 0:
+                return "review", f"To review: {seen}."
             return "review", (
                 f"To review: {seen}, but {n} normal {self._wording.parts} cannot promise fewer "
                 f"false rejects than {percent(smallest_p_value(n))}; "
@@ -152,6 +154,8 @@ class DecisionMaker:
 
     def _rank_in_words(self, anomaly: AnomalyMap) -> str:
         n, p = anomaly.calibration_size, anomaly.p_value
+        if n == 0:
+            return "has nothing to be compared with, since a single image was enrolled"
         normal = f"{n} normal {self._wording.parts}"
         if is_beyond_all(anomaly):
             return f"scores beyond all {normal} (p = {p:.2g})"

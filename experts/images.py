@@ -281,4 +281,4 @@ def _glob(pattern: Path) -> list[Path]:
         found = (p for p in anchor.glob(relative) if not p.name.startswith("."))
         return sorted(p for p in found if _is_image_file(p))
     except (ValueError, NotImplementedError):
-        return []
+        return []  # no pattern that pathlib reads, so nothing matches it; the caller says so

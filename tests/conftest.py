@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from echo.cli import main
 from echo.line import ProductLine
 
 SIDE_PX = 96
@@ -33,6 +37,33 @@ def save(path: Path, pixels: NDArray[np.uint8]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.fromarray(pixels).save(path)
     return path
+
+
+class Run(NamedTuple):
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Run]
+
+
+@pytest.fixture
+def run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Command:
+    """Runs the command line in this process, in a wide window, with an empty home."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("ECHO_IAD_HOME", str(tmp_path / "home"))
+
+    def command(*arguments: object) -> Run:
+        monkeypatch.setattr(sys, "argv", ["echo-iad", *map(str, arguments)])
+        code = main()
+        return Run(code, *capsys.readouterr())
+
+    return command
 
 
 @pytest.fixture(scope="session")

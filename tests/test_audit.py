@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,7 @@ from echo.audit import Audit, chances, closest_others
 from echo.audit_sheet import draw_audit, write_audit
 from echo.line import ProductLine
 from experts.errors import OutputError
-from tests.conftest import bad_part, good_part, save
-from tests.test_cli_teach import Run, run  # noqa: F401 - a fixture
+from tests.conftest import Command, bad_part, good_part, save
 
 Pixels = NDArray[np.uint8]
 
@@ -122,7 +120,7 @@ def test_the_sheet_marks_the_place(doubtful: ProductLine, tmp_path: Path) -> Non
         write_audit(audit, doubtful, tmp_path / "out")
 
 
-def test_commands(run: Callable[..., Run], tmp_path: Path) -> None:  # noqa: F811
+def test_commands(run: Command, tmp_path: Path) -> None:
     files = [save(tmp_path / "good" / f"{i:02d}.png", good_part(i)) for i in range(18)]
     enrolled = run("enroll", "ring", tmp_path / "good", "--audit", "--out", tmp_path / "out")
     assert enrolled.code == 0

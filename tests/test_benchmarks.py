@@ -4,11 +4,10 @@ import csv
 import json
 import re
 import shutil
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,34 +24,17 @@ from benchmarks.products import Product
 from benchmarks.results import summarise
 from benchmarks.textile import textiles
 from benchmarks.versus_anomalib import _export_weights, _figures
-from echo.cli import main
 from experts.decoder.efficientnet import LAYERS, EfficientNetEncoder
 from experts.errors import EnrolError, ImageError
-from tests.conftest import bad_part, good_part, save
+from tests.conftest import Command, bad_part, good_part, save
 
 TRAIN, GOOD, BAD = 6, 3, 3
 
 
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Run]
-
-
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Runs ``echo-iad bench`` in this process, in a wide window."""
-    monkeypatch.setenv("COLUMNS", "300")
-
-    def command(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["echo-iad", "bench", *map(str, arguments)])
-        code = main()
-        return Run(code, *capsys.readouterr())
-
-    return command
+def bench(run: Command) -> Command:
+    """Runs ``echo-iad bench``."""
+    return lambda *arguments: run("bench", *arguments)
 
 
 def blot() -> NDArray[np.uint8]:
@@ -292,8 +274,13 @@ def test_no_setting_finds_the_rows_of_another(tmp_path: Path) -> None:
         return _task(product, seed, settings, _fixed(settings), tmp_path).path
 
     assert path(base) == path(replace(base, seeds=5))
-    others = [{"alpha": 0.1}, {"shots": 6}, {"shots": 4}, {"resplit": True}]
-    paths = [path(replace(base, **other)) for other in others]  # type: ignore[arg-type]
+    others = [
+        replace(base, alpha=0.1),
+        replace(base, shots=6),
+        replace(base, shots=4),
+        replace(base, resplit=True),
+    ]
+    paths = [path(other) for other in others]
     assert len({path(base), path(base, seed=1), *paths}) == 6
 
 

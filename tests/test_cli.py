@@ -8,43 +8,24 @@ import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from echo.cli import main
 from echo.inspector import Failure, Inspected, Inspector
 from echo.line import ProductLine
 from experts.decoder import efficientnet, encoder
 from experts.errors import ImageError
 from experts.evidence import Inspection
 from experts.images import ImageSource
-from tests.conftest import ENROLLED, bad_part, good_part, save
-
-
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Run]
+from tests.conftest import ENROLLED, Command, Run, bad_part, good_part, save
 
 
 @pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], washer_home: Path
-) -> Command:
-    """Runs the command line in this process, in a wide window, with the line ``washer``."""
-    monkeypatch.setenv("COLUMNS", "300")
+def run(run: Command, monkeypatch: pytest.MonkeyPatch, washer_home: Path) -> Command:
+    """As for all, but with the line ``washer``."""
     monkeypatch.setenv("ECHO_IAD_HOME", str(washer_home))
-
-    def command(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["echo-iad", *map(str, arguments)])
-        code = main()
-        return Run(code, *capsys.readouterr())
-
-    return command
+    return run
 
 
 def assert_fails(result: Run, sentence: str) -> None:
@@ -90,7 +71,8 @@ def test_enrol_then_list_then_inspect(run: Command, tmp_path: Path) -> None:
     assert (enrolled.code, enrolled.err) == (0, "")
     assert enrolled.out.splitlines() == [
         "Enrolled ring.1 from 3 images: on average at most 25.0% of good parts are held back "
-        "(3 calibration images; of nine lines in ten the rate lies between 1.7% and 63.2%).",
+        "(3 calibration images; of nine lines in ten the rate lies between 1.7% and 63.2%; reviews "
+        "for a difference from a twin come on top).",
         "Next: echo-iad inspect ring.1 IMAGE...",
     ]
     listed = run("lines", *home)

@@ -1,40 +1,15 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from echo.cli import main
-from tests.conftest import SIDE_PX, bad_part, good_part, save
+from tests.conftest import SIDE_PX, Command, Run, bad_part, good_part, save
 
 
-class Run(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-@pytest.fixture
-def run(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Run]:
-    """Runs the command line in this process, in a wide window, with an empty home."""
-    monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setenv("ECHO_IAD_HOME", str(tmp_path / "home"))
-
-    def command(*arguments: object) -> Run:
-        monkeypatch.setattr(sys, "argv", ["echo-iad", *map(str, arguments)])
-        return Run(main(), *capsys.readouterr())
-
-    return command
-
-
-def test_teach_list_inspect_forget_and_enrol_again(run: Callable[..., Run], tmp_path: Path) -> None:
+def test_teach_list_inspect_forget_and_enrol_again(run: Command, tmp_path: Path) -> None:
     for seed in range(2):
         save(tmp_path / "good" / f"{seed}.png", good_part(seed))
         save(tmp_path / "pit" / f"{seed}.png", bad_part(50 + seed))
@@ -64,9 +39,7 @@ def test_teach_list_inspect_forget_and_enrol_again(run: Callable[..., Run], tmp_
     assert json.loads(run("lines", "--json").out)[0]["kinds"] == {}
 
 
-def test_what_cannot_be_taught_is_said_in_one_sentence(
-    run: Callable[..., Run], tmp_path: Path
-) -> None:
+def test_what_cannot_be_taught_is_said_in_one_sentence(run: Command, tmp_path: Path) -> None:
     part = save(tmp_path / "part.png", bad_part(50))
     missing = run("teach", "ring", "--kind", "pit", part)
     assert (missing.code, missing.out) == (2, "")
@@ -85,14 +58,12 @@ def test_what_cannot_be_taught_is_said_in_one_sentence(
         ["--forget", "pit", "--kind", "pit", "part.png"],
     ],
 )
-def test_either_a_kind_and_images_or_one_to_forget(
-    run: Callable[..., Run], arguments: list[str]
-) -> None:
+def test_either_a_kind_and_images_or_one_to_forget(run: Command, arguments: list[str]) -> None:
     result = run("teach", "ring", *arguments)
     assert (result.code, result.out) == (2, "")
     assert "Give --kind and images, or --forget alone." in result.err
 
 
-def test_help_gives_an_example(run: Callable[..., Run]) -> None:
+def test_help_gives_an_example(run: Command) -> None:
     result = run("teach", "--help")
     assert "Example: echo-iad teach washer --kind crack" in result.out

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from echo import growth
+from echo import enrolment
 from echo.inspector import Inspector
 from echo.line import ProductLine
 from experts.decoder.conformal import p_value
@@ -16,7 +16,7 @@ from experts.decoder.fit import DecoderFit
 from experts.decoder.memory_bank import (
     MAX_SHARES,
     ROUNDING,
-    WEIGHTS,
+    SCALES,
     image_score,
     pool_patches,
 )
@@ -65,7 +65,7 @@ def test_further_images_contribute_as_the_definition_says(count: int, size: int)
             others = [before.patches_MK, *(b for j, b in enumerate(brought) if j != i)]
             rest = np.concatenate(others).astype(float)
             gaps = [float(((patch - rest) ** 2).sum(axis=1).min()) for patch in patches]
-            expected[i] += WEIGHTS[before.projection.pool] * np.array(gaps)
+            expected[i] += SCALES[before.projection.pool].weight * np.array(gaps)
     assert len(grown.calibration.scores_n) == len(model.calibration.scores_n) + 6
     if model.statistics is None:
         scores = [image_score(row.astype(np.float32)) for row in expected]
@@ -183,7 +183,7 @@ def test_a_line_is_left_as_it_was_when_learning_fails(
     def fail(*_: object) -> None:
         raise OSError(5, "broken disk")
 
-    monkeypatch.setattr(growth, "write_manifest", fail)
+    monkeypatch.setattr(enrolment, "write_manifest", fail)
     with pytest.raises(OSError, match="broken disk"):
         line.add([good_part(60)])
     assert ProductLine.load("washer", home=tmp_path / "home").sha256 == line.sha256

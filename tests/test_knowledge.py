@@ -213,7 +213,10 @@ def test_a_limit_is_a_finite_number_from_zero(washer: Path, number: str) -> None
             '3: not valid YAML: found duplicate key "product" with value "c" (original value: "a")',
         ),
     ],
-    ids="open colon empty list alias two-documents deep no-date duplicate".split(),  # noqa: SIM905
+    ids=(
+        *("open", "colon", "empty", "list", "alias", "two-documents", "deep", "no-date"),
+        "duplicate",
+    ),
 )
 def test_what_is_no_mapping_of_yaml(washer: Path, text: str, fault: str) -> None:
     washer.write_text(text)

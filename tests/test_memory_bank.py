@@ -13,9 +13,7 @@ from experts.decoder.encoder import Features
 from experts.decoder.fit import DecoderFit, seed_size
 from experts.decoder.memory_bank import (
     COMPONENTS,
-    POOLS,
-    SHARES,
-    WEIGHTS,
+    SCALES,
     BankBuilder,
     MemoryBank,
     Projection,
@@ -103,7 +101,7 @@ def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> Non
     images = normal_images(6, side=9)  # so large that all neighbourhoods differ
     model = learn(images, 0.2, size=10_000)
     total = np.zeros((6, 81))
-    for bank, side in zip(model.banks, POOLS, strict=True):
+    for bank, side in zip(model.banks, SCALES, strict=True):
         pooled = [slow_pool(image, side) for image in images]
         assert bank.patches_MK.shape == (486, 4)
         assert np.sort(bank.patches_MK, axis=0) == pytest.approx(
@@ -112,7 +110,7 @@ def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> Non
         for i, image in enumerate(pooled):
             others = np.concatenate([o for j, o in enumerate(pooled) if j != i]).astype(float)
             nearest = [float(((patch - others) ** 2).sum(axis=1).min()) for patch in image]
-            total[i] += WEIGHTS[side] * np.array(nearest)
+            total[i] += SCALES[side].weight * np.array(nearest)
     expected = [slow_score(row.astype(np.float32)) for row in total]
     assert model.calibration.scores_n == pytest.approx(np.sort(expected), rel=1e-3)
     assert model.statistics is None
@@ -129,7 +127,7 @@ def test_large_bank_is_core_plus_what_the_core_leaves_uncovered() -> None:
 def check_large_bank(bank: MemoryBank, images: list[FloatArray]) -> None:
     pooled = [pool_patches(image, bank.projection.pool) for image in images]
     seeds = np.concatenate(pooled[:60])
-    share = int(600 * SHARES[bank.projection.pool]) // 120
+    share = int(600 * SCALES[bank.projection.pool].share) // 120
     core = greedy_coreset(seeds, 60 * share)
     radius = core.distances[-1]
     expected = list(seeds[core.indices])
@@ -199,7 +197,7 @@ def test_decoder_scores_are_squared_distances_to_the_nearest_bank_patch() -> Non
     for bank in model.banks:
         pooled = slow_pool(query, bank.projection.pool).astype(float)
         nearest = [min(float(np.sum((p - b) ** 2)) for b in bank.patches_MK) for p in pooled]
-        slow += WEIGHTS[bank.projection.pool] * np.array(nearest)
+        slow += SCALES[bank.projection.pool].weight * np.array(nearest)
     assert anomaly.patch_scores_HW.ravel() == pytest.approx(slow, rel=1e-3, abs=1e-4)
     assert anomaly.score == pytest.approx(max(slow), rel=1e-3)
     assert anomaly.p_value == p_value(anomaly.score, model.calibration.scores_n)

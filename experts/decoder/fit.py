@@ -27,9 +27,8 @@ from experts.decoder.encoder import Features
 from experts.decoder.fusion import Tail, fuse
 from experts.decoder.memory_bank import (
     BANK_SIZE,
-    POOLS,
     ROUNDING,
-    SHARES,
+    SCALES,
     BankBuilder,
     PatchScores,
     add_up,
@@ -128,7 +127,9 @@ class DecoderFit:
         """
         self._count = count
         self._alpha = alpha
-        self._fair_shares = {pool: max(1, int(size * SHARES[pool]) // count) for pool in POOLS}
+        self._fair_shares = {
+            pool: max(1, int(size * scale.share) // count) for pool, scale in SCALES.items()
+        }
         self._advance = advance
         self._n_seed: int | None = None
         self._seeds: list[_Seed] = []
@@ -242,7 +243,7 @@ class DecoderFit:
                 self._fair_shares[pool],
                 lambda picked: self._advance(picked / patches_per_image),
             )
-            for pool in POOLS
+            for pool in SCALES
         )
         if self._seeds:
             self._statistics, patch_scores = _fit_statistics(

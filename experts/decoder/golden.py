@@ -72,6 +72,11 @@ class Sketches:
     unit: float
     limit: float
 
+    @property
+    def has_twins(self) -> bool:
+        """Whether it makes sense to look for one."""
+        return math.isfinite(self.limit)
+
     def closest(self, template_hw: ByteArray, candidates: Sequence[int]) -> int | None:
         """The candidate whose sketch agrees best with an image; none if all are too different."""
         same = [n for n in candidates if tuple(self.shapes_N2[n]) == template_hw.shape]
@@ -234,7 +239,7 @@ class TwinFinder:
             picture: The image.
             embedding_E: L2-normalised, from the line's encoder.
         """
-        if math.isinf(self._sketches.limit):
+        if not self._sketches.has_twins:
             return None
         nearest = dict(self._extractor.nearest(embedding_E, CANDIDATES))
         query_hw = template_of(picture.rgb_HW3)

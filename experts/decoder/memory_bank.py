@@ -48,13 +48,23 @@ FloatArray = NDArray[np.float32]
 BANK_SIZE = 6_000
 # How many times its fair share an unusual image may bring.
 MAX_SHARES = 4
-# One bank for each neighbourhood: the side of the square that patches are averaged over. 1 leaves
-# them as they are; the wider one sees faint changes of an area, in which single patches drown.
-POOLS = (1, 7)
-# Averages lie closer together than what they are taken of.
-WEIGHTS = {1: np.float32(1), 7: np.float32(2)}
-# They vary less, so fewer of them make as dense a bank: this share of its size.
-SHARES = {1: 1.0, 7: 0.5}
+
+
+class Scale(NamedTuple):
+    """How the bank of one neighbourhood is made and counted.
+
+    Attributes:
+        weight: Of its distances in the sum: averages lie closer together than what they are of.
+        share: Of ``BANK_SIZE``: averages vary less, so fewer of them make as dense a bank.
+    """
+
+    weight: float
+    share: float
+
+
+# One bank for each neighbourhood, by the side of the square that patches are averaged over. 1
+# leaves them as they are; the wider one sees faint changes of an area, in which patches drown.
+SCALES = {1: Scale(1, 1), 7: Scale(2, 0.5)}
 # A longer patch is brought down to this many principal components, where there are seed images.
 COMPONENTS = 192
 TOP_SHARE = 0.01
@@ -335,8 +345,9 @@ def add_up(
     inside_P = outside_P = np.zeros(len(distances[0]), np.float32)
     for projection, patches_PK, distance_P in zip(projections, projected, distances, strict=True):
         residual_P = projection.residuals(patches_PK)
-        inside_P = inside_P + WEIGHTS[projection.pool] * np.maximum(distance_P - residual_P, 0)
-        outside_P = outside_P + WEIGHTS[projection.pool] * residual_P
+        weight = np.float32(SCALES[projection.pool].weight)
+        inside_P = inside_P + weight * np.maximum(distance_P - residual_P, 0)
+        outside_P = outside_P + weight * residual_P
     return PatchScores(inside_P, outside_P)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from experts.decoder.coreset import Advance
 from experts.decoder.encoder import Encoder
 from experts.images import Picture
 
@@ -47,7 +48,9 @@ TURNED = tuple(View(degrees, False) for degrees in range(0, 360, TURN_DEGREES))
 ALL_VIEWS = TURNED + tuple(View(view.degrees, True) for view in TURNED)
 
 
-def choose_views(pictures: Sequence[Picture], encoder: Encoder) -> tuple[View, ...]:
+def choose_views(
+    pictures: Sequence[Picture], encoder: Encoder, advance: Advance = lambda done: None
+) -> tuple[View, ...]:
     """The further views in which normal images shall be learned; none for an aligned product.
 
     Each image is compared place by place with every view of every other. A single image cannot
@@ -56,6 +59,7 @@ def choose_views(pictures: Sequence[Picture], encoder: Encoder) -> tuple[View, .
     Args:
         pictures: Normal images.
         encoder: The line's encoder.
+        advance: Called with 1 for each image that was looked at from all sides.
     """
     if len(pictures) > MAX_IMAGES or any(_is_strip(picture) for picture in pictures):
         return ()
@@ -64,7 +68,10 @@ def choose_views(pictures: Sequence[Picture], encoder: Encoder) -> tuple[View, .
     upright = [
         patches for picture in pictures for patches in view_patches(picture, [AS_IS], encoder)
     ]
-    views = [view_patches(picture, ALL_VIEWS, encoder) for picture in pictures]
+    views = []
+    for picture in pictures:
+        views.append(view_patches(picture, ALL_VIEWS, encoder))
+        advance(1)
     best = [
         _closest(upright[i], views[j])
         for i, j in permutations(range(len(pictures)), 2)

@@ -1,0 +1,224 @@
+"""What a line's folder holds, read when it is first used and checked against the manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from echo.manifest import (
+    DECODER,
+    EMBEDDINGS,
+    KINDS,
+    KNOWLEDGE,
+    SKETCHES,
+    THUMBNAILS,
+    Manifest,
+    read_manifest,
+)
+from experts.decoder.encoder import Encoder, load_encoder
+from experts.errors import DamagedLineError, IncompatibleLineError, LineError
+from experts.evidence import Reference
+from experts.knowledge import Knowledge, load_knowledge
+
+if TYPE_CHECKING:
+    from experts.decoder.decoder import AnomalyDecoder
+    from experts.decoder.golden import Sketches, TwinFinder
+    from experts.decoder.model import DecoderModel
+    from experts.kinds import KindModel
+    from experts.naming import KindExpert
+    from experts.reference import ReferenceExtractor
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class LineParts:
+    """The parts of a line, and the experts that are made of them.
+
+    Attributes:
+        folder: Where it lies on disk.
+        manifest: What it consists of.
+        sha256: Hash of the manifest, which holds the hashes of all parts.
+    """
+
+    folder: Path
+    manifest: Manifest
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        """Name of the line."""
+        return self.manifest.name
+
+    @property
+    def alpha(self) -> float:
+        """The false-reject rate that the line promises."""
+        return self.manifest.alpha
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """The encoder that the line was made with."""
+        model = load_encoder(self.manifest.encoder)
+        if model.weights_sha256 != self.manifest.weights_sha256:
+            raise IncompatibleLineError(
+                f"line {self.name!r} was made with other weights of {model.name!r} "
+                f"({self.manifest.weights_sha256[:12]}…, installed {model.weights_sha256[:12]}…); "
+                "enrol it again"
+            )
+        return model
+
+    @cached_property
+    def model(self) -> DecoderModel:
+        """What the decoder learned."""
+        from experts.decoder.model import DecoderModel
+
+        model = self._from_tensors(DECODER, DecoderModel.from_tensors)
+        width = len(model.banks[0].projection.mean_C)
+        if width != self.encoder.patch_dim:
+            raise IncompatibleLineError(
+                f"line {self.name!r} holds patches of {width} numbers, the "
+                f"encoder {self.encoder.name!r} makes {self.encoder.patch_dim}; enrol it again"
+            )
+        return model
+
+    @cached_property
+    def decoder(self) -> AnomalyDecoder:
+        """The expert that detects."""
+        from experts.decoder.decoder import AnomalyDecoder
+
+        return AnomalyDecoder(self.model, self.alpha, self.encoder.name)
+
+    @cached_property
+    def kind_model(self) -> KindModel | None:
+        """What the line learned of kinds of defects, if it was shown any."""
+        if KINDS not in self.manifest.parts:
+            return None
+        from echo.teaching import load_kinds
+
+        try:
+            return load_kinds(self._part(KINDS), len(self.manifest.examples), self.encoder)
+        except ValueError as error:
+            raise self._damaged(KINDS, str(error)) from error
+
+    @cached_property
+    def namer(self) -> KindExpert | None:
+        """The expert that names kinds of defects, if the line was shown any."""
+        from experts.naming import KindExpert
+
+        model = self.kind_model
+        return KindExpert(model, self.encoder, self.thumbnail) if model else None
+
+    @cached_property
+    def sketches(self) -> Sketches:
+        """Tiny copies of the normal images."""
+        from experts.decoder.golden import Sketches
+
+        return self._from_tensors(SKETCHES, Sketches.from_tensors)
+
+    @cached_property
+    def finder(self) -> TwinFinder:
+        """The expert that compares a part with the normal image that lies on it, if one does."""
+        from experts.decoder.golden import TwinFinder
+
+        return TwinFinder(self.sketches, self.extractor, self.thumbnail)
+
+    @cached_property
+    def extractor(self) -> ReferenceExtractor:
+        """The expert that finds similar normal images of this line."""
+        import faiss
+
+        from experts.reference import ReferenceExtractor
+
+        raw = np.frombuffer(self._part(EMBEDDINGS), np.uint8)
+        try:
+            index = faiss.deserialize_index(raw)
+        except RuntimeError as error:
+            raise self._damaged(EMBEDDINGS, "not a FAISS index") from error
+        images = self.manifest.images
+        return ReferenceExtractor(
+            index, [Path(i.path) for i in images], [self.folder / i.thumbnail for i in images]
+        )
+
+    @cached_property
+    def knowledge(self) -> Knowledge | None:
+        """The line's rules, if it has any; cited by the name and revision of the enrolled file."""
+        digest = self.knowledge_sha256
+        if digest is None:
+            return None
+        self._part(KNOWLEDGE)
+        rules = load_knowledge(self.folder / KNOWLEDGE)
+        cited = f"{self.manifest.knowledge_file or KNOWLEDGE}, revision {digest[:8]}"
+        clauses = (clause.model_copy(update={"source": cited}) for clause in rules.clauses)
+        return replace(rules, clauses=tuple(clauses))
+
+    @property
+    def knowledge_sha256(self) -> str | None:
+        """Hash of the knowledge file, if the line has one."""
+        return self.manifest.parts.get(KNOWLEDGE)
+
+    def check_current(self) -> None:
+        """Make sure that the line on disk is still this one.
+
+        Raises:
+            LineError: If it was replaced or removed since it was opened.
+        """
+        if read_manifest(self.folder)[1] != self.sha256:
+            raise self._replaced()
+
+    def thumbnail(self, reference: Reference) -> Image.Image:
+        """The line's small copy of a normal image, RGB.
+
+        Raises:
+            DamagedLineError: If it is missing or not the one that was enrolled.
+            LineError: If the line was replaced since it was opened.
+        """
+        raw = self._part(f"{THUMBNAILS}/{reference.thumbnail.name}")
+        with Image.open(io.BytesIO(raw)) as image:
+            return image.convert("RGB")
+
+    def _from_tensors(self, name: str, make: Callable[[dict[str, NDArray[Any]]], T]) -> T:
+        """What a part of named arrays holds."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            return make(load(self._part(name)))
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise self._damaged(name, str(error)) from error
+
+    def _part(self, name: str) -> bytes:
+        """Read a part of the line and check it against the manifest."""
+        path = self.folder / name
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            raise self._damaged(name, error.strerror or str(error)) from error
+        if hashlib.sha256(raw).hexdigest() != self.manifest.parts.get(name):
+            raise self._damaged(name, "its contents are not those that were enrolled")
+        return raw
+
+    def _damaged(self, part: str, why: str) -> LineError:
+        if self._is_replaced():
+            return self._replaced()
+        return DamagedLineError(
+            f"line {self.name!r} is damaged: {self.folder / part}: {why}; enrol the line again"
+        )
+
+    def _replaced(self) -> LineError:
+        return LineError(f"line {self.name!r} was replaced since it was opened; load it again")
+
+    def _is_replaced(self) -> bool:
+        try:
+            return read_manifest(self.folder)[1] != self.sha256
+        except LineError:
+            return False
