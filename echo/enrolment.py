@@ -274,8 +274,11 @@ def write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
     """Write the index that similar images are found in."""
     import faiss
 
-    index = faiss.IndexFlatIP(embeddings_NE.shape[1])
-    index.add(embeddings_NE)
+    from experts.decoder.golden import CANDIDATES
+    from experts.search_index import choose_index
+
+    # Nobody asks for more neighbours than the search for twins.
+    index = choose_index(embeddings_NE, CANDIDATES).index
     storage.write_bytes(path, faiss.serialize_index(index).tobytes())
 
 
