@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +42,24 @@ FIGURES = {
     "search_ms": ("search, ms", "{:.1f}"),
     "inspect_ms": ("inspection, ms", "{:.1f}"),
 }
+SEARCH = {
+    "index": ("index", "{}"),
+    "compared": ("vectors compared", "{:.0f}"),
+    "recall": ("recall, enrolled", "{:.4f}"),
+    "recall_new": ("recall, new", "{:.4f}"),
+    "index_us": ("search, µs", "{:.1f}"),
+    "exact_us": ("exact search, µs", "{:.1f}"),
+    "index_over_exact": ("of exact", "{:.2f}"),
+}
+
+Row = dict[str, Any]
 
 
 def bench_growth(sizes: Sequence[int], out: Path, console: Console) -> dict[str, Any]:
-    """Measure each size; prints a table and writes ``growth.json`` and ``growth.png``.
+    """Measure each size; prints two tables and writes ``growth.json`` and ``growth.png``.
 
-    Search is retrieval of references and decoding, without reading and encoding.
+    Search is retrieval of references and decoding, without reading and encoding; the second table
+    is about the retrieval alone.
 
     Raises:
         EchoError: If the cells are missing, a size fails, or ``out`` cannot be written.
@@ -67,14 +79,19 @@ def bench_growth(sizes: Sequence[int], out: Path, console: Console) -> dict[str,
             f"{size:,} images: enrolled in {rows[size]['enrol_s']:.1f} s", highlight=False
         )
     results = {"sizes": {str(size): row for size, row in rows.items()}}
-    labels = [label.replace(", ", "\n") for label, _ in FIGURES.values()]
-    table = Table("images", *labels, title="Growth of a line")
-    for size, row in rows.items():
-        table.add_row(f"{size:,}", *(form.format(row[key]) for key, (_, form) in FIGURES.items()))
-    console.print(table)
+    console.print(_table("Growth of a line", FIGURES, rows))
+    console.print(_table("Search for similar images", SEARCH, rows))
     write_bytes(folder / "growth.json", json.dumps(results, indent=1).encode())
     write_bytes(folder / "growth.png", _plot(rows))
     return results
+
+
+def _table(title: str, figures: Mapping[str, tuple[str, str]], rows: Mapping[int, Row]) -> Table:
+    labels = [label.replace(", ", "\n") for label, _ in figures.values()]
+    table = Table("images", *labels, title=title)
+    for size, row in rows.items():
+        table.add_row(f"{size:,}", *(form.format(row[key]) for key, (_, form) in figures.items()))
+    return table
 
 
 def jittered(grey_HW: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -100,17 +117,17 @@ def _write_images(folder: Path, count: int) -> None:
             advance(1)
 
 
-def _measure_apart(folder: Path) -> dict[str, float]:
+def _measure_apart(folder: Path) -> Row:
     command = [sys.executable, "-m", "benchmarks.growth_line", str(folder)]
     try:
         subprocess.run(command, check=True, cwd=ROOT)
     except subprocess.CalledProcessError as error:
         raise EchoError(f"{folder}: the measurement failed ({error}); see its output") from error
-    row: dict[str, float] = json.loads((folder / "row.json").read_text(encoding="utf-8"))
+    row: Row = json.loads((folder / "row.json").read_text(encoding="utf-8"))
     return row
 
 
-def _plot(rows: dict[int, dict[str, float]]) -> bytes:
+def _plot(rows: Mapping[int, Row]) -> bytes:
     figure = Figure(figsize=(14, 3), layout="constrained")
     for axes, (key, (label, _)) in zip(
         figure.subplots(1, len(FIGURES)), FIGURES.items(), strict=True
