@@ -6,6 +6,7 @@ Pixels are those of the upright input image (EXIF rotation applied), origin at i
 from __future__ import annotations
 
 import base64
+import math
 import zlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -50,6 +51,10 @@ Array = Annotated[
 ]
 
 
+# JSON knows no infinity and says null.
+Limit = Annotated[float, BeforeValidator(lambda value: math.inf if value is None else value)]
+
+
 class Evidence(BaseModel):
     """Base of all evidence: immutable, and a misspelt field is an error."""
 
@@ -78,7 +83,7 @@ class ChannelScore(Evidence):
     """What one channel of the decoder says of the whole image.
 
     Attributes:
-        name: ``patches``, ``texture`` or ``overall``.
+        name: ``patches``, ``texture``, ``overall`` or ``text``.
         score: Higher is more anomalous; the unit is the channel's own.
         surprise: −log of the share of normal images that score higher, by the line's seed images;
             ``None`` for a line without.
@@ -119,7 +124,8 @@ class AnomalyMap(Evidence):
 
     Attributes:
         patch_scores_HW: float32, one score per place on a grid: a squared feature distance, in
-            units of its limit where the line has several channels.
+            units of its limit where the line has tails of its channels. Beside texts it is brought
+            to the span 0 to 1, and the probability that the place looks abnormal is added to it.
         patch_stride_px: Size of the grid's step in image pixels, (vertical, horizontal).
         patch_centre_px: Centre of the first place in image pixels, (vertical, horizontal).
         image_size_HW: Size of the input image in pixels.
@@ -127,9 +133,10 @@ class AnomalyMap(Evidence):
         p_value: Conformal: how often a normal part has at least this ``calibrated_score``.
         channels: What the score is fused from.
         calibration_size: How many normal images the p-value is taken against.
-        limit: The patch score that only ``alpha`` of normal images reach anywhere.
+        limit: The patch score that only ``alpha`` of normal images reach anywhere; infinite where
+            there is none to compare with.
         extent_limit: The patch score below which no region extends: one normal patch in a
-            hundred exceeds it.
+            hundred exceeds it; infinite as ``limit``.
         encoder: Name of the encoder that made the features.
         twin: Where an enrolled image lies exactly on this one.
     """
@@ -142,8 +149,8 @@ class AnomalyMap(Evidence):
     p_value: float
     channels: tuple[ChannelScore, ...] = ()
     calibration_size: int
-    limit: float
-    extent_limit: float
+    limit: Limit
+    extent_limit: Limit
     encoder: str
     twin: TwinScore | None = None
 
@@ -151,6 +158,11 @@ class AnomalyMap(Evidence):
     def calibrated_score(self) -> float:
         """The score without what the twin adds: normal images were compared by this part."""
         return self.score - (self.twin.added if self.twin else 0.0)
+
+    @property
+    def by_words_alone(self) -> bool:
+        """Whether the image was compared with texts only, since no normal image was enrolled."""
+        return [channel.name for channel in self.channels] == ["text"]
 
     @property
     def scores_HW(self) -> FloatArray:

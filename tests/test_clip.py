@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from experts.decoder.clip import CONFIG_NAME, FILE_NAME, OpenClipEncoder
 from experts.decoder.encoder import is_known_encoder, load_encoder
+from experts.decoder.text import as_text_encoder
 from experts.errors import WeightsError
 from experts.images import Picture, read_picture
 from tests.clip_models import DEVIATION, MEAN, VIT, reference_model, write_model
@@ -150,6 +151,8 @@ def test_a_batch_of_mixed_sizes_keeps_its_order(clip_folder: Path) -> None:
 
 def test_texts_are_embedded_as_open_clip_does_it(clip_folder: Path) -> None:
     encoder = OpenClipEncoder(str(clip_folder))
+    assert as_text_encoder(encoder) is encoder
+    assert as_text_encoder(load_encoder()) is None
     model = reference_model(clip_folder, (64, 64))
     tokens = open_clip.get_tokenizer("ViT-B-32")(TEXTS)
     with torch.inference_mode():
@@ -180,7 +183,9 @@ def test_a_tower_that_pools_by_attention_has_patches_but_none_beside_texts(tmp_p
     folder = write_model(
         tmp_path / "coca", vision, custom_text=True, multimodal_cfg=coca | {"attn_pooler_heads": 2}
     )
-    features = OpenClipEncoder(str(folder)).encode([picture_of(64, 64)])[0]
+    encoder = OpenClipEncoder(str(folder))
+    assert as_text_encoder(encoder) is None
+    features = encoder.encode([picture_of(64, 64)])[0]
     assert features.projected_LHWD is None
     assert features.patches_HWC.shape == (4, 4, 4 * 64)
 

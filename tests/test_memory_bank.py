@@ -10,7 +10,7 @@ from experts.decoder.conformal import p_value
 from experts.decoder.coreset import greedy_coreset
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
-from experts.decoder.fit import DecoderFit, seed_size
+from experts.decoder.fit import DecoderFit
 from experts.decoder.memory_bank import (
     COMPONENTS,
     SCALES,
@@ -21,6 +21,7 @@ from experts.decoder.memory_bank import (
     pool_patches,
 )
 from experts.decoder.model import DecoderModel
+from experts.decoder.seed import seed_size
 from experts.errors import EnrolError
 from experts.images import Picture
 

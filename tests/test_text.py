@@ -82,8 +82,9 @@ def test_map_and_score_follow_the_equations(scale: float, shape: tuple[int, int,
     rng = np.random.default_rng(0)
     features = features_of(rng, *shape, size=16)
     normal_D, abnormal_D = unit(rng, 2, 16)
-    patch_scores_HW, score = TextBranch(normal_D, abnormal_D, scale).decode(features)
+    patch_scores_HW, score, compared = TextBranch(normal_D, abnormal_D, scale).decode(features)
     layers, height, width = shape
+    assert compared == layers
     assert features.projected_LHWD is not None
     for row in range(height):
         for column in range(width):

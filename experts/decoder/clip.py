@@ -48,6 +48,9 @@ class OpenClipEncoder:
 
     The embedding is the image's in the space of texts. Images go in with their aspect ratio, and
     position embeddings are interpolated to it.
+
+    Attributes:
+        knows_texts: Whether the patches have a place in the space of texts; CoCa's have none.
     """
 
     def __init__(self, spec: str) -> None:
@@ -81,6 +84,7 @@ class OpenClipEncoder:
             probe = self._forward(torch.zeros(1, 3, 2 * side_y, 2 * side_x, device=self._device))
         self.embedding_dim = probe.embedding_NE.shape[-1]
         self.patch_dim = probe.patches_NHWC.shape[-1]
+        self.knows_texts = probe.projected_NLHWD is not None
         self.batch_size = batch_size_on(self._device)
         self.logit_scale = float(self._model.logit_scale.exp())
 

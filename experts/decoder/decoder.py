@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
 from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
-from experts.decoder.fusion import fuse
+from experts.decoder.fusion import beside_text, fuse
 from experts.decoder.golden import Twin
-from experts.decoder.memory_bank import ROUNDING, add_up
+from experts.decoder.memory_bank import ROUNDING, PatchScores, add_up
 from experts.decoder.model import DecoderModel, Statistics
 from experts.decoder.regions import upsample
 from experts.decoder.template import TemplateMap
+from experts.decoder.text import TextScores
 from experts.decoder.texture import TextureMap, moments
 from experts.evidence import AnomalyMap, ChannelScore, TwinScore
 from experts.images import Picture
@@ -22,12 +26,22 @@ FloatArray = NDArray[np.float32]
 _Grid = tuple[FloatArray, tuple[float, float], tuple[float, float]]
 
 
+class _Seen(NamedTuple):
+    """What the channels see in an image, its twin aside."""
+
+    score: float
+    grid: _Grid
+    channels: tuple[ChannelScore, ...]
+
+
 class AnomalyDecoder:
     """Compares an image with the normal ones, through one or more channels.
 
     ``patches``: squared distance to the nearest patch of the bank (AnomalyGPT eq. 2, with L2),
     summed over the banks; on the map also what lies outside the normal patches' subspace.
     ``texture`` and ``overall``: see ``experts.decoder.texture``; only for lines with enough images.
+    ``text``: see ``experts.decoder.text``; only for lines whose encoder knows texts, and all that a
+    line without images has.
     The scores are fused as ``experts.decoder.fusion`` says. A twin, see ``experts.decoder.golden``,
     stands beside them: it adds to the map and to the score that images are ranked by, and leaves
     the p-value alone.
@@ -48,20 +62,7 @@ class AnomalyDecoder:
             twin: How it differs from its twin, where the line has one.
         """
         model = self._model
-        projected = [bank.projection(features.patches_HWC) for bank in model.banks]
-        distances = [bank.nearest(p_PK) for bank, p_PK in zip(model.banks, projected, strict=True)]
-        patches = add_up([bank.projection for bank in model.banks], projected, distances)
-        patch_scores_HW = patches.map_P.reshape(features.patches_HWC.shape[:2])
-        score = patches.score
-        grid = (patch_scores_HW, features.stride_px, features.centre_px)
-        channels: tuple[ChannelScore, ...] = (
-            ChannelScore(name="patches", score=score, surprise=None),
-        )
-        if model.statistics is not None:
-            texture = model.statistics.texture.decode(picture.grey_HW)
-            channels = _channels(model.statistics, score, texture, projected[0])
-            score = fuse(model.statistics.tails, [channel.score for channel in channels])
-            grid = _fused_map(model.statistics, patch_scores_HW, texture, features)
+        score, grid, channels = self._look(picture, features)
         scores_n = model.calibration.scores_n
         # A single image leaves no limits in whose units a difference could be weighed.
         compared = self._weigh(twin) if len(scores_n) else None
@@ -81,6 +82,26 @@ class AnomalyDecoder:
             encoder=self._encoder,
             twin=compared,
         )
+
+    def _look(self, picture: Picture, features: Features) -> _Seen:
+        model = self._model
+        text = model.text.decode(features) if model.text is not None else None
+        if text is not None and not model.banks:
+            grid = _grid(text.patch_scores_HW, features)
+            return _Seen(text.score, grid, _unranked({"text": text.score}))
+        projected = [bank.projection(features.patches_HWC) for bank in model.banks]
+        distances = [bank.nearest(p_PK) for bank, p_PK in zip(model.banks, projected, strict=True)]
+        patches = add_up([bank.projection for bank in model.banks], projected, distances)
+        if model.statistics is None:
+            score, map_P = beside_text(patches, text)
+            grid = _grid(map_P.reshape(features.patches_HWC.shape[:2]), features)
+            scores = {"patches": patches.score} | ({"text": text.score} if text else {})
+            return _Seen(score, grid, _unranked(scores))
+        texture = model.statistics.texture.decode(picture.grey_HW)
+        channels = _channels(model.statistics, patches.score, texture, projected[0], text)
+        score = fuse(model.statistics.tails, [channel.score for channel in channels])
+        grid = _fused_map(model.statistics, patches, texture, text, features)
+        return _Seen(score, grid, channels)
 
     def _weigh(self, twin: Twin | None) -> TwinScore | None:
         """Beyond its own limit, a difference adds what the other channels give beyond theirs.
@@ -106,14 +127,31 @@ class AnomalyDecoder:
         return np.maximum(on_cells_HW, differences_HW), cells.stride_px, cells.centre_px
 
 
+def _grid(scores_HW: FloatArray, features: Features) -> _Grid:
+    return scores_HW, features.stride_px, features.centre_px
+
+
+def _unranked(scores: Mapping[str, float]) -> tuple[ChannelScore, ...]:
+    """Channels of a line without seed images, which would tell how surprising a score is."""
+    return tuple(
+        ChannelScore(name=name, score=score, surprise=None) for name, score in scores.items()
+    )
+
+
 def _channels(
-    statistics: Statistics, score: float, texture: TextureMap, projected_PK: FloatArray
+    statistics: Statistics,
+    score: float,
+    texture: TextureMap,
+    projected_PK: FloatArray,
+    text: TextScores | None,
 ) -> tuple[ChannelScore, ...]:
     scores = {
         "patches": score,
         "texture": float(texture.scores_HW.max()),
         "overall": statistics.overall.score(moments(projected_PK)),
     }
+    if text is not None:
+        scores["text"] = text.score
     return tuple(
         ChannelScore(name=name, score=value, surprise=tail.surprise(value))
         for (name, value), tail in zip(scores.items(), statistics.tails, strict=True)
@@ -121,16 +159,22 @@ def _channels(
 
 
 def _fused_map(
-    statistics: Statistics, patch_scores_HW: FloatArray, texture: TextureMap, features: Features
+    statistics: Statistics,
+    patches: PatchScores,
+    texture: TextureMap,
+    text: TextScores | None,
+    features: Features,
 ) -> _Grid:
-    """The patch map in units of its limit, plus what the texture exceeds its own limit by.
+    """The patch map in units of its limit, plus what texts and texture exceed their own limits by.
 
-    As in the fused score, the texture adds nothing where it is as on any seed image. The map then
-    keeps the patches' grid, else it takes the texture's finer one.
+    As in the fused score, these add nothing where they are as on any seed image. The map then keeps
+    the patches' grid, else it takes the texture's finer one.
     """
-    patches_HW = patch_scores_HW / np.float32(statistics.patch_limit)
+    patch_scores_HW = patches.map_P.reshape(features.patches_HWC.shape[:2])
+    text_scores_HW = text.patch_scores_HW if text is not None else None
+    raised_HW = statistics.with_text(patch_scores_HW, text_scores_HW)
+    grid = _grid(raised_HW / np.float32(statistics.patch_limit), features)
     excess_HW = np.maximum(texture.scores_HW / np.float32(statistics.texture_limit) - 1, 0)
-    grid = (patches_HW, features.stride_px, features.centre_px)
     if not excess_HW.any():
         return grid
     return _resampled(grid, texture) + excess_HW, texture.stride_px, texture.centre_px

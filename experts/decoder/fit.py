@@ -3,7 +3,8 @@
 The images come in random order. The first of them are the seed: they give the projection, the
 core of the bank, the statistics and the tails of their scores. Every other image is reduced at
 once to what it contributes to the banks and to its projected patches, which wait in a scratch file
-until the banks are complete and it can be calibrated against them.
+until the banks are complete and it can be calibrated against them. What the texts say of each place
+waits there too.
 
 A finished model takes further images: each is one more that contributes, calibrated against the
 grown banks. The calibration scores of before stay. They were taken against smaller banks, so they
@@ -21,10 +22,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experts.decoder.conformal import images_needed, upper_limit
 from experts.decoder.coreset import Advance, nearest_distances
 from experts.decoder.encoder import Features
-from experts.decoder.fusion import Tail, fuse
+from experts.decoder.fusion import beside_text, fuse
 from experts.decoder.memory_bank import (
     BANK_SIZE,
     ROUNDING,
@@ -34,21 +34,13 @@ from experts.decoder.memory_bank import (
     add_up,
 )
 from experts.decoder.model import Calibration, DecoderModel, Statistics
-from experts.decoder.texture import FineTexture, Overall, band_energies, moments, shrink
+from experts.decoder.seed import Seed, fit_statistics, seed_size
+from experts.decoder.text import TextBranch, TextScores
+from experts.decoder.texture import band_energies, moments, shrink
 from experts.errors import EnrolError
 
 FloatArray = NDArray[np.float32]
 
-SEED_SHARE = 0.5
-# A smaller core would cover its few images so finely that the others had to bring too much.
-MIN_SEED_SHARE = 0.2
-# With fewer images the bank holds most patches anyway, and each image is worth more in calibration.
-MIN_IMAGES_FOR_SEED = 100
-# The seed images' patches are held in memory while the core is made; so many at least, for the
-# statistics need them.
-MIN_SEED = 20
-FOLDS = 10
-MAX_SEED_BYTES = 256 * 2**20
 # More would refine the promise beyond use, and each takes a comparison with the whole bank.
 MAX_CALIBRATION = 1_000
 # So many images are compared with half of the bank as well, to see what further images would bring.
@@ -79,19 +71,18 @@ class _Grid(NamedTuple):
     image_HW: tuple[int, int]
 
 
-class _Seed(NamedTuple):
-    patches_HWC: FloatArray
-    energies_hwB: FloatArray
-    grid: _Grid
-
-
 class _Waiting(NamedTuple):
-    """A contributor that is to be calibrated: what of its scores is known before the bank is."""
+    """A contributor that is to be calibrated: what of its scores is known before the bank is.
+
+    Its projected patches and the map of its text scores lie in the scratch file, each in one of
+    ``shapes``.
+    """
 
     contributor: int
     shapes: tuple[tuple[int, ...], ...]
     texture_score: float
     overall_score: float
+    text: TextScores | None
     grid: _Grid
 
 
@@ -111,6 +102,7 @@ class DecoderFit:
         alpha: float,
         *,
         size: int = BANK_SIZE,
+        text: TextBranch | None = None,
         earlier: DecoderModel | None = None,
         advance: Advance = lambda done: None,
     ) -> None:
@@ -118,29 +110,34 @@ class DecoderFit:
 
         Args:
             count: How many images will come, in an order that does not depend on them. A single one
-                leaves nothing to calibrate with.
+                leaves nothing to calibrate with; without any there are the texts alone.
             alpha: The false-reject rate to promise; enough images for it stay out of the seed.
             size: About how many patches the bank of single patches shall hold.
-            earlier: A model that the images extend; then each may bring as much as its images did.
+            text: What the encoder's texts say; it stands beside the patches from the first image.
+            earlier: A model that the images extend, with its own texts; then each may bring as much
+                as its images did.
             advance: Called with the share of an image that was dealt with since the last call;
                 in all, ``count`` for the images and as much again for ``finish``.
         """
         self._count = count
         self._alpha = alpha
         self._fair_shares = {
-            pool: max(1, int(size * scale.share) // count) for pool, scale in SCALES.items()
+            pool: max(1, int(size * scale.share) // max(1, count)) for pool, scale in SCALES.items()
         }
         self._advance = advance
         self._n_seed: int | None = None
-        self._seeds: list[_Seed] = []
+        self._seeds: list[Seed] = []
+        self._seed_grids: list[_Grid] = []
         self._builders: tuple[BankBuilder, ...] = ()
         self._statistics: Statistics | None = None
+        self._text = text
         self._earlier = earlier
         self._room = MAX_CALIBRATION
         if earlier is not None:
             self._n_seed = 0
             self._builders = tuple(BankBuilder.resume(bank) for bank in earlier.banks)
             self._statistics = earlier.statistics
+            self._text = earlier.text
             self._room -= len(earlier.calibration.scores_n)
         self._came = 0
         self._waiting: list[_Waiting] = []
@@ -170,20 +167,19 @@ class DecoderFit:
             views: Patches (H, W, C) of further views of it, which the banks shall know as well.
         """
         patches_HWC = features.patches_HWC
-        height, width = grey_HW.shape
-        rows, columns = patches_HWC.shape[:2]
-        grid = _Grid((rows, columns), features.stride_px, features.centre_px, (height, width))
+        text = self._text.decode(features) if self._text is not None else None
         self._came += 1
         if self._n_seed is None:
             self._n_seed = seed_size(self._count, self._alpha, patches_HWC.nbytes)
         if len(self._seeds) < self._n_seed and not self._builders:
-            self._seeds.append(_Seed(patches_HWC, band_energies(shrink(grey_HW)), grid))
+            self._seeds.append(Seed(patches_HWC, band_energies(shrink(grey_HW)), text))
+            self._seed_grids.append(_grid_of(features, grey_HW))
             if len(self._seeds) == self._n_seed:
                 self._begin(patches_HWC.shape[2])
             return
         if not self._builders:
             self._begin(patches_HWC.shape[2])
-        self._contribute(patches_HWC, grey_HW, views, grid)
+        self._contribute(features, text, grey_HW, views)
         self._advance(1)
 
     def finish(self) -> DecoderModel:
@@ -197,7 +193,7 @@ class DecoderFit:
         calibration = Calibration(*np.sort(scores_n3, axis=0).T.copy())
         if self._earlier is not None:
             calibration = self._earlier.calibration.joined(calibration)
-        return DecoderModel(banks, self._statistics, calibration)
+        return DecoderModel(banks, self._statistics, calibration, self._text)
 
     def _calibrate(self, banks: list[FloatArray]) -> FloatArray:
         """Score, peak and tail of the waiting images, (n, 3)."""
@@ -246,21 +242,21 @@ class DecoderFit:
             for pool in SCALES
         )
         if self._seeds:
-            self._statistics, patch_scores = _fit_statistics(
+            self._statistics, patch_scores = fit_statistics(
                 self._seeds, self._builders, self._alpha
             )
-            for seed, scores in zip(self._seeds, patch_scores, strict=True):
-                self.left_out.append(_left_out(scores, seed.grid, seed=True))
+            for scores, grid in zip(patch_scores, self._seed_grids, strict=True):
+                self.left_out.append(_left_out(scores, grid, seed=True))
         self._seeds = []
 
     def _contribute(
         self,
-        patches_HWC: FloatArray,
+        features: Features,
+        text: TextScores | None,
         grey_HW: FloatArray,
         views: Sequence[FloatArray],
-        grid: _Grid,
     ) -> None:
-        projected = [builder.projection(patches_HWC) for builder in self._builders]
+        projected = [builder.projection(features.patches_HWC) for builder in self._builders]
         for builder, patches_PK in zip(self._builders, projected, strict=True):
             seen = [patches_PK, *(builder.projection(view_HWC) for view_HWC in views)]
             contributor = builder.contribute(np.concatenate(seen))
@@ -270,76 +266,35 @@ class DecoderFit:
         if self._statistics is not None:
             texture_score = float(self._statistics.texture.decode(grey_HW).scores_HW.max())
             overall_score = self._statistics.overall.score(moments(projected[0]))
-        for patches_PK in projected:
-            self._scratch.write(patches_PK.tobytes())
-        shapes = tuple(patches_PK.shape for patches_PK in projected)
-        self._waiting.append(_Waiting(contributor, shapes, texture_score, overall_score, grid))
+        arrays = projected
+        if text is not None:
+            arrays = [*projected, text.patch_scores_HW]
+            text = text._replace(patch_scores_HW=np.empty((0, 0), np.float32))
+        for array in arrays:
+            self._scratch.write(array.tobytes())
+        shapes = tuple(array.shape for array in arrays)
+        grid = _grid_of(features, grey_HW)
+        waiting = _Waiting(contributor, shapes, texture_score, overall_score, text, grid)
+        self._waiting.append(waiting)
 
     def _read_back(self) -> Iterator[tuple[_Waiting, list[FloatArray]]]:
-        """Each waiting image with its projected patches."""
+        """Each waiting image, its texts' map included, with its projected patches."""
         self._scratch.seek(0)
         for waiting in self._waiting:
             # Copies, since torch wants to be allowed to write.
             raw = [bytearray(self._scratch.read(math.prod(s) * 4)) for s in waiting.shapes]
             pairs = zip(raw, waiting.shapes, strict=True)
-            yield waiting, [np.frombuffer(r, np.float32).reshape(shape) for r, shape in pairs]
+            arrays = [np.frombuffer(r, np.float32).reshape(shape) for r, shape in pairs]
+            if waiting.text is not None:
+                text = waiting.text._replace(patch_scores_HW=arrays.pop())
+                waiting = waiting._replace(text=text)
+            yield waiting, arrays
 
 
-def seed_size(count: int, alpha: float, image_bytes: int) -> int:
-    """How many images give the core: half, as far as enough are left to promise ``alpha``.
-
-    Args:
-        count: Of all images.
-        alpha: The false-reject rate to promise.
-        image_bytes: Of one image's patches, so that the seed fits into memory.
-    """
-    size = min(round(SEED_SHARE * count), count - images_needed(alpha))
-    if count < MIN_IMAGES_FOR_SEED or size < MIN_SEED_SHARE * count:
-        return 0
-    return min(size, max(MIN_SEED, MAX_SEED_BYTES // image_bytes))
-
-
-def _fit_statistics(
-    seeds: list[_Seed], builders: tuple[BankBuilder, ...], alpha: float
-) -> tuple[Statistics, list[PatchScores]]:
-    """Fit the further channels on the seed images, and all tails on what they score left out.
-
-    Gives also each one's patch scores.
-    """
-    texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
-    texture_maps = [texture.scores(seed.energies_hwB) for seed in seeds]
-    patch_scores, moments_ND = [], []
-    projections = [builder.projection for builder in builders]
-    for index, seed in enumerate(seeds):
-        projected = [builder.projection(seed.patches_HWC) for builder in builders]
-        own = zip(builders, projected, strict=True)
-        left_out = [builder.leave_seed_out(index, p_PK) for builder, p_PK in own]
-        patch_scores.append(add_up(projections, projected, left_out))
-        moments_ND.append(moments(projected[0]))
-    scores = (
-        [left_out.score for left_out in patch_scores],
-        [float(texture_map.max()) for texture_map in texture_maps],
-        _cross_fitted(np.stack(moments_ND)),
-    )
-    first, second, third = (Tail.fit(np.array(s, np.float32)) for s in scores)
-    peaks_n = np.sort(np.array([p.map_P.max() for p in patch_scores], np.float32))
-    statistics = Statistics(
-        texture=texture,
-        overall=Overall.fit(np.stack(moments_ND)),
-        tails=(first, second, third),
-        patch_limit=max(upper_limit(peaks_n, alpha), ROUNDING),
-        texture_limit=max(*scores[1], ROUNDING),
-    )
-    return statistics, patch_scores
-
-
-def _cross_fitted(moments_ND: FloatArray) -> list[float]:
-    """Overall scores of each tenth by a model of the others; in-sample ones would be too low."""
-    scores = np.empty(len(moments_ND))
-    for fold in range(FOLDS):
-        model = Overall.fit(np.delete(moments_ND, np.s_[fold::FOLDS], axis=0))
-        scores[fold::FOLDS] = [model.score(moments_D) for moments_D in moments_ND[fold::FOLDS]]
-    return scores.tolist()
+def _grid_of(features: Features, grey_HW: FloatArray) -> _Grid:
+    rows, columns = features.patches_HWC.shape[:2]
+    height, width = grey_HW.shape
+    return _Grid((rows, columns), features.stride_px, features.centre_px, (height, width))
 
 
 def _left_out(patch_scores: PatchScores, grid: _Grid, *, seed: bool) -> LeftOut:
@@ -362,11 +317,17 @@ def _normal_scores(
     statistics: Statistics | None, waiting: _Waiting, patch_scores: PatchScores
 ) -> tuple[float, float, float]:
     """Fused score, highest place and 99th percentile of the map of one normal image."""
-    score, map_P = patch_scores.score, patch_scores.map_P
-    peak, tail = float(map_P.max()), float(np.quantile(map_P, 0.99))
+    text = waiting.text
     if statistics is None:
-        return score, peak, tail
-    fused = fuse(statistics.tails, (score, waiting.texture_score, waiting.overall_score))
+        score, map_P = beside_text(patch_scores, text)
+        return score, float(map_P.max()), float(np.quantile(map_P, 0.99))
+    scores = [patch_scores.score, waiting.texture_score, waiting.overall_score]
+    map_P = patch_scores.map_P
+    if text is not None:
+        scores.append(text.score)
+        map_P = statistics.with_text(map_P, text.patch_scores_HW.ravel())
+    fused = fuse(statistics.tails, scores)
+    peak, tail = float(map_P.max()), float(np.quantile(map_P, 0.99))
     # The two need not peak at the same place, so their sum is at least the fused map's peak, and
     # the limit that comes of it errs on the side of fewer regions.
     excess = max(0.0, waiting.texture_score / statistics.texture_limit - 1)

@@ -7,6 +7,8 @@ seed images did (one odd image must not silence it), and more than the most unus
 log(n + 1). So a channel that sees nothing in a product adds nothing to nearly all normal parts, and
 one that sees what the patches miss decides alone.
 
+Where there are no seed images, what the texts say and what the patches say adds up.
+
 Everything here depends on the seed images alone and rises with every score, which is what the
 proof in ``memory_bank`` asks for.
 """
@@ -21,10 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
-from experts.decoder.memory_bank import ROUNDING
+from experts.decoder.memory_bank import ROUNDING, SCALES, PatchScores
+from experts.decoder.text import TextScores
 
 # Scores that hardly differ at all are not taken for more certain than to a hundredth.
 _MIN_SPREAD = 0.01
+# Between two unit vectors.
+_LARGEST_SQUARED_DISTANCE = 4
 
 
 @dataclass(frozen=True)
@@ -66,3 +71,23 @@ def fuse(tails: Sequence[Tail], scores: Sequence[float]) -> float:
     """The first channel's surprise plus the others' excesses."""
     others = zip(tails[1:], scores[1:], strict=True)
     return tails[0].surprise(scores[0]) + sum(tail.excess(score) for tail, score in others)
+
+
+def beside_text(patches: PatchScores, text: TextScores | None) -> tuple[float, NDArray[np.float32]]:
+    """Image score and map (P,) of a line with too few images for tails.
+
+    WinCLIP+ (Jeong et al., CVPR 2023, section 4.3) and AnomalyGPT: what the patches say is added to
+    what the texts say. Distances are brought to the span of these, 0 to 1: half of 1 - cos, as in
+    WinCLIP's eq. 4, is a quarter of the squared distance of two unit vectors, and a patch holds one
+    such vector for each layer in each bank.
+
+    Args:
+        patches: Summed over the banks.
+        text: ``None`` for a line whose encoder knows no texts; then the patches stand alone.
+    """
+    if text is None:
+        return patches.score, patches.map_P
+    weights = sum(scale.weight for scale in SCALES.values())
+    unit = _LARGEST_SQUARED_DISTANCE * text.layers * weights
+    map_P = text.patch_scores_HW.ravel() + patches.map_P / np.float32(unit)
+    return text.score + patches.score / unit, map_P

@@ -22,7 +22,8 @@ least the patches that the calibration scores were taken against, and a nearest-
 never rises when the bank grows. So the calibration scores in use are at least the hypothetical
 ones, the p-value is at least the exact one, and a normal part has p ≤ alpha with probability at
 most alpha. The same holds for every score that rises with this one and otherwise depends on the
-image and the seed images alone.
+image and the seed images alone. The sum with the text score is one: what the texts say depends on
+the image alone.
 
 Nearest-neighbour scoring: AnomalyGPT eq. 2 and PatchCore (Roth et al., CVPR 2022). Calibration of
 leave-one-out scores: Vovk's cross-conformal prediction, made exact by monotonicity.

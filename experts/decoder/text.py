@@ -7,13 +7,13 @@ those of WinCLIP (Jeong et al., CVPR 2023, section 4.1). No image of the product
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from experts.decoder.encoder import Features
+from experts.decoder.encoder import Encoder, Features
 from experts.errors import WeightsError
 from experts.prompts import Prompts
 
@@ -24,16 +24,21 @@ class TextEncoder(Protocol):
     """An encoder that knows texts: its images' embeddings lie in the same space.
 
     Attributes:
-        name: Its name in the registry.
+        knows_texts: Whether its patches have a place in that space too.
         logit_scale: What it multiplies cosines with before a softmax, by its training.
     """
 
-    name: str
+    knows_texts: bool
     logit_scale: float
 
     def encode_texts(self, texts: Sequence[str]) -> FloatArray:
         """Embed texts, (N, D) float32, L2-normalised."""
         ...
+
+
+def as_text_encoder(encoder: Encoder) -> TextEncoder | None:
+    """The encoder, if it knows texts and its patches have a place among them."""
+    return cast(TextEncoder, encoder) if getattr(encoder, "knows_texts", False) else None
 
 
 class TextScores(NamedTuple):
@@ -42,10 +47,12 @@ class TextScores(NamedTuple):
     Attributes:
         patch_scores_HW: float32, 0 to 1, one per patch.
         score: Of the whole image, 0 to 1.
+        layers: How many layers a patch was compared in.
     """
 
     patch_scores_HW: FloatArray
     score: float
+    layers: int
 
 
 class TextBranch:
@@ -92,7 +99,8 @@ class TextBranch:
                 "model whose image tower is a plain vision transformer, such as ViT-B-16"
             )
         patches_LHW = self._abnormal(projected_LHWD)
-        return TextScores(patches_LHW.mean(axis=0), float(self._abnormal(features.embedding_E)))
+        score = float(self._abnormal(features.embedding_E))
+        return TextScores(patches_LHW.mean(axis=0), score, len(patches_LHW))
 
     def _abnormal(self, embeddings_D: FloatArray) -> FloatArray:
         """Probability of the abnormal class for each embedding (…, D), in the shape (…)."""
