@@ -35,12 +35,12 @@ AT_LEAST = 3
 SHIFT_PX = 1
 BRIGHTER = 1.05
 FIGURES = {
-    "found": ("defects\nfound", "{:.3f}"),
-    "precision": ("precision", "{:.3f}"),
-    "named_good": ("good\nnamed", "{:.4f}"),
-    "rank": ("good more\nsuspicious", "{:.3f}"),
-    "copies_found": ("duplicates\nfound", "{:.3f}"),
-    "false_pairs": ("false\npairs", "{:.1f}"),
+    "found": ("defects found", "{:.3f}"),
+    "precision": ("defects among the named", "{:.3f}"),
+    "named_good": ("good images named", "{:.4f}"),
+    "rank": ("good images that look more suspicious", "{:.3f}"),
+    "copies_found": ("duplicates found", "{:.3f}"),
+    "other_pairs": ("other pairs named", "{:.1f}"),
 }
 
 Row = dict[str, Any]
@@ -113,7 +113,8 @@ def measure(product: Product, share: float, seed: int) -> Row:
         the good ones, near duplicates too; ``precision``: share of the named that are defective,
         ``None`` if none is named; ``rank``: of a defective image, the mean share of good ones that
         look more suspicious; ``copies_found``: share of the near duplicates that are paired with
-        their originals; ``false_pairs``: how many other pairs there are; ``kinds``: of each kind,
+        their originals; ``other_pairs``: how many more pairs are named, which
+        may be alike all the same; ``kinds``: of each kind,
         how many slipped in and how many were found.
 
     Raises:
@@ -160,7 +161,7 @@ def figures(drawn: Contaminated, audit: Audit, chance: Mapping[Path, float]) -> 
         "rank": 1
         - auroc(np.array([p in drawn.kinds for p in chance]), [-c for c in chance.values()]),
         "copies_found": len(pairs & true_pairs) / len(true_pairs),
-        "false_pairs": len(pairs - true_pairs),
+        "other_pairs": len(pairs - true_pairs),
         "kinds": {kind: [slipped[kind], found[kind]] for kind in sorted(slipped)},
     }
 
@@ -174,7 +175,7 @@ def bench_contamination(
         EchoError: If the images cannot be used, or ``out`` cannot be written.
     """
     folder = writable_folder(out)
-    table = Table("", *(label for label, _ in FIGURES.values()), title="Audit")
+    table = Table("", "", "mean over seeds", title="Audit")
     rows: dict[str, list[Row]] = {}
     for product in products:
         rows[product.name] = []
@@ -182,10 +183,11 @@ def bench_contamination(
             row = measure(product, share, seed)
             rows[product.name].append(row)
             console.print(f"{product.name}, seed {seed}: {_by_kind([row])}", highlight=False)
-        table.add_row(product.name, *(_cell(rows[product.name], key) for key in FIGURES))
-    console.print(table)
     for name, of_seeds in rows.items():
-        console.print(f"{name}, found of each kind: {_by_kind(of_seeds)}", highlight=False)
+        for key, (label, _) in FIGURES.items():
+            table.add_row(name, label, _cell(of_seeds, key))
+        table.add_row(name, "found of each kind", _by_kind(of_seeds), end_section=True)
+    console.print(table)
     results = {"share": share, "objects": rows}
     write_bytes(folder / "contamination.json", json.dumps(results, indent=1).encode())
     return rows
