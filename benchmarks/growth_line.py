@@ -18,7 +18,7 @@ from experts.decoder.encoder import load_encoder
 from experts.decoder.golden import CANDIDATES
 from experts.images import read_picture
 from experts.reference import ReferenceExtractor
-from experts.search_index import choose_index, describe, recall
+from experts.search_index import choose_index, describe, exact_index, recall
 
 QUERIES = 60
 WARM_UP = 10
@@ -69,8 +69,7 @@ def search_figures(
     """
     embeddings_NE = extractor.embeddings_NE
     chosen = choose_index(embeddings_NE, CANDIDATES)
-    exact = faiss.IndexFlatIP(embeddings_NE.shape[1])
-    exact.add(embeddings_NE)
+    exact = exact_index(embeddings_NE)
     k = min(CANDIDATES, len(embeddings_NE))
     found_Qk, exact_Qk = (i.search(embeddings_QE, k)[1] for i in (extractor.index, exact))
     times = [

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import faiss
 import numpy as np
@@ -19,8 +18,9 @@ from numpy.typing import NDArray
 
 # So much of what an exact search finds must be found.
 RECALL = 0.99
-# So many images ask, drawn by the seed.
+# So many images ask, drawn by the seed; of few images, this share.
 QUERIES = 200
+SHARE = 0.2
 SEED = 0
 # Links of each image in the graph, and how many it is chosen from; both as FAISS sets them.
 LINKS = 16
@@ -42,26 +42,16 @@ class Choice:
     comparisons: float
 
 
-class _Questions(NamedTuple):
-    """Images that ask for their neighbours, themselves left out, and what an exact search says."""
-
-    numbers_Q: NDArray[np.intp]
-    embeddings_QE: NDArray[np.float32]
-    neighbours_Qk: NDArray[np.intp]
-
-    def recall_of(self, index: faiss.Index) -> float:
-        k = self.neighbours_Qk.shape[1]
-        found_Qk = _without(index.search(self.embeddings_QE, k + 1)[1], self.numbers_Q)
-        return recall(found_Qk, self.neighbours_Qk)
-
-
 def choose_index(embeddings_NE: NDArray[np.float32], k: int) -> Choice:
     """Build the index that compares the fewest vectors and finds at least ``RECALL``.
 
+    Some of the images ask a graph of the others, as new ones would ask it: an image in the graph
+    is found more easily than one that is not. How wide the graph is searched is doubled until its
+    recall is reached.
+
     A line is indexed anew whenever it is enrolled or grows, so a graph has to be worth its
     building: within as many searches as it holds images. Each image is put into it by a search of
-    its own, ``BUILD_WIDTH`` wide (algorithm 1 of the paper), so that comes on top of a search. How
-    wide a graph is searched is doubled until its recall is reached.
+    its own, ``BUILD_WIDTH`` wide (algorithm 1 of the paper), so that comes on top of a search.
 
     The same embeddings give the same index.
 
@@ -69,28 +59,25 @@ def choose_index(embeddings_NE: NDArray[np.float32], k: int) -> Choice:
         embeddings_NE: L2-normalised.
         k: How many neighbours will be asked for at most.
     """
-    count, size = embeddings_NE.shape
-    exact = faiss.IndexFlatIP(size)
-    exact.add(embeddings_NE)
-    k = min(k, count - 1)
-    if k < 1:
-        return Choice(exact, 1.0, count)
-    with _one_thread():
-        questions = _ask(exact, embeddings_NE, k)
-        graph = faiss.IndexHNSWFlat(size, LINKS, faiss.METRIC_INNER_PRODUCT)
-        graph.hnsw.efConstruction = BUILD_WIDTH
-        graph.add(embeddings_NE)
-        building = _comparisons(graph, questions, BUILD_WIDTH)
-        width = k + 1
-        while width < count:
-            comparisons = _comparisons(graph, questions, width)
-            if building + comparisons >= count:
-                break
-            found = questions.recall_of(graph)
-            if found >= RECALL:
-                return Choice(graph, found, comparisons)
-            width *= 2
-    return Choice(exact, 1.0, count)
+    count = len(embeddings_NE)
+    asking_N = np.zeros(count, bool)
+    order = np.random.default_rng(SEED).permutation(count)
+    asking_N[order[: min(QUERIES, int(SHARE * count))]] = True
+    asking_QE, others_nE = embeddings_NE[asking_N], embeddings_NE[~asking_N]
+    if k < len(others_nE) and len(asking_QE):
+        with _one_thread():
+            found = _narrowest(others_nE, asking_QE, k)
+            if found is not None:
+                width, share, comparisons = found
+                return Choice(_graph(embeddings_NE, width), share, comparisons)
+    return Choice(exact_index(embeddings_NE), 1.0, count)
+
+
+def exact_index(embeddings_NE: NDArray[np.float32]) -> faiss.Index:
+    """The index that compares every vector."""
+    index = faiss.IndexFlatIP(embeddings_NE.shape[1])
+    index.add(embeddings_NE)
+    return index
 
 
 def describe(index: faiss.Index) -> str:
@@ -106,30 +93,44 @@ def recall(found_Qk: NDArray[np.intp], exact_Qk: NDArray[np.intp]) -> float:
     return float(np.mean([len(set(found) & set(exact)) / len(exact) for found, exact in pairs]))
 
 
-def _ask(exact: faiss.Index, embeddings_NE: NDArray[np.float32], k: int) -> _Questions:
-    order = np.random.default_rng(SEED).permutation(len(embeddings_NE))
-    numbers_Q = np.sort(order[:QUERIES])
-    embeddings_QE = embeddings_NE[numbers_Q]
-    nearest_Qk = _without(exact.search(embeddings_QE, k + 1)[1], numbers_Q)
-    return _Questions(numbers_Q, embeddings_QE, nearest_Qk)
+def _narrowest(
+    others_nE: NDArray[np.float32], asking_QE: NDArray[np.float32], k: int
+) -> tuple[int, float, float] | None:
+    """Width, recall and comparisons of the narrowest search that suffices, if it is worth it."""
+    exact_Qk = exact_index(others_nE).search(asking_QE, k)[1]
+    graph = _graph(others_nE, BUILD_WIDTH)
+    building = _search(graph, asking_QE, 1)[1]
+    width = k
+    while width < len(others_nE):
+        graph.hnsw.efSearch = width
+        found_Qk, comparisons = _search(graph, asking_QE, k)
+        if building + comparisons >= len(others_nE):
+            return None
+        share = recall(found_Qk, exact_Qk)
+        if share >= RECALL:
+            return width, share, comparisons
+        width *= 2
+    return None
 
 
-def _without(found_QK: NDArray[np.intp], numbers_Q: NDArray[np.intp]) -> NDArray[np.intp]:
-    """What was found but for the image itself, one fewer; where it is missing, but for the last."""
-    is_own_QK = found_QK == numbers_Q[:, None]
-    is_own_QK[~is_own_QK.any(axis=1), -1] = True
-    return np.asarray(found_QK[~is_own_QK].reshape(len(found_QK), -1))
-
-
-def _comparisons(graph: faiss.IndexHNSW, questions: _Questions, width: int) -> float:
-    """Make searches so wide, and give how many vectors each compares in the mean."""
+def _graph(embeddings_NE: NDArray[np.float32], width: int) -> faiss.IndexHNSWFlat:
+    graph = faiss.IndexHNSWFlat(embeddings_NE.shape[1], LINKS, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction = BUILD_WIDTH
     graph.hnsw.efSearch = width
+    graph.add(embeddings_NE)
+    return graph
+
+
+def _search(
+    graph: faiss.IndexHNSWFlat, asking_QE: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.intp], float]:
+    """What is found, and how many vectors a search compares in the mean."""
     # One count for the process: a search in another thread adds to it, in favour of the exact one.
     # FAISS's types leave it out.
     stats = faiss.cvar.hnsw_stats  # type: ignore[attr-defined]
     before = stats.ndis
-    graph.search(questions.embeddings_QE, 1)
-    return float((stats.ndis - before) / len(questions.embeddings_QE))
+    found_Qk = graph.search(asking_QE, k)[1]
+    return found_Qk, float((stats.ndis - before) / len(asking_QE))
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from echo.enrolment import write_embeddings
 from echo.line import ProductLine
 from experts.reference import ReferenceExtractor
-from experts.search_index import RECALL, choose_index, describe, recall
+from experts.search_index import LINKS, RECALL, SEED, choose_index, describe, recall
 
 FloatArray = NDArray[np.float32]
 SIZE = 32
@@ -52,16 +52,21 @@ def test_a_large_line_gets_a_graph_that_finds_what_an_exact_search_finds() -> No
 
 
 def test_recall_equals_its_definition() -> None:
-    embeddings_NE = alike(200)
+    embeddings_NE = alike(300)
     choice = choose_index(embeddings_NE, 4)
-    assert describe(choice.index) != "exact"
+    assert isinstance(choice.index, faiss.IndexHNSWFlat)
+    asking = np.random.default_rng(SEED).permutation(300)[:60].tolist()
+    others = [number for number in range(300) if number not in asking]
+    graph = faiss.IndexHNSWFlat(SIZE, LINKS, faiss.METRIC_INNER_PRODUCT)
+    for number in others:
+        graph.add(embeddings_NE[[number]])
+    graph.hnsw.efSearch = choice.index.hnsw.efSearch
     shares = []
-    for number, embedding_E in enumerate(embeddings_NE):
-        similarities_N = embeddings_NE @ embedding_E
-        similarities_N[number] = -2
-        exact = set(np.argsort(-similarities_N)[:4].tolist())
-        found = [n for n in choice.index.search(embedding_E[None], 5)[1][0] if n != number]
-        shares.append(len(exact & set(found[:4])) / 4)
+    for number in asking:
+        similarities = {i: embeddings_NE[others[i]] @ embeddings_NE[number] for i in range(240)}
+        exact = sorted(similarities, key=lambda i: -similarities[i])[:4]
+        found = graph.search(embeddings_NE[[number]], 4)[1][0].tolist()
+        shares.append(len(set(exact) & set(found)) / 4)
     assert choice.recall == pytest.approx(np.mean(shares))
 
 
