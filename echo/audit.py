@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr
 
+from echo.enrolment import require_images
 from echo.manifest import EnrolledImage
 from experts.decoder.conformal import percent, rate_range, smallest_p_value
 from experts.evidence import Evidence
@@ -99,8 +100,10 @@ def audit_line(line: ProductLine) -> Audit:
     """Audit a line by what is known since its enrolment.
 
     Raises:
+        EnrolError: If the line was enrolled without images.
         LineError: If the line is damaged or was replaced since it was opened.
     """
+    require_images(line, "there is none to audit")
     count = len(line.manifest.images)
     suspicious = _suspicious(line.manifest.images)
     duplicates = _near_duplicates(line)

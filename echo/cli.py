@@ -73,13 +73,20 @@ def main() -> int:
 def enroll(
     name: Annotated[str, typer.Argument(help="Name of the line.")],
     images: Annotated[
-        list[str], typer.Argument(help="Images of good parts: a folder, a pattern, or files.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Images of good parts: a folder, a pattern, or files. Without any, an open_clip "
+            "model goes by words alone and sends every part to review."
+        ),
+    ] = None,
     knowledge: Annotated[Path | None, typer.Option(help="The line's knowledge file.")] = None,
     alpha: Annotated[float, typer.Option(help="Highest false-reject rate allowed.")] = 0.05,
     encoder: Annotated[
         str | None,
-        typer.Option(help="timm:MODEL[@FOLDER] or open_clip:ARCH/TAG; by default the embedded."),
+        typer.Option(
+            help="timm:MODEL[@FOLDER], open_clip:ARCH/TAG or open_clip:FOLDER; by default the "
+            "embedded."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the choice of seed images.", min=0)] = 0,
     audit: Annotated[
@@ -95,19 +102,21 @@ def enroll(
 
     if out is not None and not audit:
         raise typer.BadParameter("Give --out with --audit only.")
-    sources = [source for given in images for source in find_images(given)]
+    if audit and not images:
+        raise typer.BadParameter("Give --audit with images only.")
+    sources = [source for given in images or [] for source in find_images(given)]
     lost = _kinds_of(name, home)
     line = ProductLine.enroll(
         name,
-        sources,
+        sources if images else None,
         knowledge,
         alpha=alpha,
         encoder=encoder or DEFAULT_ENCODER,
         seed=seed,
         home=home,
     )
-    count = len(line.manifest.images)
-    say(f"Enrolled {name} from {count} images: {line.promise}.")
+    from_ = f"from {len(line.manifest.images)} images" if images else "without images"
+    say(f"Enrolled {name} {from_}: {line.promise}.")
     if copies := line.manifest.copies:
         what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
         say(f"{what} left out.")

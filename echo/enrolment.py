@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +29,7 @@ from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.decoder.encoder import Encoder
 from experts.errors import EnrolError, ImageError
 from experts.images import ImageSource, Picture, read_picture
+from experts.knowledge import load_knowledge
 
 if TYPE_CHECKING:
     from echo.line import ProductLine
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from experts.decoder.fit import DecoderFit
     from experts.decoder.golden import SketchBook
     from experts.decoder.poses import View
+    from experts.decoder.text import TextBranch
 
 MIN_IMAGES = 2
 # Of the images that cannot be read, so many are named.
@@ -103,6 +106,38 @@ def check_count(count: int, copies: int, alpha: float, *, single: bool) -> None:
     )
 
 
+def check_words(model: Encoder) -> None:
+    """Make sure that an encoder can do without images.
+
+    Raises:
+        EnrolError: If it knows no texts.
+    """
+    from experts.decoder.text import as_text_encoder
+
+    if as_text_encoder(model) is None:
+        raise EnrolError(
+            f"no image was given, and the encoder {model.name!r} knows no texts to go by instead; "
+            "give images of good parts, or the encoder open_clip:ARCH/TAG"
+        )
+
+
+def require_images(line: ProductLine, problem: str) -> None:
+    """Make sure that a line was enrolled from images.
+
+    Args:
+        line: The line.
+        problem: What cannot be done without.
+
+    Raises:
+        EnrolError: If it was not.
+    """
+    if not line.manifest.images:
+        raise EnrolError(
+            f"line {line.name!r} was enrolled without images, so {problem}; enrol it from images "
+            f"of good parts: echo-iad enroll {line.name} FOLDER --encoder {line.manifest.encoder}"
+        )
+
+
 class Settings(NamedTuple):
     """What a line is enrolled with, beside its images.
 
@@ -140,11 +175,13 @@ def write_line(
     Raises:
         ImageError: If an image cannot be read any more.
         OutputError: If a part cannot be written.
+        WeightsError: If the encoder knows texts, but its tokenizer is not there.
     """
     from experts.decoder.fit import DecoderFit
     from experts.decoder.golden import SketchBook
     from experts.decoder.poses import MAX_IMAGES, choose_views
 
+    text = _take_rules(model, staging, settings, bars)
     count = len(sources)
     book = SketchBook(settings.alpha)
     views: tuple[View, ...] = ()
@@ -154,7 +191,7 @@ def write_line(
             views = choose_views(pictures, model, advance)
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
-        DecoderFit(count, settings.alpha, advance=advance) as fit,
+        DecoderFit(count, settings.alpha, text=text, advance=advance) as fit,
     ):
         taken = take_in(sources, model, staging, settings.seed, (fit, book, views), advance)
         decoder = fit.finish()
@@ -162,9 +199,64 @@ def write_line(
     write_tensors(staging / DECODER, decoder.to_tensors())
     sketches = book.finish()
     write_tensors(staging / SKETCHES, sketches.to_tensors())
+    learned = {
+        "calibration_size": len(decoder.calibration.scores_n),
+        "images": taken.compared(fit),
+        "twins": sketches.has_twins,
+        "views": views,
+        "decline": fit.decline,
+    }
+    write_manifest(staging, _manifest(model, staging, settings, learned))
+
+
+def write_line_of_words(model: Encoder, staging: Path, settings: Settings, bars: Progress) -> None:
+    """Write the whole folder of a line that is enrolled without images.
+
+    Args:
+        model: The encoder, one that knows texts.
+        staging: The folder to write into.
+        settings: All else.
+        bars: Where progress is shown.
+
+    Raises:
+        OutputError: If a part cannot be written.
+        WeightsError: If the encoder's tokenizer is not there.
+    """
+    from experts.decoder.fit import DecoderFit
+
+    text = _take_rules(model, staging, settings, bars)
+    with DecoderFit(0, settings.alpha, text=text) as fit:
+        decoder = fit.finish()
+    write_tensors(staging / DECODER, decoder.to_tensors())
+    learned = {"calibration_size": 0, "images": (), "twins": False}
+    write_manifest(staging, _manifest(model, staging, settings, learned))
+
+
+def _take_rules(
+    model: Encoder, staging: Path, settings: Settings, bars: Progress
+) -> TextBranch | None:
+    """Put the knowledge file into the line; gives what its texts say, if the encoder knows any."""
+    from experts.decoder.text import TextBranch, as_text_encoder
+    from experts.prompts import prompts_for
+
+    file = None
     if settings.rules is not None:
         storage.write_bytes(staging / KNOWLEDGE, settings.rules)
-    manifest = Manifest(
+        file = load_knowledge(staging / KNOWLEDGE).file
+    encoder = as_text_encoder(model)
+    if encoder is None:
+        return None
+    product = file.product if file else re.sub("[-_.]+", " ", settings.name).strip()
+    with bars.task("Learning the texts", 1) as advance:
+        branch = TextBranch.from_prompts(encoder, prompts_for(product, file))
+        advance(1)
+    return branch
+
+
+def _manifest(
+    model: Encoder, staging: Path, settings: Settings, learned: Mapping[str, Any]
+) -> Manifest:
+    return Manifest(
         format_version=FORMAT_VERSION,
         echo_version=__version__,
         name=settings.name,
@@ -172,16 +264,11 @@ def write_line(
         weights_sha256=model.weights_sha256,
         alpha=settings.alpha,
         seed=settings.seed,
-        calibration_size=len(decoder.calibration.scores_n),
-        images=taken.compared(fit),
         copies=settings.copies,
-        twins=sketches.has_twins,
-        views=views,
-        decline=fit.decline,
         knowledge_file=settings.knowledge_file,
         parts=storage.hash_files(staging),
+        **learned,
     )
-    write_manifest(staging, manifest)
 
 
 class Taken(NamedTuple):

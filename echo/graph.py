@@ -20,11 +20,13 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Wire the experts of a line into the graph of one inspection."""
 
     def reference(state: InspectionState) -> dict[str, Any]:
-        return {"references": experts.extractor.retrieve(state["features"].embedding_E)}
+        extractor, embedding_E = experts.extractor, state["features"].embedding_E
+        return {"references": extractor.retrieve(embedding_E) if extractor else ()}
 
     def decode(state: InspectionState) -> dict[str, Any]:
         picture, features = state["picture"], state["features"]
-        twin = experts.finder.find(picture, features.embedding_E)
+        finder = experts.finder
+        twin = finder.find(picture, features.embedding_E) if finder else None
         anomaly = experts.decoder.decode(picture, features, twin)
         if not is_suspicious(anomaly, experts.alpha):
             return {"anomaly": anomaly, "regions": ()}

@@ -14,6 +14,7 @@ from echo.enrolment import (
     Settings,
     check_count,
     choose,
+    require_images,
     take_in,
     write_changed,
     write_embeddings,
@@ -39,6 +40,7 @@ def add(
 
     Args, errors: as ``ProductLine.add``.
     """
+    require_images(line, "further ones have nothing to join")
     given = find_images(images)
     sources, copies = choose(given, bars, {image.sha256 for image in line.manifest.images})
     if not sources:
@@ -98,6 +100,7 @@ def remove(line: ProductLine, images: Iterable[str | int | Path], bars: Progress
 
     Args, errors: as ``ProductLine.remove``.
     """
+    require_images(line, "there is none to remove")
     old = line.manifest
     gone = {_number_of(line, image) for image in images}
     rest = [image for number, image in enumerate(old.images) if number not in gone]

@@ -163,9 +163,10 @@ class Inspector:
 def _experts_of(line: ProductLine) -> Experts:
     knowledge = line.knowledge
     wording = Wording(knowledge.file.part, knowledge.file.parts) if knowledge else Wording()
+    has_images = bool(line.manifest.images)
     return Experts(
-        extractor=line.extractor,
-        finder=line.finder,
+        extractor=line.extractor if has_images else None,
+        finder=line.finder if has_images else None,
         decoder=line.decoder,
         namer=line.namer,
         guide=KnowledgeGuide(knowledge) if knowledge else None,

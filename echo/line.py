@@ -3,11 +3,14 @@
 lines/NAME/
     manifest.json              versions, settings, the images, and a hash of every part
     embeddings.faiss           one embedding per normal image
-    decoder.safetensors        what the decoder learned: memory banks, statistics, calibration
+    decoder.safetensors        what the decoder learned: memory banks, statistics, calibration,
+                               and what texts say of the product
     sketches.safetensors       tiny copies of the normal images, to find the twin of a part
     knowledge.yaml             the line's rules, if it has any
     kinds.safetensors          the examples of kinds of defects, if it was shown any
     thumbnails/00001.jpg …     small copies of the normal images
+
+A line that was enrolled without images has only the first, the third and the rules.
 """
 
 from __future__ import annotations
@@ -21,7 +24,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from echo import storage
-from echo.enrolment import Settings, check_count, choose, write_line
+from echo.enrolment import (
+    Settings,
+    check_count,
+    check_words,
+    choose,
+    write_line,
+    write_line_of_words,
+)
 from echo.manifest import check_compatible, read_manifest
 from echo.parts import LineParts
 from echo.progress import Progress
@@ -67,7 +77,7 @@ class ProductLine(LineParts):
     def enroll(
         cls,
         name: str,
-        images: PathLike | Iterable[ImageSource],
+        images: PathLike | Iterable[ImageSource] | None,
         knowledge: PathLike | None = None,
         *,
         alpha: float = DEFAULT_ALPHA,
@@ -85,8 +95,11 @@ class ProductLine(LineParts):
 
         Args:
             name: Letters, digits, ``-``, ``_`` and ``.``.
-            images: Folder, glob pattern, or a list of anything that ``inspect`` takes.
-            knowledge: Knowledge file; it is copied into the line.
+            images: Folder, glob pattern, or a list of anything that ``inspect`` takes. ``None``
+                takes an encoder that knows texts: such a line goes by words alone. It scores and
+                maps, but sends every part to review.
+            knowledge: Knowledge file; it is copied into the line. An encoder that knows texts
+                learns from its words, or else takes the line's name for what the images show.
             alpha: Highest false-reject rate that is allowed, above 0 and below 1.
             encoder: Name of a registered encoder.
             home: Where lines are kept; see ``echo.settings``.
@@ -96,11 +109,12 @@ class ProductLine(LineParts):
             progress: Show progress bars; by default if the terminal can show them.
 
         Raises:
-            EnrolError: If there are too few images, or alpha or seed is out of range.
+            EnrolError: If there are too few images, none and an encoder that knows no texts, or
+                alpha or seed is out of range.
             ImageError: If an image cannot be read.
             KnowledgeError: If the knowledge file is at fault.
             LineError: If the name or the folder cannot be used.
-            WeightsError: If the encoder's weights are missing.
+            WeightsError: If the encoder's weights or its tokenizer are missing.
         """
         _check_name(name)
         if not MIN_ALPHA <= alpha < 1:
@@ -111,14 +125,20 @@ class ProductLine(LineParts):
         if seed < 0:
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_knowledge(knowledge)
-        sources = find_images(images)
-        check_count(len(sources), 0, alpha, single=single)
+        sources = None if images is None else find_images(images)
+        if sources is not None:
+            check_count(len(sources), 0, alpha, single=single)
         model = load_encoder(encoder)
+        if sources is None:
+            check_words(model)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
-            sources, copies = choose(sources, bars)
-            check_count(len(sources), copies, alpha, single=single)
-            settings = Settings(name, alpha, seed, copies, rules, _file_name(knowledge))
-            write_line(sources, model, staging, settings, bars)
+            settings = Settings(name, alpha, seed, 0, rules, _file_name(knowledge))
+            if sources is None:
+                write_line_of_words(model, staging, settings, bars)
+            else:
+                sources, copies = choose(sources, bars)
+                check_count(len(sources), copies, alpha, single=single)
+                write_line(sources, model, staging, settings._replace(copies=copies), bars)
         return cls.load(name, home=home)
 
     @classmethod
@@ -173,6 +193,11 @@ class ProductLine(LineParts):
     def promise(self) -> str:
         """What the line can promise about false rejects, in one sentence."""
         n, alpha = self.manifest.calibration_size, self.alpha
+        if not self.manifest.images:
+            return (
+                "no normal image tells how high good parts score, so every part goes to review; "
+                f"for {percent(alpha)} enrol at least {images_needed(alpha)}"
+            )
         if smallest_p_value(n) <= alpha:
             low, high = rate_range(n, alpha)
             beside = "; reviews for a difference from a twin come on top"
@@ -210,8 +235,8 @@ class ProductLine(LineParts):
             progress: Show a progress bar; by default if the terminal can show it.
 
         Raises:
-            EnrolError: If the name cannot be used, there are too few examples, or an image is
-                normal or of another kind to the line.
+            EnrolError: If the name cannot be used, there are too few examples, an image is normal
+                or of another kind to the line, or the line was enrolled without images.
             ImageError: If an image or a mask cannot be read, a mask is missing, empty or of
                 another size, or nothing stands out in an image without one.
             LineError: If the line is damaged, cannot be written or was replaced since it was
@@ -254,7 +279,8 @@ class ProductLine(LineParts):
             progress: Show progress bars; by default if the terminal can show them.
 
         Raises:
-            EnrolError: If the line has all of them already, or was shown one as a defect.
+            EnrolError: If the line has all of them already, was shown one as a defect, or was
+                enrolled without images.
             ImageError: If an image cannot be read.
             LineError: If the line is damaged, cannot be written or was replaced since it was
                 opened.
@@ -294,6 +320,7 @@ class ProductLine(LineParts):
         """Which images are suspicious or nearly the same, and what one more would bring.
 
         Raises:
+            EnrolError: If the line was enrolled without images.
             LineError: If the line is damaged or was replaced since it was opened.
         """
         from echo.audit import audit_line

@@ -83,12 +83,16 @@ class LineParts:
         from experts.decoder.model import DecoderModel
 
         model = self._from_tensors(DECODER, DecoderModel.from_tensors)
-        width = len(model.banks[0].projection.mean_C)
-        if width != self.encoder.patch_dim:
-            raise IncompatibleLineError(
-                f"line {self.name!r} holds patches of {width} numbers, the "
-                f"encoder {self.encoder.name!r} makes {self.encoder.patch_dim}; enrol it again"
-            )
+        encoder = self.encoder
+        widths = [("patches", len(b.projection.mean_C), encoder.patch_dim) for b in model.banks]
+        if model.text is not None:
+            widths.append(("texts", len(model.text.normal_D), encoder.embedding_dim))
+        for what, width, expected in widths:
+            if width != expected:
+                raise IncompatibleLineError(
+                    f"line {self.name!r} holds {what} of {width} numbers, the "
+                    f"encoder {encoder.name!r} makes {expected}; enrol it again"
+                )
         return model
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import itertools
+import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -40,21 +41,22 @@ _BOX = (255, 255, 255)
 
 
 def draw_inspection(
-    inspection: Inspection, image: NDArray[np.uint8], normal: Image.Image
+    inspection: Inspection, image: NDArray[np.uint8], normal: Image.Image | None
 ) -> Image.Image:
     """Input, heatmap with region boxes, and the most similar normal image, side by side.
 
     Args:
         inspection: What was found.
         image: The upright image, uint8 (H, W, 3).
-        normal: The most similar normal image, RGB.
+        normal: The most similar normal image, RGB; ``None`` for a line without images.
     """
-    similarity = inspection.references[0].similarity
     panels = [
         (f"input: {inspection.verdict}", fit_panel(Image.fromarray(image))),
         (f"anomaly map, p = {inspection.anomaly.p_value:.2g}", _overlay(inspection, image)),
-        (f"most similar normal ({similarity:.2f})", fit_panel(normal)),
     ]
+    if normal is not None:
+        similarity = inspection.references[0].similarity
+        panels.append((f"most similar normal ({similarity:.2f})", fit_panel(normal)))
     width = len(panels) * (PANEL_PX + GAP_PX) + GAP_PX
     height = max(panel.height for _, panel in panels) + CAPTION_PX + GAP_PX
     sheet = Image.new("RGB", (width, height), "white")
@@ -89,18 +91,29 @@ def _overlay(inspection: Inspection, image: NDArray[np.uint8]) -> Image.Image:
 
 
 def _heat(anomaly: AnomalyMap, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Nothing below the extent limit, yellow at the limit, red at twice the limit and beyond."""
-    span = max(anomaly.limit - anomaly.extent_limit, 1e-6)
+    """Nothing below the extent limit, yellow at the limit, red at twice the limit and beyond.
+
+    Without limits the colours span the map: nothing at its lowest place, red at its highest.
+    """
     scores_HW = anomaly.scores_HW
-    level_HW = (scores_HW - anomaly.extent_limit) / span
-    strength = np.clip(level_HW, 0, 1)[..., None] * 0.6
-    redness = np.clip((scores_HW / anomaly.limit - 1), 0, 1)[..., None]
+    begin, yellow, red = anomaly.extent_limit, anomaly.limit, 2 * anomaly.limit
+    if not math.isfinite(yellow):
+        begin, red = float(scores_HW.min()), float(scores_HW.max())
+        yellow = (begin + red) / 2
+    strength = _ramp(scores_HW, begin, yellow) * 0.6
+    redness = _ramp(scores_HW, yellow, red)
     colour = np.concatenate(
         [np.full_like(redness, 255), 220 * (1 - redness), 30 * np.ones_like(redness)], axis=2
     )
     grey = image.mean(axis=2, keepdims=True)
     blended: NDArray[np.uint8] = (grey * (1 - strength) + colour * strength).astype(np.uint8)
     return blended
+
+
+def _ramp(scores_HW: NDArray[np.float32], start: float, end: float) -> NDArray[np.float32]:
+    """From 0 at the start to 1 at the end, (H, W, 1)."""
+    level_HW = (scores_HW - start) / max(end - start, 1e-6)
+    return np.asarray(np.clip(level_HW, 0, 1)[..., None], np.float32)
 
 
 def is_our_picture(path: Path) -> bool:
@@ -158,7 +171,8 @@ class ReportWriter:
             OutputError: If the picture cannot be written.
         """
         picture = picture or read_picture(inspection.image)
-        normal = self._line.thumbnail(inspection.references[0])
+        references = inspection.references
+        normal = self._line.thumbnail(references[0]) if references else None
         sheet = draw_inspection(inspection, picture.rgb_HW3, normal)
         path = self._free_path(_stem(inspection), ".png", is_our_picture)
         write_bytes(path, to_png(sheet))

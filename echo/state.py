@@ -51,14 +51,16 @@ class Experts:
     """The experts of one product line, and what they need to know of it.
 
     Attributes:
+        extractor: ``None`` for a line without images.
+        finder: ``None`` for a line without images.
         namer: ``None`` for a line that was shown no kinds of defects.
         guide: ``None`` for a line without a knowledge file.
         alpha: The false-reject rate that the line promises.
         mm_per_px: The line's scale, if its knowledge file gives one.
     """
 
-    extractor: ReferenceExtractor
-    finder: TwinFinder
+    extractor: ReferenceExtractor | None
+    finder: TwinFinder | None
     decoder: AnomalyDecoder
     namer: KindExpert | None
     guide: KnowledgeGuide | None

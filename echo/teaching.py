@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from echo import storage
-from echo.enrolment import path_of, write_changed, write_tensors
+from echo.enrolment import path_of, require_images, write_changed, write_tensors
 from echo.manifest import KINDS, ShownExample
 from echo.progress import Progress
 from experts.errors import EnrolError, ImageError
@@ -48,6 +48,7 @@ def teach(
 
     Args, errors: as ``ProductLine.teach``.
     """
+    require_images(line, "there is nothing normal to tell a defect from")
     name = _name_of(line, kind)
     sources = find_images(images)
     drawn = _pair(sources, masks)

@@ -155,7 +155,8 @@ class DecisionMaker:
     def _rank_in_words(self, anomaly: AnomalyMap) -> str:
         n, p = anomaly.calibration_size, anomaly.p_value
         if n == 0:
-            return "has nothing to be compared with, since a single image was enrolled"
+            enrolled = "no normal image" if anomaly.by_words_alone else "a single image"
+            return f"has nothing to be compared with, since {enrolled} was enrolled"
         normal = f"{n} normal {self._wording.parts}"
         if is_beyond_all(anomaly):
             return f"scores beyond all {normal} (p = {p:.2g})"

@@ -37,17 +37,29 @@ class ReasoningExpert:
         return tuple(steps)
 
     def _observe_normal(self, references: Sequence[Reference]) -> Step:
-        nearest = references[0]
+        found = "No normal image was enrolled."
+        if references:
+            nearest = references[0]
+            found = (
+                f"The most similar normal image is {nearest.path.name} "
+                f"(similarity {nearest.similarity:.2f})."
+            )
         normal = f" {self._knowledge.file.normal}" if self._knowledge else ""
         return Step(
             looked_at="what is normal",
-            found=f"The most similar normal image is {nearest.path.name} "
-            f"(similarity {nearest.similarity:.2f}).{normal}",
+            found=found + normal,
             evidence_ids=tuple(r.id for r in references),
         )
 
 
 def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
+    if anomaly.by_words_alone:
+        return Step(
+            looked_at="the image beside what words say",
+            found=f"It scores {anomaly.calibrated_score:.3f} between normal (0) and defective (1) "
+            "by words alone; no normal image tells how high good ones score.",
+            evidence_ids=("anomaly",),
+        )
     n = anomaly.calibration_size
     above = round(anomaly.p_value * (n + 1)) - 1
     verb = "score" if above > 1 else "scores"
