@@ -85,22 +85,22 @@ def slow_text(features: Features) -> tuple[FloatArray, float]:
     return map_HW, abnormal_probability(features.embedding_E, *classes)
 
 
-def slow_distances(features: Features, others: Sequence[Features]) -> FloatArray:
-    """Summed squared distances to the nearest of all other patches, (P,)."""
-    total = np.zeros(SIDE * SIDE)
-    for pool, scale in SCALES.items():
-        bank = np.concatenate([slow_pool(o.patches_HWC, pool) for o in others]).astype(float)
-        patches = slow_pool(features.patches_HWC, pool)
-        total += scale.weight * np.array([((p - bank) ** 2).sum(axis=1).min() for p in patches])
-    return total.astype(np.float32)
+def slow_distances(features: Features, others: Sequence[Features], pool: int) -> FloatArray:
+    """Weighed squared distances to the nearest of all other patches, (P,)."""
+    bank = np.concatenate([slow_pool(o.patches_HWC, pool) for o in others]).astype(float)
+    patches = slow_pool(features.patches_HWC, pool)
+    nearest = np.array([((p - bank) ** 2).sum(axis=1).min() for p in patches])
+    return (SCALES[pool].weight * nearest).astype(np.float32)
 
 
 def slow_few_shot(features: Features, others: Sequence[Features]) -> tuple[FloatArray, float]:
     """Map and score of texts and patches, each within 0 to 1."""
     text_HW, text_score = slow_text(features)
     largest = sum(4 * LAYERS * scale.weight for scale in SCALES.values())
-    patches = slow_distances(features, others) / largest
-    return text_HW + patches.reshape(SIDE, SIDE), text_score + slow_score(patches)
+    alone = slow_distances(features, others, 1)
+    patches = sum(slow_distances(features, others, pool) for pool in SCALES) / largest
+    score = slow_score(alone / (4 * LAYERS * SCALES[1].weight))
+    return text_HW + patches.reshape(SIDE, SIDE), text_score + score
 
 
 def test_few_images_add_the_texts_to_the_patches() -> None:
@@ -110,7 +110,7 @@ def test_few_images_add_the_texts_to_the_patches() -> None:
     assert anomaly.patch_scores_HW == pytest.approx(map_HW, abs=1e-5)
     assert anomaly.patch_stride_px == query.stride_px
     assert anomaly.score == pytest.approx(score, abs=1e-5)
-    text, patches = slow_text(query)[1], slow_score(slow_distances(query, images))
+    text, patches = slow_text(query)[1], slow_score(slow_distances(query, images, 1))
     assert [c.name for c in anomaly.channels] == ["patches", "text"]
     assert [c.score for c in anomaly.channels] == pytest.approx([patches, text], abs=1e-4)
     assert {c.surprise for c in anomaly.channels} == {None}

@@ -59,20 +59,21 @@ class AnomalyDecoder:
         Args:
             picture: The image.
             features: Its features, from the encoder that the model was made with.
-            twin: How it differs from its twin, where the line has one.
+            twin: How it differs from its twin, where the line has one; none for a line with frames.
         """
-        model = self._model
-        score, grid, channels = self._look(picture, features)
+        model, frame = self._model, features.frame
+        seen = frame.picture if frame else picture
+        score, grid, channels = self._look(seen, features)
         scores_n = model.calibration.scores_n
         # A single image leaves no limits in whose units a difference could be weighed.
         compared = self._weigh(twin) if len(scores_n) else None
         if twin is not None and compared is not None and compared.stands_out:
             grid = self._with_twin(grid, twin)
-        return AnomalyMap(
+        anomaly = AnomalyMap(
             patch_scores_HW=grid[0],
             patch_stride_px=grid[1],
             patch_centre_px=grid[2],
-            image_size_HW=picture.size_HW,
+            image_size_HW=seen.size_HW,
             score=score + (compared.added if compared else 0.0),
             p_value=p_value(score, scores_n),
             channels=channels,
@@ -82,6 +83,7 @@ class AnomalyDecoder:
             encoder=self._encoder,
             twin=compared,
         )
+        return frame.in_image(anomaly) if frame else anomaly
 
     def _look(self, picture: Picture, features: Features) -> _Seen:
         model = self._model
@@ -91,7 +93,9 @@ class AnomalyDecoder:
             return _Seen(text.score, grid, _unranked({"text": text.score}))
         projected = [bank.projection(features.patches_HWC) for bank in model.banks]
         distances = [bank.nearest(p_PK) for bank, p_PK in zip(model.banks, projected, strict=True)]
-        patches = add_up([bank.projection for bank in model.banks], projected, distances)
+        projections = [bank.projection for bank in model.banks]
+        seeded = model.statistics is not None
+        patches = add_up(projections, projected, distances, seeded=seeded)
         if model.statistics is None:
             score, map_P = beside_text(patches, text)
             grid = _grid(map_P.reshape(features.patches_HWC.shape[:2]), features)

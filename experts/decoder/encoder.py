@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experts.errors import WeightsError
 from experts.images import Picture
+
+if TYPE_CHECKING:
+    from experts.decoder.framing import Frame
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Features:
         centre_px: Centre of the first patch's field of view in those pixels.
         projected_LHWD: float32, the patches of each of L layers in the space of texts,
             L2-normalised; only from an encoder that knows texts. Its embedding lies there too.
+        frame: Where the features come from, if a line looks at its parts in a frame; the pixels
+            above are then the frame's.
     """
 
     embedding_E: NDArray[np.float32]
@@ -32,6 +37,7 @@ class Features:
     stride_px: tuple[float, float]
     centre_px: tuple[float, float]
     projected_LHWD: NDArray[np.float32] | None = None
+    frame: Frame | None = None
 
 
 class Encoder(Protocol):

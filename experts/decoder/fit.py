@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from experts.decoder.coreset import Advance, nearest_distances
 from experts.decoder.encoder import Features
+from experts.decoder.framing import Placement
 from experts.decoder.fusion import beside_text, fuse
 from experts.decoder.memory_bank import (
     BANK_SIZE,
@@ -69,6 +70,7 @@ class _Grid(NamedTuple):
     stride_px: tuple[float, float]
     centre_px: tuple[float, float]
     image_HW: tuple[int, int]
+    placement: Placement | None
 
 
 class _Waiting(NamedTuple):
@@ -163,7 +165,7 @@ class DecoderFit:
 
         Args:
             features: Its features.
-            grey_HW: float32 luma, 0 to 1.
+            grey_HW: float32 luma of what the features come from, 0 to 1.
             views: Patches (H, W, C) of further views of it, which the banks shall know as well.
         """
         patches_HWC = features.patches_HWC
@@ -201,12 +203,14 @@ class DecoderFit:
         ratios: list[float] = []
         halves = [builder.half_bank() for builder in self._builders] if not self._earlier else []
         projections = [builder.projection for builder in self._builders]
+        seeded = self._statistics is not None
         for waiting, projected in self._read_back():
             own = zip(self._builders, projected, banks, strict=True)
             patch_scores = add_up(
                 projections,
                 projected,
                 [b.leave_one_out(waiting.contributor, p_PK, bank_MK) for b, p_PK, bank_MK in own],
+                seeded=seeded,
             )
             scores.append(_normal_scores(self._statistics, waiting, patch_scores))
             self.left_out.append(_left_out(patch_scores, waiting.grid, seed=False))
@@ -214,7 +218,8 @@ class DecoderFit:
             if halves and waiting.contributor % 2 and len(ratios) < MAX_HALVED:
                 pairs = zip(projected, halves, strict=True)
                 fewer = [nearest_distances(p_PK, half_mK) for p_PK, half_mK in pairs]
-                low, high = patch_scores.score, add_up(projections, projected, fewer).score
+                high = add_up(projections, projected, fewer, seeded=seeded).score
+                low = patch_scores.score
                 ratios.append(math.log(max(high, ROUNDING) / max(low, ROUNDING)))
             self._advance(self._count / len(self._waiting))
         self.decline = self._decline(ratios)
@@ -294,7 +299,9 @@ class DecoderFit:
 def _grid_of(features: Features, grey_HW: FloatArray) -> _Grid:
     rows, columns = features.patches_HWC.shape[:2]
     height, width = grey_HW.shape
-    return _Grid((rows, columns), features.stride_px, features.centre_px, (height, width))
+    placement = features.frame.placement if features.frame else None
+    centre_px = features.centre_px
+    return _Grid((rows, columns), features.stride_px, centre_px, (height, width), placement)
 
 
 def _left_out(patch_scores: PatchScores, grid: _Grid, *, seed: bool) -> LeftOut:
@@ -310,7 +317,10 @@ def _left_out(patch_scores: PatchScores, grid: _Grid, *, seed: bool) -> LeftOut:
         )
     ]
     (top, bottom), (left, right) = spans
-    return LeftOut(patch_scores.score, seed, (left, top, right, bottom), grid.image_HW)
+    box_xyxy, size_HW = (left, top, right, bottom), grid.image_HW
+    if grid.placement is not None:
+        box_xyxy, size_HW = grid.placement.box_in_image(box_xyxy), grid.placement.image_HW
+    return LeftOut(patch_scores.score, seed, box_xyxy, size_HW)
 
 
 def _normal_scores(

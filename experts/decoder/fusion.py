@@ -87,7 +87,8 @@ def beside_text(patches: PatchScores, text: TextScores | None) -> tuple[float, N
     """
     if text is None:
         return patches.score, patches.map_P
+    unit = _LARGEST_SQUARED_DISTANCE * text.layers
     weights = sum(scale.weight for scale in SCALES.values())
-    unit = _LARGEST_SQUARED_DISTANCE * text.layers * weights
-    map_P = text.patch_scores_HW.ravel() + patches.map_P / np.float32(unit)
-    return text.score + patches.score / unit, map_P
+    map_P = text.patch_scores_HW.ravel() + patches.map_P / np.float32(unit * weights)
+    # Single patches alone score the image.
+    return text.score + patches.score / (unit * SCALES[1].weight), map_P

@@ -65,6 +65,7 @@ class Scale(NamedTuple):
 
 # One bank for each neighbourhood, by the side of the square that patches are averaged over. 1
 # leaves them as they are; the wider one sees faint changes of an area, in which patches drown.
+# Areas vary in more ways than a few images show, so without seed images it only enters the map.
 SCALES = {1: Scale(1, 1), 7: Scale(2, 0.5)}
 # A longer patch is brought down to this many principal components, where there are seed images.
 COMPONENTS = 192
@@ -315,26 +316,26 @@ class PatchScores(NamedTuple):
     Attributes:
         inside_P: float32, distances within the principal subspaces.
         outside_P: float32, residuals outside of them.
+        score: Of the image, from distances alone. Residuals show best where, distances whether
+            something is wrong.
     """
 
     inside_P: FloatArray
     outside_P: FloatArray
+    score: float
 
     @property
     def map_P(self) -> FloatArray:
         """The score of each place, float32."""
         return self.inside_P + self.outside_P
 
-    @property
-    def score(self) -> float:
-        """Of the image. Residuals show best where, distances whether something is wrong."""
-        return image_score(self.inside_P)
-
 
 def add_up(
     projections: Sequence[Projection],
     projected: Sequence[FloatArray],
     distances: Sequence[FloatArray],
+    *,
+    seeded: bool,
 ) -> PatchScores:
     """Sum over the banks.
 
@@ -342,14 +343,19 @@ def add_up(
         projections: Of each bank.
         projected: The image's patches by each.
         distances: Squared, of these to each bank.
+        seeded: Whether the banks have a core, so that all of them score the image.
     """
     inside_P = outside_P = np.zeros(len(distances[0]), np.float32)
+    alone_P = inside_P
     for projection, patches_PK, distance_P in zip(projections, projected, distances, strict=True):
         residual_P = projection.residuals(patches_PK)
         weight = np.float32(SCALES[projection.pool].weight)
-        inside_P = inside_P + weight * np.maximum(distance_P - residual_P, 0)
+        own_P = weight * np.maximum(distance_P - residual_P, 0)
+        inside_P = inside_P + own_P
         outside_P = outside_P + weight * residual_P
-    return PatchScores(inside_P, outside_P)
+        if projection.pool == 1:
+            alone_P = own_P
+    return PatchScores(inside_P, outside_P, image_score(inside_P if seeded else alone_P))
 
 
 def image_score(patch_scores: FloatArray) -> float:

@@ -46,10 +46,15 @@ class View(NamedTuple):
 AS_IS = View(0, False)
 TURNED = tuple(View(degrees, False) for degrees in range(0, 360, TURN_DEGREES))
 ALL_VIEWS = TURNED + tuple(View(view.degrees, True) for view in TURNED)
+# A part that was turned by its own axis may still lie the other way round, or on its other face.
+HALF_TURNS = tuple(View(degrees, mirrored) for mirrored in (False, True) for degrees in (0, 180))
 
 
 def choose_views(
-    pictures: Sequence[Picture], encoder: Encoder, advance: Advance = lambda done: None
+    pictures: Sequence[Picture],
+    encoder: Encoder,
+    advance: Advance = lambda done: None,
+    possible: Sequence[View] = ALL_VIEWS,
 ) -> tuple[View, ...]:
     """The further views in which normal images shall be learned; none for an aligned product.
 
@@ -60,28 +65,32 @@ def choose_views(
         pictures: Normal images.
         encoder: The line's encoder.
         advance: Called with 1 for each image that was looked at from all sides.
+        possible: In which views the part may lie, as it is first.
     """
-    if len(pictures) > MAX_IMAGES or any(_is_strip(picture) for picture in pictures):
+    if len(pictures) > MAX_IMAGES:
         return ()
+    if any(view.degrees % 180 for view in possible) and any(map(_is_strip, pictures)):
+        return ()
+    unmirrored = tuple(view for view in possible if not view.mirrored)
     if len(pictures) == 1:
-        return TURNED[1:]
+        return unmirrored[1:]
     upright = [
         patches for picture in pictures for patches in view_patches(picture, [AS_IS], encoder)
     ]
     views = []
     for picture in pictures:
-        views.append(view_patches(picture, ALL_VIEWS, encoder))
+        views.append(view_patches(picture, possible, encoder))
         advance(1)
     best = [
         _closest(upright[i], views[j])
         for i, j in permutations(range(len(pictures)), 2)
         if upright[i].shape == upright[j].shape
     ]
-    as_is = sum(ALL_VIEWS[index] == AS_IS for index in best)
+    as_is = sum(possible[index] == AS_IS for index in best)
     if as_is >= ALIGNED_SHARE * len(best):
         return ()
-    mirrored = sum(ALL_VIEWS[index].mirrored for index in best)
-    return (ALL_VIEWS if mirrored >= MIRRORED_SHARE * len(best) else TURNED)[1:]
+    mirrored = sum(possible[index].mirrored for index in best)
+    return tuple(possible if mirrored >= MIRRORED_SHARE * len(best) else unmirrored)[1:]
 
 
 def view_patches(picture: Picture, views: Sequence[View], encoder: Encoder) -> list[FloatArray]:

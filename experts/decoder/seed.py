@@ -75,7 +75,7 @@ def fit_statistics(
         projected = [builder.projection(seed.patches_HWC) for builder in builders]
         own = zip(builders, projected, strict=True)
         left_out = [builder.leave_seed_out(index, p_PK) for builder, p_PK in own]
-        patch_scores.append(add_up(projections, projected, left_out))
+        patch_scores.append(add_up(projections, projected, left_out, seeded=True))
         moments_ND.append(moments(projected[0]))
     scores = [
         [left_out.score for left_out in patch_scores],

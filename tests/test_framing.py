@@ -1,0 +1,178 @@
+"""Parts on a plain background are found, turned and cut out, and maps find their way back."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+
+from experts.decoder.encoder import load_encoder
+from experts.decoder.framing import Framing, choose_framing, find_part, frame_of, see
+from experts.evidence import AnomalyMap
+from experts.images import Picture, read_picture
+
+Pixels = NDArray[np.uint8]
+SIZE_PX = 240
+BACKGROUND, PART, HEAD = (200, 205, 190), (70, 80, 90), (130, 60, 60)
+
+
+def pin(degrees: float, shift_xy: tuple[int, int] = (0, 0), seed: int = 0) -> Picture:
+    """A bar with a wider head at its left end, turned counterclockwise on a plain background."""
+    big = Image.new("RGB", (4 * SIZE_PX, 4 * SIZE_PX), BACKGROUND)
+    draw = ImageDraw.Draw(big)
+    draw.rectangle((260, 440, 700, 520), fill=PART)
+    draw.rectangle((260, 380, 340, 580), fill=HEAD)
+    moved = (-4 * shift_xy[0], -4 * shift_xy[1])
+    turned = big.rotate(degrees, Image.Resampling.BILINEAR, fillcolor=BACKGROUND)
+    turned = turned.transform(
+        turned.size,
+        Image.Transform.AFFINE,
+        (1, 0, moved[0], 0, 1, moved[1]),
+        fillcolor=BACKGROUND,
+    )
+    rgb = np.asarray(turned.reduce(4), np.float64)
+    noise = np.random.default_rng(seed).normal(0, 2, rgb.shape)
+    return read_picture(np.clip(np.rint(rgb + noise), 0, 255).astype(np.uint8))
+
+
+def fabric(seed: int) -> Picture:
+    return read_picture(np.random.default_rng(seed).integers(0, 255, (96, 96, 3), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def framing() -> Framing:
+    pins = [pin(angle, (3 * i, -2 * i), i) for i, angle in enumerate((10, 130, 250, -40))]
+    framing = choose_framing(pins)
+    assert framing is not None
+    return framing
+
+
+@pytest.mark.parametrize("degrees", [0, 35, 90, 155, 180, 270, 300])
+def test_a_part_looks_the_same_however_it_lies(framing: Framing, degrees: int) -> None:
+    assert framing.turned
+    upright = frame_of(pin(0), framing).picture.rgb_HW3.astype(float)
+    frame = frame_of(pin(degrees, (-12, 9), seed=7), framing)
+    assert frame.found
+    assert frame.placement.zoom == 1
+    difference = np.abs(frame.picture.rgb_HW3 - upright).max(axis=2)
+    # But for edges, which fall between pixels.
+    assert np.quantile(difference, 0.9) < 16
+    assert frame.picture.rgb_HW3.shape[0] < frame.picture.rgb_HW3.shape[1] < SIZE_PX
+
+
+def test_points_go_to_the_image_and_back(framing: Framing) -> None:
+    placement = frame_of(pin(70, (10, 5)), framing).placement
+    points_N2 = np.random.default_rng(0).uniform(0, 50, (20, 2))
+    np.testing.assert_allclose(placement.to_frame(placement.to_image(points_N2)), points_N2)
+
+
+@pytest.mark.parametrize("degrees", [0, 60, 200])
+def test_a_map_finds_its_way_back(framing: Framing, degrees: int) -> None:
+    """The head is the only red place; a map of red in the frame peaks on it in the image."""
+    picture = pin(degrees, (8, -6))
+    frame = frame_of(picture, framing)
+    red_HW = (frame.picture.rgb_HW3[:, :, 0] > 100) & (frame.picture.rgb_HW3[:, :, 1] < 75)
+    cells_HW = red_HW[: red_HW.shape[0] // 8 * 8, : red_HW.shape[1] // 8 * 8]
+    cells_HW = cells_HW.reshape(red_HW.shape[0] // 8, 8, -1, 8).mean(axis=(1, 3))
+    anomaly = AnomalyMap(
+        patch_scores_HW=cells_HW.astype(np.float32),
+        patch_stride_px=(8.0, 8.0),
+        patch_centre_px=(3.5, 3.5),
+        image_size_HW=frame.picture.size_HW,
+        score=1.0,
+        p_value=0.5,
+        channels=(),
+        calibration_size=1,
+        limit=0.5,
+        extent_limit=0.5,
+        encoder="none",
+    )
+    back = frame.in_image(anomaly)
+    assert back.image_size_HW == picture.size_HW
+    assert back.scores_HW.shape == picture.size_HW
+    assert back.scores_HW.max() == pytest.approx(1, abs=0.1)
+    head_HW = (picture.rgb_HW3[:, :, 0] > 100) & (picture.rgb_HW3[:, :, 1] < 75)
+    found = np.argwhere(back.scores_HW > 0.5).mean(axis=0)
+    np.testing.assert_allclose(found, np.argwhere(head_HW).mean(axis=0), atol=2)
+    corner = back.scores_HW[:10, :10]
+    assert corner.max() == 0
+
+
+def test_a_box_goes_back_to_its_place(framing: Framing) -> None:
+    placement = frame_of(pin(90), framing).placement
+    height, width = placement.frame_HW
+    left, top, right, bottom = placement.box_in_image((0, 0, width, height))
+    x, y = placement.centre_xy
+    np.testing.assert_allclose([(left + right) / 2, (top + bottom) / 2], [x, y], atol=1.5)
+    assert 0 <= left < right <= SIZE_PX
+    assert 0 <= top < bottom <= SIZE_PX
+
+
+def test_whatever_is_not_background_comes_in(framing: Framing) -> None:
+    rgb = pin(20).rgb_HW3.copy()
+    rgb[4:14, 4:14] = 20
+    frame = frame_of(read_picture(rgb), framing)
+    assert frame.found
+    assert frame.placement.zoom > 1.2
+    shown = frame.placement.to_frame(np.array([[4.0, 4.0], [14.0, 14.0]]))
+    assert frame.placement.shows(shown).all()
+
+
+def test_an_image_without_a_part_is_unlike_any_normal_one(framing: Framing) -> None:
+    encoder = load_encoder()
+    empty = read_picture(np.full((SIZE_PX, SIZE_PX, 3), BACKGROUND, np.uint8))
+    frame = frame_of(empty, framing)
+    assert not frame.found
+    whole = frame.placement.to_frame(np.array([[0.0, 0.0], [SIZE_PX - 1.0, SIZE_PX - 1.0]]))
+    assert frame.placement.shows(whole).all()
+    normal, other, missing = see([pin(0), pin(45, seed=3), empty], encoder, framing)
+
+    def distance(patches_HWC: NDArray[np.float32]) -> float:
+        columns = normal.patches_HWC.shape[2]
+        bank_MC = normal.patches_HWC.reshape(-1, columns)
+        pairs = patches_HWC.reshape(-1, 1, columns) - bank_MC
+        return float((pairs**2).sum(axis=2).min(axis=1).max())
+
+    assert distance(missing.patches_HWC[:2]) > 3 * distance(other.patches_HWC[:2])
+
+
+def test_other_products_get_no_frame() -> None:
+    assert choose_framing([fabric(0), fabric(1)]) is None
+    assert choose_framing([read_picture(np.full((64, 64, 3), 128, np.uint8))]) is None
+
+
+def test_a_frame_goes_with_the_resolution(framing: Framing) -> None:
+    picture = pin(50)
+    half = read_picture(np.asarray(Image.fromarray(picture.rgb_HW3).reduce(2)))
+    whole_HW = frame_of(picture, framing).placement.frame_HW
+    half_HW = frame_of(half, framing).placement.frame_HW
+    np.testing.assert_allclose(np.array(whole_HW) / 2, half_HW, atol=0.6)
+
+
+def test_parts_of_two_sizes_or_in_pieces_get_no_frame() -> None:
+    short = pin(0).rgb_HW3.copy()
+    short[:, 120:] = BACKGROUND
+    assert choose_framing([pin(0), read_picture(short)]) is None
+    split = pin(0).rgb_HW3.copy()
+    split[:, 110:125] = BACKGROUND
+    assert choose_framing([read_picture(split)]) is None
+
+
+def test_a_round_part_is_not_turned() -> None:
+    image = Image.new("RGB", (200, 200), BACKGROUND)
+    ImageDraw.Draw(image).ellipse((60, 40, 140, 120), fill=PART)
+    framing = choose_framing([read_picture(image)])
+    assert framing is not None
+    assert not framing.turned
+    frame = frame_of(read_picture(image), framing)
+    assert frame.placement.angle == 0
+    np.testing.assert_allclose(frame.placement.centre_xy, (100, 80), atol=1)
+
+
+def test_a_shaded_background_is_still_plain() -> None:
+    rgb = pin(30).rgb_HW3.astype(float)
+    shaded = rgb * np.linspace(0.8, 1.1, SIZE_PX)[None, :, None]
+    part = find_part(shaded.clip(0, 255).astype(np.uint8))
+    plain = find_part(pin(30).rgb_HW3)
+    assert part is not None
+    assert plain is not None
+    assert part.angle == pytest.approx(plain.angle, abs=0.02)
