@@ -32,7 +32,7 @@ class Settings:
         alpha: False-reject rate to promise.
         encoder: Name of the encoder.
         seeds: How many seeds, from 0 on.
-        shots: How many images are enrolled; ``None``: all that the product has for it.
+        shots: How many images are enrolled; ``None``: all that the product has for it; 0: none.
         resplit: Pool the images for enrolment with the good test images and draw anew.
     """
 
@@ -83,6 +83,7 @@ def run(
         for task in open_tasks:
             row = measure(
                 task.split,
+                name=task.product.line_name,
                 alpha=settings.alpha,
                 encoder=settings.encoder,
                 seed=task.seed,
@@ -127,7 +128,7 @@ def _task(
 ) -> _Task:
     split = product.split(seed, settings.shots, resplit=settings.resplit)
     key = hashlib.sha256(
-        json.dumps([fixed, product.name, seed, _files(split)]).encode()
+        json.dumps([fixed, product.name, product.line_name, seed, _files(split)]).encode()
     ).hexdigest()
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", product.name)
     return _Task(product, seed, split, partial / f"{name}-seed{seed}-{key[:16]}.json")

@@ -43,4 +43,5 @@ def solar_cells(kind: str, enrolled: int) -> Product:
         good=tuple(path for path, defective in cells if not defective),
         defective=tuple(Sample(path, defective=True) for path, defective in cells if defective),
         draws=enrolled,
+        shows="solar cell",
     )

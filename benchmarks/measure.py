@@ -25,12 +25,20 @@ Row = dict[str, float | None]
 
 
 def measure(
-    split: Split, *, alpha: float, encoder: str, seed: int, advance: Callable[[float], None]
+    split: Split,
+    *,
+    name: str,
+    alpha: float,
+    encoder: str,
+    seed: int,
+    advance: Callable[[float], None],
 ) -> Row:
     """Enrol and inspect a split.
 
     Args:
-        split: What is enrolled and what is tested.
+        split: What is enrolled and what is tested. Without enrolled images the encoder's texts
+            stand alone.
+        name: Of the line; it says what the images show.
         alpha: False-reject rate to promise.
         encoder: Name of the encoder.
         seed: Of the enrolment.
@@ -49,8 +57,8 @@ def measure(
     with tempfile.TemporaryDirectory() as home:
         start = time.perf_counter()
         line = ProductLine.enroll(
-            "bench",
-            split.enrolled,
+            name,
+            split.enrolled or None,
             alpha=alpha,
             encoder=encoder,
             seed=seed,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +51,7 @@ class Product:
         good: Good images for the test.
         defective: Defective images for the test.
         draws: How many good images a seed draws to be enrolled, where ``train`` is empty.
+        shows: What the images show, in words; by default what stands last in ``name``.
     """
 
     name: str
@@ -57,18 +59,26 @@ class Product:
     good: tuple[Path, ...]
     defective: tuple[Sample, ...]
     draws: int = 0
+    shows: str | None = None
+
+    @property
+    def line_name(self) -> str:
+        """What its line is called, which tells an encoder that knows texts what the images show."""
+        words = self.shows or self.name.rsplit("/", 1)[-1]
+        return re.sub("[^A-Za-z0-9]+", "-", words)[:64].strip("-") or "part"
 
     def split(self, seed: int, shots: int | None = None, *, resplit: bool = False) -> Split:
         """Draw the images to enrol; all good ones that are not drawn are tested.
 
         Args:
             seed: Of the draw.
-            shots: Enrol only this many of them; ``None`` enrols all.
+            shots: Enrol only this many of them, or none; ``None`` enrols all.
             resplit: Pool ``train`` with ``good`` and draw as many as ``train`` holds.
 
         Raises:
             EnrolError: If there are fewer images than shots.
-            ImageError: If no good or no defective image is left for the test.
+            ImageError: If no good image is there to enrol, though some shall be, or no good or no
+                defective one is left for the test.
         """
         rng = np.random.default_rng(seed)
         enrolled, tested = list(self.train), list(self.good)
@@ -84,6 +94,8 @@ class Product:
                     "are there to enrol; ask for fewer"
                 )
             enrolled = [enrolled[i] for i in sorted(rng.permutation(len(enrolled))[:shots])]
+        elif not enrolled:
+            raise ImageError(f"{self.name}: no good image is there to enrol; add some")
         for kind, images in (("good", tested), ("defective", self.defective)):
             if not images:
                 raise ImageError(

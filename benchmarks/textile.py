@@ -27,4 +27,5 @@ def textiles(kind: str, enrolled: int) -> Product:
         good=tuple(images_in(folder / "nominal")),
         defective=tuple(Sample(path, defective=True) for path in images_in(folder / kind)),
         draws=enrolled,
+        shows="textile",
     )

@@ -12,8 +12,8 @@ bench = typer.Typer(no_args_is_help=True, help="Measure Echo on labelled images.
 
 
 def _check_shots(value: str) -> str:
-    if value != "all" and not (value.isdecimal() and int(value)):
-        raise typer.BadParameter(f"{value!r} is neither a number from 1 on nor 'all'.")
+    if value != "all" and not value.isdecimal():
+        raise typer.BadParameter(f"{value!r} is neither a number from 0 on nor 'all'.")
     return value
 
 
@@ -39,7 +39,11 @@ def bench_anomaly(
     ] = None,
     shots: Annotated[
         str,
-        typer.Option(callback=_check_shots, help="Good images to enrol: 1, 2, 4, … or all."),
+        typer.Option(
+            callback=_check_shots,
+            help="Good images to enrol: 1, 2, 4, … or all; with 0 an open_clip model goes by words "
+            "alone.",
+        ),
     ] = "all",
     seeds: Annotated[int, typer.Option(help="How often, each with another seed.", min=1)] = 1,
     encoder: Encoder = None,

@@ -24,8 +24,10 @@ from benchmarks.products import Product
 from benchmarks.results import summarise
 from benchmarks.textile import textiles
 from benchmarks.versus_anomalib import _export_weights, _figures
+from echo import Inspector, ProductLine
 from experts.decoder.efficientnet import LAYERS, EfficientNetEncoder
 from experts.errors import EnrolError, ImageError
+from tests.clip_models import VIT, write_model
 from tests.conftest import Command, bad_part, good_part, save
 
 TRAIN, GOOD, BAD = 6, 3, 3
@@ -164,6 +166,9 @@ def test_what_cannot_be_drawn(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"tile: no good image is left for the test"):
         find_products(folder)[0].split(0)
     make_parts(folder / "test" / "good", good_part, 1, at=100)
+    pair = Product("pair", (), tuple((folder / "test" / "good").iterdir()), (), draws=0)
+    with pytest.raises(ImageError, match=r"\Apair: no good image is there to enrol; add some\Z"):
+        pair.split(0)
     shutil.rmtree(folder / "test" / "blot")
     with pytest.raises(ImageError, match=r"tile: no defective image is left for the test"):
         find_products(folder)[0].split(0)
@@ -237,6 +242,37 @@ def test_bench_writes_all_results(bench: Command, tmp_path: Path) -> None:
     assert re.search(r"^plain +1\.000 .* – +– +– ", run.out, re.MULTILINE)
 
 
+def test_bench_without_images_goes_by_words(bench: Command, tmp_path: Path) -> None:
+    encoder = f"open_clip:{write_model(tmp_path / 'vit', VIT)}"
+    data, out = make_mvtec(tmp_path / "data" / "tile"), tmp_path / "out"
+    run = bench("anomaly", data, "--shots", 0, "--encoder", encoder, "--out", out)
+    assert (run.code, run.err) == (0, "")
+    tile = read_results(out)["objects"]["tile"]
+    assert (tile["enrolled"], tile["good"], tile["defective"]) == (0, GOOD, BAD)
+    # Nothing is calibrated, so nothing is accepted and nothing promised.
+    assert (tile["overkill"], tile["rejected_good"], tile["escapes"]) == (1, 0, 0)
+    assert tile["promised"] == 1
+    # The figures are those of a line that is called as the object is.
+    line = ProductLine.enroll("tile", None, encoder=encoder, home=tmp_path / "home")
+    inspector = Inspector(line)
+    good, bad = (
+        [inspector.inspect(part).anomaly.score for part in sorted((data / "test" / k).iterdir())]
+        for k in ("good", "blot")
+    )
+    assert tile["image_auroc"] == pytest.approx(np.mean([b > g for b in bad for g in good]))
+
+
+def test_a_line_is_called_by_what_the_images_show() -> None:
+    def called(name: str, shows: str | None = None) -> str:
+        return Product(name, (), (), (), shows=shows).line_name
+
+    assert called("MagneticTile/tile") == "tile"
+    assert called("MVTec/metal_nut") == "metal-nut"
+    assert called("elpv/mono", "solar cell") == "solar-cell"
+    assert called("x/" + "a" * 63 + " b") == "a" * 63
+    assert called("…") == "part"
+
+
 def test_bench_goes_on_where_it_was_cut_off(bench: Command, tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "out"
     make_mvtec(data / "a")
@@ -291,6 +327,10 @@ def test_no_setting_finds_the_rows_of_another(tmp_path: Path) -> None:
         (["empty"], "empty: no object in it; expected OBJECT/train/good"),
         (["data", "--object", "c"], "data: no object 'c'; there are tile"),
         (["data", "--encoder", "vgg"], "unknown encoder 'vgg'"),
+        (
+            ["data", "--shots", "0"],
+            "no image was given, and the encoder 'efficientnet-lite0' knows",
+        ),
         (["data", "--shots", "9"], "tile: 9 shots are wanted, but only 6 good images are there"),
         (["data", "--out", "data/tile/test/good/000.png"], "000.png: cannot be written"),
     ],
@@ -329,11 +369,11 @@ def test_help_has_an_example(bench: Command, command: str) -> None:
     assert f"Example: echo-iad bench {command}" in run.out
 
 
-@pytest.mark.parametrize("shots", ["0", "few", "-1"])
+@pytest.mark.parametrize("shots", ["0.5", "few", "-1"])
 def test_bad_shots(bench: Command, tmp_path: Path, shots: str) -> None:
     run = bench("anomaly", tmp_path, "--shots", shots)
     assert run.code == 2
-    assert "is neither a number from 1 on nor 'all'" in run.err
+    assert "is neither a number from 0 on nor 'all'" in run.err
 
 
 def test_summary_by_hand() -> None:
