@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from echo import __version__, storage
 from echo.manifest import (
@@ -19,24 +18,17 @@ from echo.manifest import (
     KNOWLEDGE,
     MANIFEST,
     SKETCHES,
-    THUMBNAILS,
-    Comparison,
-    EnrolledImage,
     Manifest,
 )
 from echo.progress import Progress
 from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.decoder.encoder import Encoder
 from experts.errors import EnrolError, ImageError
-from experts.images import ImageSource, Picture, read_picture
+from experts.images import ImageSource, read_picture
 from experts.knowledge import load_knowledge
 
 if TYPE_CHECKING:
     from echo.line import ProductLine
-    from experts.decoder.coreset import Advance
-    from experts.decoder.fit import DecoderFit
-    from experts.decoder.golden import SketchBook
-    from experts.decoder.poses import View
     from experts.decoder.text import TextBranch
 
 MIN_IMAGES = 2
@@ -177,23 +169,20 @@ def write_line(
         OutputError: If a part cannot be written.
         WeightsError: If the encoder knows texts, but its tokenizer is not there.
     """
+    from echo.intake import choose_look, learning_order, take_in
     from experts.decoder.fit import DecoderFit
     from experts.decoder.golden import SketchBook
-    from experts.decoder.poses import MAX_IMAGES, choose_views
 
     text = _take_rules(model, staging, settings, bars)
     count = len(sources)
-    book = SketchBook(settings.alpha)
-    views: tuple[View, ...] = ()
-    if count <= MAX_IMAGES:
-        pictures = [read_picture(source) for source in sources]
-        with bars.task("Looking whether the part is aligned", count) as advance:
-            views = choose_views(pictures, model, advance)
+    order = learning_order(count, settings.seed)
+    look = choose_look([sources[i] for i in order], model, bars)
+    book = SketchBook(settings.alpha, free=look.framing is not None)
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
         DecoderFit(count, settings.alpha, text=text, advance=advance) as fit,
     ):
-        taken = take_in(sources, model, staging, settings.seed, (fit, book, views), advance)
+        taken = take_in(sources, order, model, look, staging, (fit, book), advance)
         decoder = fit.finish()
     write_embeddings(staging / EMBEDDINGS, taken.embeddings_NE)
     write_tensors(staging / DECODER, decoder.to_tensors())
@@ -203,7 +192,8 @@ def write_line(
         "calibration_size": len(decoder.calibration.scores_n),
         "images": taken.compared(fit),
         "twins": sketches.has_twins,
-        "views": views,
+        "framing": look.framing,
+        "views": look.views,
         "decline": fit.decline,
     }
     write_manifest(staging, _manifest(model, staging, settings, learned))
@@ -269,92 +259,6 @@ def _manifest(
         parts=storage.hash_files(staging),
         **learned,
     )
-
-
-class Taken(NamedTuple):
-    """Images that were taken in, in the order in which they were given.
-
-    Attributes:
-        images: What the manifest says of them.
-        embeddings_NE: float32, L2-normalised.
-        order: Which image was learned first, second, ...
-    """
-
-    images: Sequence[EnrolledImage]
-    embeddings_NE: NDArray[np.float32]
-    order: Sequence[int]
-
-    def compared(self, fit: DecoderFit) -> tuple[EnrolledImage, ...]:
-        """The images, with how each compares with the others."""
-        left_out = {
-            i: Comparison.model_validate(found._asdict())
-            for i, found in zip(self.order, fit.left_out, strict=False)
-        }
-        return tuple(
-            image.model_copy(update={"left_out": left_out.get(i)})
-            for i, image in enumerate(self.images)
-        )
-
-
-def take_in(
-    sources: Sequence[ImageSource],
-    model: Encoder,
-    staging: Path,
-    seed: int,
-    learners: tuple[DecoderFit, SketchBook, Sequence[View]],
-    advance: Advance,
-    first: int = 0,
-) -> Taken:
-    """Read and encode images in random order, and hand each to those who learn from it.
-
-    Args:
-        sources: The images, all different.
-        model: The encoder.
-        staging: The folder that takes their small copies.
-        seed: Of the order.
-        learners: Who learns, and in which further views.
-        advance: Called with the number of images that were handed on.
-        first: How many images the line has before these.
-    """
-    from experts.decoder.poses import view_patches
-
-    fit, book, views = learners
-    count = len(sources)
-    order = np.random.default_rng(seed).permutation(count).tolist()
-    images: dict[int, EnrolledImage] = {}
-    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
-    (staging / THUMBNAILS).mkdir()
-    for start in range(0, count, model.batch_size):
-        batch = order[start : start + model.batch_size]
-        pictures = [read_picture(sources[i]) for i in batch]
-        for i, picture, features in zip(batch, pictures, model.encode(pictures), strict=True):
-            embeddings_NE[i] = features.embedding_E
-            images[i] = _keep(picture, first + i + 1, staging)
-            book.add(i, picture)
-            fit.add(features, picture.grey_HW, view_patches(picture, views, model))
-        advance(len(pictures))
-    return Taken([images[i] for i in range(count)], embeddings_NE, order)
-
-
-def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
-    thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
-    _write_thumbnail(staging / thumbnail, picture)
-    return EnrolledImage(path=path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
-
-
-def path_of(picture: Picture, number: int) -> str:
-    """Where a picture came from: its file, or how it was given and which one it was."""
-    path = Path(picture.name)
-    return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
-
-
-def _write_thumbnail(path: Path, picture: Picture) -> None:
-    from experts.decoder.template import TEMPLATE_PX
-
-    image = Image.fromarray(picture.rgb_HW3)
-    # Parts are compared with it, so it must be scaled as they are.
-    image.thumbnail((TEMPLATE_PX, TEMPLATE_PX))
-    image.save(path, quality=90)
 
 
 def write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:

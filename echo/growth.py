@@ -15,12 +15,12 @@ from echo.enrolment import (
     check_count,
     choose,
     require_images,
-    take_in,
     write_changed,
     write_embeddings,
     write_line,
     write_tensors,
 )
+from echo.intake import learning_order, take_in
 from echo.manifest import DECODER, EMBEDDINGS, KNOWLEDGE, SKETCHES, EnrolledImage
 from echo.progress import Progress
 from experts.errors import EnrolError, ImageError
@@ -57,18 +57,23 @@ def _extend(
 ) -> None:
     from experts.decoder.fit import DecoderFit
     from experts.decoder.golden import SketchBook
-    from experts.decoder.poses import View
 
     old, count = line.manifest, len(sources)
-    book = SketchBook(line.alpha)
-    views = [View(*view) for view in old.views]
+    book = SketchBook(line.alpha, free=line.look.framing is not None)
+    order = learning_order(count, old.seed)
     with (
         bars.task("Reading, encoding and learning", 3 * count) as advance,
         DecoderFit(count, line.alpha, earlier=line.model, advance=advance) as fit,
     ):
-        learners = (fit, book, views)
         taken = take_in(
-            sources, line.encoder, staging, old.seed, learners, advance, len(old.images)
+            sources,
+            order,
+            line.encoder,
+            line.look,
+            staging,
+            (fit, book),
+            advance,
+            first=len(old.images),
         )
         _check_unshown(line, taken.images)
         decoder = fit.finish()

@@ -130,7 +130,7 @@ class Inspector:
         if not pictures:
             return []
         start = time.perf_counter()
-        features = self.line.encoder.encode(pictures)
+        features = self.line.see(pictures)
         encode_ms = (time.perf_counter() - start) * 1e3 / len(pictures)
         return [
             _Encoded(picture, feature, {"read": read, "encode": encode_ms})

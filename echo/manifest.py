@@ -13,7 +13,7 @@ from experts.errors import DamagedLineError, IncompatibleLineError
 
 # Raised whenever a line of before would be read or compared otherwise: also with the encoder's
 # input size, its layers, or the banks' neighbourhoods.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"
@@ -63,6 +63,7 @@ class Manifest(BaseModel):
     ``twins`` says whether a part may be sent to review for a difference from its twin, which the
     promise does not cover. ``knowledge_file`` is what the knowledge file was called where it was
     enrolled from.
+    ``framing`` is the frame into which parts are brought: height, width, and whether it is turned.
     ``views`` are the further ones in which its images were learned: degrees, and whether mirrored.
     ``decline`` is the exponent by which a score falls with the number of images, if it is known.
     ``examples`` stand in the order of the descriptors in ``kinds.safetensors``.
@@ -81,6 +82,7 @@ class Manifest(BaseModel):
     images: tuple[EnrolledImage, ...]
     copies: int
     twins: bool
+    framing: tuple[float, float, bool] | None = None
     views: tuple[tuple[int, bool], ...] = ()
     decline: float | None = None
     knowledge_file: str | None

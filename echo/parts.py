@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -30,9 +30,12 @@ from experts.evidence import Reference
 from experts.knowledge import Knowledge, load_knowledge
 
 if TYPE_CHECKING:
+    from echo.intake import Look
     from experts.decoder.decoder import AnomalyDecoder
+    from experts.decoder.encoder import Features
     from experts.decoder.golden import Sketches, TwinFinder
     from experts.decoder.model import DecoderModel
+    from experts.images import Picture
     from experts.kinds import KindModel
     from experts.naming import KindExpert
     from experts.reference import ReferenceExtractor
@@ -76,6 +79,23 @@ class LineParts:
                 "enrol it again"
             )
         return model
+
+    @cached_property
+    def look(self) -> Look:
+        """How the line looks at images."""
+        from echo.intake import Look
+        from experts.decoder.framing import Framing
+        from experts.decoder.poses import View
+
+        framing = self.manifest.framing
+        views = [View(*view) for view in self.manifest.views]
+        return Look(Framing(*framing) if framing is not None else None, views)
+
+    def see(self, pictures: Sequence[Picture]) -> list[Features]:
+        """Encode pictures as the line looks at them."""
+        from experts.decoder.framing import see
+
+        return see(pictures, self.encoder, self.look.framing)
 
     @cached_property
     def model(self) -> DecoderModel:

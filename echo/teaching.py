@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from echo import storage
-from echo.enrolment import path_of, require_images, write_changed, write_tensors
+from echo.enrolment import require_images, write_changed, write_tensors
+from echo.intake import path_of
 from echo.manifest import KINDS, ShownExample
 from echo.progress import Progress
 from experts.errors import EnrolError, ImageError
@@ -178,7 +179,7 @@ def _describe(
     from experts.decoder.descriptor import describe_place
 
     mask_HW = _read_mask(mask, picture) if mask is not None else None
-    (features,) = line.encoder.encode([picture])
+    (features,) = line.see([picture])
     twin = line.finder.find(picture, features.embedding_E)
     anomaly = line.decoder.decode(picture, features, twin)
     place = _find(picture, anomaly, mask_HW)

@@ -5,6 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from echo import Inspector, ProductLine
 from experts.decoder.encoder import load_encoder
 from experts.decoder.framing import Framing, choose_framing, find_part, frame_of, see
 from experts.evidence import AnomalyMap
@@ -176,3 +177,66 @@ def test_a_shaded_background_is_still_plain() -> None:
     assert part is not None
     assert plain is not None
     assert part.angle == pytest.approx(plain.angle, abs=0.02)
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
+    pins = [pin(37 * i, (5 * i % 11, -4 * i % 9), i).rgb_HW3 for i in range(5)]
+    home = tmp_path_factory.mktemp("home")
+    return ProductLine.enroll("pin", pins, alpha=0.2, home=home, progress=False)
+
+
+def scratched(degrees: float) -> tuple[Picture, tuple[float, float]]:
+    """A pin with a bright spot on its bar, and where it is (x, y)."""
+    rgb = pin(degrees, seed=11).rgb_HW3.copy()
+    angle = np.deg2rad(degrees)
+    # The bar runs through the image's middle.
+    x, y = SIZE_PX / 2 + 25 * np.cos(angle), SIZE_PX / 2 - 25 * np.sin(angle)
+    rows, columns = np.mgrid[:SIZE_PX, :SIZE_PX]
+    rgb[(rows - y) ** 2 + (columns - x) ** 2 < 25] = (230, 230, 60)
+    return read_picture(rgb), (float(x), float(y))
+
+
+@pytest.mark.parametrize("degrees", [15, 100, 230])
+def test_a_line_of_free_parts_sees_them_in_their_frame(line: ProductLine, degrees: int) -> None:
+    assert line.look.framing is not None
+    assert line.look.framing.turned
+    assert not line.manifest.twins
+    inspector = Inspector(ProductLine.load("pin", home=line.folder.parent.parent))
+    good = inspector.inspect(pin(degrees, seed=12).rgb_HW3)
+    picture, (x, y) = scratched(degrees)
+    bad = inspector.inspect(picture.rgb_HW3)
+    assert bad.anomaly.score > 2 * good.anomaly.score
+    assert bad.verdict != "accept"
+    scores_HW = bad.anomaly.scores_HW
+    assert scores_HW.shape == picture.size_HW
+    row, column = np.unravel_index(scores_HW.argmax(), scores_HW.shape)
+    assert np.hypot(column - x, row - y) < 16
+    left, top, right, bottom = bad.regions[0].box_xyxy
+    assert left - 8 <= x <= right + 8
+    assert top - 8 <= y <= bottom + 8
+
+
+def test_a_missing_part_is_not_accepted(line: ProductLine) -> None:
+    empty = np.full((SIZE_PX, SIZE_PX, 3), BACKGROUND, np.uint8)
+    inspection = Inspector(line).inspect(empty)
+    assert inspection.verdict != "accept"
+    assert inspection.anomaly.p_value == pytest.approx(1 / 6)
+
+
+def test_boxes_of_the_audit_lie_in_the_image(line: ProductLine) -> None:
+    for image in line.manifest.images:
+        assert image.left_out is not None
+        assert image.left_out.size_HW == (SIZE_PX, SIZE_PX)
+        left, top, right, bottom = image.left_out.box_xyxy
+        assert 0 <= left < right <= SIZE_PX
+        assert 0 <= top < bottom <= SIZE_PX
+
+
+def test_further_images_are_seen_in_the_same_frame(line: ProductLine) -> None:
+    grown = line.add([pin(77, seed=20).rgb_HW3], progress=False)
+    assert grown.look == line.look
+    assert len(grown.model.calibration.scores_n) == 6
+    before = line.model.calibration.scores_n.max()
+    # Of a frame that was not the line's, the patches would lie far from all others.
+    assert grown.model.calibration.scores_n.max() < 3 * before

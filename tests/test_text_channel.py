@@ -98,7 +98,8 @@ def slow_few_shot(features: Features, others: Sequence[Features]) -> tuple[Float
     text_HW, text_score = slow_text(features)
     largest = sum(4 * LAYERS * scale.weight for scale in SCALES.values())
     alone = slow_distances(features, others, 1)
-    patches = sum(slow_distances(features, others, pool) for pool in SCALES) / largest
+    every = [slow_distances(features, others, pool) for pool in SCALES]
+    patches = np.sum(every, axis=0) / largest
     score = slow_score(alone / (4 * LAYERS * SCALES[1].weight))
     return text_HW + patches.reshape(SIDE, SIDE), text_score + score
 

@@ -114,10 +114,12 @@ class SketchBook:
 
     Args:
         alpha: The false-reject rate that the line promises.
+        free: Whether parts lie free, so that none lies on another.
     """
 
-    def __init__(self, alpha: float) -> None:
+    def __init__(self, alpha: float, *, free: bool = False) -> None:
         self._alpha = alpha
+        self._free = free
         self._sketches: dict[int, tuple[ByteArray, tuple[int, ...]]] = {}
         self._sample: list[ByteArray] = []
 
@@ -150,6 +152,8 @@ class SketchBook:
         )
 
     def _limit(self, unit: float) -> float:
+        if self._free:
+            return math.inf
         retakes = [retaken(t, unit, seed) for seed, t in enumerate(self._sample[:RETAKEN])]
         differences = differences_among(self._sample, unit)
         if len(differences) <= len(self._sample) / 2:

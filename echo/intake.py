@@ -1,0 +1,155 @@
+"""Intake: how a line looks at images, and how these are taken in to be learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from echo.manifest import THUMBNAILS, Comparison, EnrolledImage
+from echo.progress import Progress
+from experts.decoder.encoder import Encoder
+from experts.decoder.framing import SAMPLE, Framing, choose_framing, frame_of, see
+from experts.decoder.poses import (
+    ALL_VIEWS,
+    HALF_TURNS,
+    MAX_IMAGES,
+    View,
+    choose_views,
+    view_patches,
+)
+from experts.images import ImageSource, Picture, read_picture
+
+if TYPE_CHECKING:
+    from experts.decoder.coreset import Advance
+    from experts.decoder.fit import DecoderFit
+    from experts.decoder.golden import SketchBook
+
+
+class Look(NamedTuple):
+    """How a line looks at images.
+
+    Attributes:
+        framing: The frame into which each part is brought; ``None``: the image is taken as it is.
+        views: Further ones in which normal images are learned.
+    """
+
+    framing: Framing | None
+    views: Sequence[View]
+
+
+def learning_order(count: int, seed: int) -> list[int]:
+    """The order in which images are learned, which does not depend on them."""
+    order: list[int] = np.random.default_rng(seed).permutation(count).tolist()
+    return order
+
+
+def choose_look(sources: Sequence[ImageSource], model: Encoder, bars: Progress) -> Look:
+    """How to look at images like these, by the first ones: they give the seed, where there is one.
+
+    Args:
+        sources: Normal images in learning order.
+        model: The encoder.
+        bars: Where progress is shown.
+    """
+    few = len(sources) <= MAX_IMAGES
+    pictures = [read_picture(source) for source in sources[:SAMPLE]]
+    framing = choose_framing(pictures)
+    if not few:
+        return Look(framing, ())
+    if framing is not None:
+        pictures = [frame_of(picture, framing).picture for picture in pictures]
+    possible = HALF_TURNS if framing is not None and framing.turned else ALL_VIEWS
+    with bars.task("Looking whether the part is aligned", len(pictures)) as advance:
+        return Look(framing, choose_views(pictures, model, advance, possible))
+
+
+class Taken(NamedTuple):
+    """Images that were taken in, in the order in which they were given.
+
+    Attributes:
+        images: What the manifest says of them.
+        embeddings_NE: float32, L2-normalised.
+        order: Which image was learned first, second, ...
+    """
+
+    images: Sequence[EnrolledImage]
+    embeddings_NE: NDArray[np.float32]
+    order: Sequence[int]
+
+    def compared(self, fit: DecoderFit) -> tuple[EnrolledImage, ...]:
+        """The images, with how each compares with the others."""
+        left_out = {
+            i: Comparison.model_validate(found._asdict())
+            for i, found in zip(self.order, fit.left_out, strict=False)
+        }
+        return tuple(
+            image.model_copy(update={"left_out": left_out.get(i)})
+            for i, image in enumerate(self.images)
+        )
+
+
+def take_in(
+    sources: Sequence[ImageSource],
+    order: Sequence[int],
+    model: Encoder,
+    look: Look,
+    staging: Path,
+    learners: tuple[DecoderFit, SketchBook],
+    advance: Advance,
+    first: int = 0,
+) -> Taken:
+    """Read and encode images, and hand each to those who learn from it.
+
+    Args:
+        sources: The images, all different.
+        order: In which they are learned.
+        model: The encoder.
+        look: How they are looked at.
+        staging: The folder that takes their small copies.
+        learners: Who learns.
+        advance: Called with the number of images that were handed on.
+        first: How many images the line has before these.
+    """
+    fit, book = learners
+    count = len(sources)
+    images: dict[int, EnrolledImage] = {}
+    embeddings_NE = np.empty((count, model.embedding_dim), np.float32)
+    (staging / THUMBNAILS).mkdir()
+    for start in range(0, count, model.batch_size):
+        batch = order[start : start + model.batch_size]
+        pictures = [read_picture(sources[i]) for i in batch]
+        encoded = see(pictures, model, look.framing)
+        for i, picture, features in zip(batch, pictures, encoded, strict=True):
+            embeddings_NE[i] = features.embedding_E
+            images[i] = _keep(picture, first + i + 1, staging)
+            book.add(i, picture)
+            seen = features.frame.picture if features.frame else picture
+            fit.add(features, seen.grey_HW, view_patches(seen, look.views, model))
+        advance(len(pictures))
+    return Taken([images[i] for i in range(count)], embeddings_NE, order)
+
+
+def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
+    thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
+    _write_thumbnail(staging / thumbnail, picture)
+    return EnrolledImage(path=path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
+
+
+def path_of(picture: Picture, number: int) -> str:
+    """Where a picture came from: its file, or how it was given and which one it was."""
+    path = Path(picture.name)
+    return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
+
+
+def _write_thumbnail(path: Path, picture: Picture) -> None:
+    from experts.decoder.template import TEMPLATE_PX
+
+    image = Image.fromarray(picture.rgb_HW3)
+    # Parts are compared with it, so it must be scaled as they are.
+    image.thumbnail((TEMPLATE_PX, TEMPLATE_PX))
+    image.save(path, quality=90)
