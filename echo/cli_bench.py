@@ -11,6 +11,9 @@ from rich.console import Console
 bench = typer.Typer(no_args_is_help=True, help="Measure Echo on labelled images.")
 
 
+SHOTS = "Good images to enrol: 1, 2, 4, … or all; with 0 an open_clip model goes by words alone."
+
+
 def _check_shots(value: str) -> str:
     if value != "all" and not value.isdecimal():
         raise typer.BadParameter(f"{value!r} is neither a number from 0 on nor 'all'.")
@@ -39,11 +42,7 @@ def bench_anomaly(
     ] = None,
     shots: Annotated[
         str,
-        typer.Option(
-            callback=_check_shots,
-            help="Good images to enrol: 1, 2, 4, … or all; with 0 an open_clip model goes by words "
-            "alone.",
-        ),
+        typer.Option(callback=_check_shots, help=SHOTS),
     ] = "all",
     seeds: Annotated[int, typer.Option(help="How often, each with another seed.", min=1)] = 1,
     encoder: Encoder = None,
@@ -96,6 +95,23 @@ def bench_textile(
 
     products = [textiles(kind, enrolled) for kind in KINDS]
     run(products, Settings(alpha, _encoder(encoder), splits), "Textile", out, Console())
+
+
+@bench.command("screws", epilog="Example: echo-iad bench screws --shots 1 --seeds 5")
+def bench_screws(
+    shots: Annotated[str, typer.Option(callback=_check_shots, help=SHOTS)] = "1",
+    seeds: Annotated[int, typer.Option(help="How often, each with another seed.", min=1)] = 5,
+    encoder: Encoder = None,
+    alpha: Alpha = 0.05,
+    out: Out = Path("bench-out/screws"),
+) -> None:
+    """The same on drawn screws that lie at any angle, from few images."""
+    from benchmarks.anomaly import Settings, run
+    from benchmarks.screws import screws
+
+    number = None if shots == "all" else int(shots)
+    settings = Settings(alpha, _encoder(encoder), seeds, number)
+    run([screws(out / "images")], settings, "Screws", out, Console())
 
 
 @bench.command("speed", epilog="Example: echo-iad bench speed")
