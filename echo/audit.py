@@ -4,8 +4,11 @@ Each image was compared with the others at enrolment, without what it gave to th
 itself. Scores and distances of normal images roughly follow a log-normal law. It is fitted by the
 median and a quartile, which a few odd images hardly move, and so roughly known it becomes a t law:
 a quartile tells of the spread what about a third as many images tell through their standard
-deviation. An image is reported if fewer than one set of good images in a hundred holds any like it.
-Two images with the same defect vouch for each other, so they may be missed.
+deviation. Of few images, one is suspicious, and a pair much alike, if fewer than one set of good
+images in a hundred holds any like it. Of many, an image is suspicious if fewer than one good image
+in 200 would look so unusual: whoever looks at it loses a moment, while a defect that stays among
+the normal images is learned. Two images with the same defect vouch for each other, so they may be
+missed.
 """
 
 from __future__ import annotations
@@ -28,9 +31,12 @@ if TYPE_CHECKING:
 
 # With fewer images to compare with each other, nothing can be said.
 MIN_IMAGES = 10
-# So many images of a set of good ones may be reported in the mean, if the law holds; as real tails
-# are a little longer, that makes a few sets in a hundred.
+# So many images or pairs of a set of good ones may be reported in the mean, if the law holds; as
+# real tails are a little longer, that makes a few sets in a hundred.
 FALSE_ALARMS = 0.01
+# Of at least so many images, such a share may be.
+MANY = 100
+SHARE_OF_MANY = 0.005
 # Images are compared with all others in groups of so many.
 CHUNK = 512
 # Of the standard deviation of a normal law: how far its quartiles lie from the median.
@@ -134,6 +140,7 @@ def chances(values_n: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _suspicious(images: Sequence[EnrolledImage]) -> tuple[Suspicious, ...]:
     found = []
+    share = SHARE_OF_MANY if len(images) >= MANY else 0.0
     for seed in (True, False):
         group = [
             (number, image, image.left_out)
@@ -152,7 +159,7 @@ def _suspicious(images: Sequence[EnrolledImage]) -> tuple[Suspicious, ...]:
                 size_HW=left_out.size_HW,
             )
             for (number, image, left_out), chance in zip(group, chance_n, strict=True)
-            if chance < FALSE_ALARMS
+            if chance < max(FALSE_ALARMS, share * len(group))
         ]
     return tuple(sorted(found, key=lambda image: image.chance))
 
@@ -216,7 +223,7 @@ def _in_words(
     named = [f"{image.number} ({image.path.name})" for image in suspicious]
     alike = [f"{a} and {b}" for a, b in (pair.numbers for pair in duplicates)]
     sentences = [
-        f"Unlike the others, look for a defect: {', '.join(named)}."
+        f"Unlike the others, look whether there is a defect: {', '.join(named)}."
         if named
         else f"None of the {count} images is unlike the others.",
         f"Much alike, so they count for little more than one: {', '.join(alike)}."

@@ -60,7 +60,7 @@ def test_a_defect_and_near_copies_are_found_and_nothing_else(doubtful: ProductLi
     assert 40 <= left < right <= 80
     assert 40 <= top < bottom <= 80
     assert {pair.numbers for pair in audit.near_duplicates} == {(4, 22), (8, 23)}
-    assert audit.sentences[0] == "Unlike the others, look for a defect: 21 (21.png)."
+    assert audit.sentences[0] == "Unlike the others, look whether there is a defect: 21 (21.png)."
     assert Audit.model_validate_json(audit.model_dump_json()) == audit
 
 

@@ -27,6 +27,8 @@ FloatArray = NDArray[np.float32]
 
 # More images than these show the part at enough angles themselves.
 MAX_IMAGES = 16
+# So many are asked; the others lie as these do.
+ASKED = 6
 TURN_DEGREES = 30
 MAX_SIDE_PX = 1024
 MAX_ASPECT = 4
@@ -74,6 +76,7 @@ def choose_views(
     unmirrored = tuple(view for view in possible if not view.mirrored)
     if len(pictures) == 1:
         return unmirrored[1:]
+    pictures = pictures[:ASKED]
     upright = [
         patches for picture in pictures for patches in view_patches(picture, [AS_IS], encoder)
     ]
