@@ -14,6 +14,7 @@ from experts.decoder.fit import DecoderFit
 from experts.decoder.memory_bank import (
     COMPONENTS,
     SCALES,
+    VARIANCE,
     BankBuilder,
     MemoryBank,
     Projection,
@@ -81,21 +82,25 @@ def test_pooling_averages_the_neighbours_that_exist(shape: tuple[int, int]) -> N
         assert pool_patches(image, side) == pytest.approx(slow_pool(image, side), abs=1e-6)
 
 
-def test_long_patches_are_brought_down_to_principal_components() -> None:
+@pytest.mark.parametrize(("more", "side"), [(8, 3), (60, 1)])
+def test_long_patches_are_brought_down_to_principal_components(more: int, side: int) -> None:
     rng = np.random.default_rng(2)
-    channels = COMPONENTS + 8
+    channels = COMPONENTS + more
     images = [rng.normal(size=(12, 12, channels)).astype(np.float32) for _ in range(4)]
-    projection = Projection.fit(3, images, channels)
+    projection = Projection.fit(side, images, channels)
     assert projection.basis_CK is not None
-    pooled = np.concatenate([slow_pool(image, 3) for image in images]).astype(float)
-    _, _, rows = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
+    pooled = np.concatenate([slow_pool(image, side) for image in images]).astype(float)
+    _, lengths, rows = np.linalg.svd(pooled - pooled.mean(axis=0), full_matrices=False)
+    held = np.cumsum(lengths**2) / np.sum(lengths**2)
+    kept = max(COMPONENTS, int(np.flatnonzero(held >= VARIANCE)[0]) + 1)
+    assert (kept > COMPONENTS) == (more == 60)
     slow = (pooled[:144] - pooled.mean(axis=0)) @ rows.T
     projected = projection(images[0])
-    assert np.abs(projected[:, :-1]) == pytest.approx(np.abs(slow[:, :COMPONENTS]), abs=1e-3)
-    outside = np.linalg.norm(slow[:, COMPONENTS:], axis=1)
+    assert np.abs(projected[:, :-1]) == pytest.approx(np.abs(slow[:, :kept]), abs=1e-3)
+    outside = np.linalg.norm(slow[:, kept:], axis=1)
     assert projected[:, -1] == pytest.approx(outside, abs=1e-3)
     assert (projection.draw_inside(projected)[:, -1] == 0).all()
-    assert Projection.fit(3, [], channels).basis_CK is None
+    assert Projection.fit(side, [], channels).basis_CK is None
 
 
 def test_small_bank_keeps_every_patch_and_calibrates_by_leaving_one_out() -> None:

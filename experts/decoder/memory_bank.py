@@ -68,8 +68,10 @@ class Scale(NamedTuple):
 # leaves them as they are; the wider one sees faint changes of an area, in which patches drown.
 # Areas vary in more ways than a few images show, so without seed images it only enters the map.
 SCALES = {1: Scale(1, 1), 7: Scale(2, 0.5)}
-# A longer patch is brought down to this many principal components, where there are seed images.
+# A longer patch is brought down to so many principal components, where there are seed images; to
+# more if these hold less than this share of the variance, as with patches of thousands of channels.
 COMPONENTS = 192
+VARIANCE = 0.95
 TOP_SHARE = 0.01
 # Squared distances between features of length 1 to 2 are right to about a millionth.
 ROUNDING = 1e-5
@@ -137,8 +139,10 @@ class Projection:
             sum_C += pooled_PC.sum(dim=0)
             sum_CC += pooled_PC.T @ pooled_PC
         mean = sum_C / count
-        _, vectors_CC = torch.linalg.eigh(sum_CC / count - torch.outer(mean, mean))
-        basis_CK = vectors_CC.flip(1)[:, :COMPONENTS].float().contiguous()
+        values_C, vectors_CC = torch.linalg.eigh(sum_CC / count - torch.outer(mean, mean))
+        held_C = values_C.flip(0).clamp(min=0).cumsum(0)
+        kept = max(COMPONENTS, int((held_C < VARIANCE * held_C[-1]).sum()) + 1)
+        basis_CK = vectors_CC.flip(1)[:, :kept].float().contiguous()
         return cls(pool, mean.float().numpy(), basis_CK.numpy())
 
 
@@ -237,7 +241,8 @@ class BankBuilder:
         self._fair_share = fair_share
         self._radius = 0.0
         self._owners_M = np.empty(0, np.intp)
-        width = channels if self.projection.basis_CK is None else COMPONENTS + 1
+        basis_CK = self.projection.basis_CK
+        width = channels if basis_CK is None else basis_CK.shape[1] + 1
         self._core_MK = np.empty((0, width), np.float32)
         if seed_images:
             candidates = [
