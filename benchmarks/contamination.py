@@ -109,7 +109,8 @@ def measure(product: Product, share: float, seed: int) -> Row:
     """Enrol with one seed, and see what the audit says.
 
     Returns:
-        ``found``: share of the defective images that are named suspicious; ``named_good``: share of
+        ``found``: share of the defective images that are named, as suspicious or
+        as one of two that show the same and differ; ``named_good``: share of
         the good ones, near duplicates too; ``precision``: share of the named that are defective,
         ``None`` if none is named; ``rank``: of a defective image, the mean share of good ones that
         look more suspicious; ``copies_found``: share of the near duplicates that are paired with
@@ -150,6 +151,7 @@ def figures(drawn: Contaminated, audit: Audit, chance: Mapping[Path, float]) -> 
     """Hold an audit against what was drawn; see ``measure``."""
     good = {*drawn.good, *drawn.originals}
     named = {image.path for image in audit.suspicious}
+    named |= {path for pair in audit.near_duplicates if pair.place_ltrb for path in pair.paths}
     right = named & set(drawn.kinds)
     pairs = {frozenset(pair.paths) for pair in audit.near_duplicates}
     true_pairs = {frozenset(pair) for pair in drawn.originals.items()}

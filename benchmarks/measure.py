@@ -73,8 +73,9 @@ def measure(
             tally.add(sample, inspection)
             advance(1)
         row = tally.row()
-    calibration = smallest_p_value(line.manifest.calibration_size)
-    row |= {"promised": max(alpha, calibration), "enrolled": len(split.enrolled)}
+    compared = line.manifest.calibration_size
+    row |= {"promised": max(alpha, smallest_p_value(compared)), "compared_with": compared}
+    row["enrolled"] = len(split.enrolled)
     return row | {"enrol_s": enrol_s}
 
 

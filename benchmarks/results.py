@@ -34,7 +34,8 @@ def summarise(rows: Mapping[str, Sequence[Row]], settings: Mapping[str, Any]) ->
         ``settings``; ``objects``: for each its means, ``std`` (sample deviation over seeds, 0 for a
         single one), ``overkill_limit`` and ``seeds`` (the rows); ``average``: the same over
         objects, each counting alike, without those that lack a figure. ``overkill_limit`` is what
-        is promised plus two standard errors of a rate measured on so many good images.
+        is promised plus two standard errors: each line's own rate scatters by Beta's law with the
+        images that it compares with, and the measured one with the good images that are tested.
     """
     objects = {name: _over_seeds(list(of_seeds)) for name, of_seeds in rows.items()}
     by_seed = [_mean(list(same_seed)) for same_seed in zip(*rows.values(), strict=True)]
@@ -68,8 +69,9 @@ def _mean(rows: list[Row]) -> Row:
 
 def _overkill_limit(rows: list[Row]) -> float:
     promised = float(np.mean([row["promised"] or 0.0 for row in rows]))
-    tested = sum(row["good"] or 0 for row in rows)
-    return promised + 2 * float(np.sqrt(promised * (1 - promised) / tested))
+    scatter = [1 / ((row["compared_with"] or 0) + 2) + 1 / (row["good"] or 1) for row in rows]
+    variance = promised * (1 - promised) * sum(scatter) / len(rows) ** 2
+    return promised + 2 * float(np.sqrt(variance))
 
 
 def rows_of(results: Results) -> dict[str, Results]:

@@ -17,7 +17,8 @@ from scipy import ndimage
 
 from benchmarks.products import Product, Sample
 from echo.progress import Progress
-from echo.storage import writable_folder
+from echo.report import to_png
+from echo.storage import writable_folder, write_bytes
 
 FloatArray = NDArray[np.float64]
 
@@ -183,8 +184,9 @@ def _save(folder: Path, name: str, screw: Screw) -> None:
     if screw.kind is not None:
         mask_path = _mask_of(folder, Path(f"{name}.png"))
         writable_folder(mask_path.parent)
-        Image.fromarray(mask_HW.astype(np.uint8) * 255).save(mask_path)
-    Image.fromarray(grey_HW).save(path, compress_level=1)
+        write_bytes(mask_path, to_png(Image.fromarray(mask_HW.astype(np.uint8) * 255)))
+    # The image last: where it is, all is.
+    write_bytes(path, to_png(Image.fromarray(grey_HW)))
 
 
 def _mask_of(folder: Path, path: Path) -> Path:

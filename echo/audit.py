@@ -76,11 +76,14 @@ class NearDuplicate(Evidence):
         numbers: In the line, from 1, the lower first.
         paths: The files they were enrolled from.
         similarity: Correlation of how the two differ from the mean of all images, at most 1.
+        place_ltrb: Where they visibly differ all the same, so that one may be defective: left, top,
+            right and bottom in shares of the sides; ``None`` if they do not.
     """
 
     numbers: tuple[int, int]
     paths: tuple[Path, Path]
     similarity: float
+    place_ltrb: tuple[float, float, float, float] | None
 
 
 class Audit(Evidence):
@@ -180,9 +183,22 @@ def _near_duplicates(line: ProductLine) -> tuple[NearDuplicate, ...]:
             numbers=(a + 1, b + 1),
             paths=(Path(images[a].path), Path(images[b].path)),
             similarity=similarity,
+            place_ltrb=_difference(line, a, b),
         )
         for (a, b), similarity in sorted(pairs.items(), key=lambda pair: -pair[1])
     )
+
+
+def _difference(
+    line: ProductLine, first: int, second: int
+) -> tuple[float, float, float, float] | None:
+    """Where two images of a line visibly differ, though they show the same part."""
+    from experts.decoder.golden import where_they_differ
+
+    if not line.sketches.has_twins:
+        return None
+    one, other = (np.asarray(line.copy_of(n).convert("L")) for n in (first, second))
+    return where_they_differ(one, other, line.sketches)
 
 
 def closest_others(
@@ -221,7 +237,8 @@ def _in_words(
         few = f"{count} images cannot be compared with each other; from {MIN_IMAGES} on they can"
         return (f"{few}.", _promise(line))
     named = [f"{image.number} ({image.path.name})" for image in suspicious]
-    alike = [f"{a} and {b}" for a, b in (pair.numbers for pair in duplicates)]
+    alike = [_both(pair) for pair in duplicates if pair.place_ltrb is None]
+    differing = [_both(pair) for pair in duplicates if pair.place_ltrb is not None]
     sentences = [
         f"Unlike the others, look whether there is a defect: {', '.join(named)}."
         if named
@@ -230,6 +247,11 @@ def _in_words(
         if alike
         else "No two images are nearly the same.",
     ]
+    if differing:
+        sentences.append(
+            "These show the same and yet differ, look whether one has a defect: "
+            f"{', '.join(differing)}."
+        )
     if gain is not None:
         enough = "enough are enrolled" if gain < WORTH else "more are worth enrolling"
         sentences.append(
@@ -237,6 +259,10 @@ def _in_words(
             f"{enough}."
         )
     return (*sentences, _promise(line))
+
+
+def _both(pair: NearDuplicate) -> str:
+    return f"{pair.numbers[0]} and {pair.numbers[1]}"
 
 
 def _promise(line: ProductLine) -> str:

@@ -10,7 +10,6 @@ from PIL import Image, ImageDraw, ImageFont
 from echo.report import CAPTION_PX, GAP_PX, PANEL_PX, fit_panel, is_our_picture, to_png
 from echo.storage import writable_folder, write_bytes
 from experts.errors import OutputError
-from experts.evidence import Reference
 
 if TYPE_CHECKING:
     from echo.audit import Audit, NearDuplicate, Suspicious
@@ -76,23 +75,21 @@ def _suspicious(found: Suspicious, line: ProductLine) -> _Panel:
 
 def _pair(found: NearDuplicate, line: ProductLine) -> list[_Panel]:
     first, second = found.numbers
-    captions = (f"{first}: much like {second}", f"{second}: much like {first}")
-    return [(c, _panel(n, line)) for c, n in zip(captions, found.numbers, strict=True)]
+    if found.place_ltrb is None:
+        captions = (f"{first}: much like {second}", f"{second}: much like {first}")
+        return [(c, _panel(n, line)) for c, n in zip(captions, found.numbers, strict=True)]
+    panels = [_panel(number, line) for number in found.numbers]
+    for panel in panels:
+        left, top, right, bottom = found.place_ltrb
+        across, down = panel.size
+        corners = (left * across, top * down, right * across - 1, bottom * down - 1)
+        ImageDraw.Draw(panel).rectangle(corners, outline=MARK, width=3)
+    captions = (f"{first}: or {second} has a defect?", f"{second}: or {first} has a defect?")
+    return list(zip(captions, panels, strict=True))
 
 
 def _panel(number: int, line: ProductLine) -> Image.Image:
-    image = line.manifest.images[number - 1]
-    return fit_panel(
-        line.thumbnail(
-            Reference(
-                id=f"reference-{number}",
-                path=Path(image.path),
-                thumbnail=line.folder / image.thumbnail,
-                similarity=1.0,
-                rank=1,
-            )
-        )
-    )
+    return fit_panel(line.copy_of(number - 1))
 
 
 def _block(panels: list[_Panel], width: int) -> Image.Image:

@@ -28,7 +28,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
         finder = experts.finder
         twin = finder.find(picture, features.embedding_E) if finder else None
         anomaly = experts.decoder.decode(picture, features, twin)
-        if not is_suspicious(anomaly, experts.alpha):
+        if not (is_suspicious(anomaly, experts.alpha) and anomaly.part_found):
             return {"anomaly": anomaly, "regions": ()}
         regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)
         if experts.namer is not None:

@@ -16,6 +16,7 @@ from experts.decoder.encoder import Encoder
 from experts.decoder.framing import SAMPLE, Framing, choose_framing, frame_of, see
 from experts.decoder.poses import (
     ALL_VIEWS,
+    HALF_TURN,
     HALF_TURNS,
     MAX_IMAGES,
     View,
@@ -56,16 +57,17 @@ def choose_look(sources: Sequence[ImageSource], model: Encoder, bars: Progress) 
         model: The encoder.
         bars: Where progress is shown.
     """
-    few = len(sources) <= MAX_IMAGES
-    pictures = [read_picture(source) for source in sources[:SAMPLE]]
-    framing = choose_framing(pictures)
-    if not few:
+    framing = choose_framing(read_picture(source) for source in sources[:SAMPLE])
+    if len(sources) > MAX_IMAGES:
         return Look(framing, ())
+    pictures = [read_picture(source) for source in sources]
+    turned = framing is not None and framing.turned
     if framing is not None:
         pictures = [frame_of(picture, framing).picture for picture in pictures]
-    possible = HALF_TURNS if framing is not None and framing.turned else ALL_VIEWS
     with bars.task("Looking whether the part is aligned", len(pictures)) as advance:
-        return Look(framing, choose_views(pictures, model, advance, possible))
+        views = choose_views(pictures, model, advance, HALF_TURNS if turned else ALL_VIEWS)
+    # Few images may show one end first by chance, where the outline does not tell the ends.
+    return Look(framing, views or HALF_TURN if turned else views)
 
 
 class Taken(NamedTuple):

@@ -126,6 +126,8 @@ class ProductLine(LineParts):
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_knowledge(knowledge)
         sources = None if images is None else find_images(images)
+        if sources is None:
+            _check_blind(name, home)
         if sources is not None:
             check_count(len(sources), 0, alpha, single=single)
         model = load_encoder(encoder)
@@ -269,7 +271,7 @@ class ProductLine(LineParts):
         to compare new parts with. The calibration scores of before stay: they were taken against
         smaller banks, so they are at least what they would be now, and the promise holds, a little
         on the safe side. What rests on the seed images stays too; a line that was enrolled from
-        fewer than 100 images has none, and gets the further channels only if it is enrolled anew.
+        too few images has none, and gets the further channels only if it is enrolled anew.
         Its images keep the share of the banks that each had, so the banks grow with their number.
         Images that the line has already are left out. Kinds that were taught stay. The line is
         replaced in one step; on any error it stays as it was.
@@ -334,6 +336,16 @@ def _check_name(name: str) -> None:
             f"line name {name!r}: expected 1 to 64 letters, digits, '-', '_' or single dots, "
             "beginning with a letter or digit; for example solar-cell"
         )
+
+
+def _check_blind(name: str, home: PathLike | None) -> None:
+    """Make sure that a line without images replaces none that has some."""
+    for line in ProductLine.list(home=home):
+        if line.name == name and (count := len(line.manifest.images)):
+            raise EnrolError(
+                f"line {name!r} was enrolled from {count} images, and one without images would "
+                "replace it; give the images again, or another name"
+            )
 
 
 def _folder(name: str, home: PathLike | None) -> Path:

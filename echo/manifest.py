@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from experts.decoder.encoder import encoder_names, is_known_encoder
 from experts.errors import DamagedLineError, IncompatibleLineError
@@ -22,6 +23,10 @@ SKETCHES = "sketches.safetensors"
 KNOWLEDGE = "knowledge.yaml"
 KINDS = "kinds.safetensors"
 THUMBNAILS = "thumbnails"
+
+
+# Of the square root of an image's area; a frame is never larger than the image.
+Share = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]
 
 
 class Comparison(BaseModel):
@@ -82,7 +87,7 @@ class Manifest(BaseModel):
     images: tuple[EnrolledImage, ...]
     copies: int
     twins: bool
-    framing: tuple[float, float, bool] | None = None
+    framing: tuple[Share, Share, bool] | None = None
     views: tuple[tuple[int, bool], ...] = ()
     decline: float | None = None
     knowledge_file: str | None

@@ -206,8 +206,14 @@ class LineParts:
             DamagedLineError: If it is missing or not the one that was enrolled.
             LineError: If the line was replaced since it was opened.
         """
-        raw = self._part(f"{THUMBNAILS}/{reference.thumbnail.name}")
-        with Image.open(io.BytesIO(raw)) as image:
+        return self._copy(f"{THUMBNAILS}/{reference.thumbnail.name}")
+
+    def copy_of(self, number: int) -> Image.Image:
+        """As ``thumbnail``, of the normal image of that number in the line, from 0."""
+        return self._copy(self.manifest.images[number].thumbnail)
+
+    def _copy(self, part: str) -> Image.Image:
+        with Image.open(io.BytesIO(self._part(part))) as image:
             return image.convert("RGB")
 
     def _from_tensors(self, name: str, make: Callable[[dict[str, NDArray[Any]]], T]) -> T:

@@ -99,6 +99,9 @@ class DecisionMaker:
             return "accept", f"Accepted: {self._rank_in_words(anomaly)}."
         if anomaly.twin and anomaly.p_value > self._alpha and not is_beyond_all(anomaly):
             return self._weigh_twin(anomaly.twin, regions, checks, broken)
+        if not anomaly.part_found:
+            rank = self._rank_in_words(anomaly)
+            return "review", f"To review: nothing stands out from the background; the image {rank}."
         seen = f"{self._what(regions)} {self._rank_in_words(anomaly)}"
         if anomaly.p_value > self._alpha:
             n, needed = anomaly.calibration_size, images_needed(self._alpha)

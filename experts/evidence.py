@@ -139,6 +139,7 @@ class AnomalyMap(Evidence):
             hundred exceeds it; infinite as ``limit``.
         encoder: Name of the encoder that made the features.
         twin: Where an enrolled image lies exactly on this one.
+        part_found: Whether a part stands out from the background, for a line whose parts lie free.
     """
 
     patch_scores_HW: Array
@@ -153,6 +154,7 @@ class AnomalyMap(Evidence):
     extent_limit: Limit
     encoder: str
     twin: TwinScore | None = None
+    part_found: bool = True
 
     @property
     def calibrated_score(self) -> float:

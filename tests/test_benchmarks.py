@@ -379,15 +379,16 @@ def test_bad_shots(bench: Command, tmp_path: Path, shots: str) -> None:
 def test_summary_by_hand() -> None:
     def row(seed: int, auroc: float, aupro: float | None) -> dict[str, float | None]:
         figures = {"image_auroc": auroc, "aupro": aupro, "overkill": 0.06}
-        return {"seed": seed, **figures, "promised": 0.05, "good": 50}
+        return {"seed": seed, **figures, "promised": 0.05, "good": 50, "compared_with": 98}
 
     rows = {"a": [row(0, 0.9, 0.5), row(1, 0.7, 0.7)], "b": [row(0, 0.5, None), row(1, 0.5, None)]}
     results = summarise(rows, {"alpha": 0.05})
     first, average = results["objects"]["a"], results["average"]
     assert first["image_auroc"] == pytest.approx(0.8)
     assert first["std"]["image_auroc"] == pytest.approx(0.02**0.5)
-    # 100 good images tested: a standard error of 0.0218.
-    assert first["overkill_limit"] == pytest.approx(0.05 + 2 * (0.05 * 0.95 / 100) ** 0.5)
+    # 98 to compare with and 50 tested, twice: a standard error of 0.0267.
+    variance = 0.05 * 0.95 * (1 / 100 + 1 / 50) / 2
+    assert first["overkill_limit"] == pytest.approx(0.05 + 2 * variance**0.5)
     assert first["overkill_promise_kept"]
     assert results["objects"]["b"]["aupro"] is None
     assert (average["image_auroc"], average["aupro"]) == pytest.approx((0.65, 0.6))

@@ -84,7 +84,7 @@ def suspicious(path: Path) -> Suspicious:
 
 
 def pair(a: Path, b: Path) -> NearDuplicate:
-    return NearDuplicate(numbers=(1, 2), paths=(a, b), similarity=0.9)
+    return NearDuplicate(numbers=(1, 2), paths=(a, b), similarity=0.9, place_ltrb=None)
 
 
 def test_figures_by_hand() -> None:

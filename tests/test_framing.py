@@ -1,5 +1,8 @@
 """Parts on a plain background are found, turned and cut out, and maps find their way back."""
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -7,7 +10,15 @@ from PIL import Image, ImageDraw
 
 from echo import Inspector, ProductLine
 from experts.decoder.encoder import load_encoder
-from experts.decoder.framing import Framing, choose_framing, find_part, frame_of, see
+from experts.decoder.framing import (
+    SAMPLE,
+    Framing,
+    choose_framing,
+    find_part,
+    frame_of,
+    see,
+)
+from experts.decoder.seed import seed_size
 from experts.evidence import AnomalyMap
 from experts.images import Picture, read_picture
 
@@ -58,6 +69,32 @@ def test_a_part_looks_the_same_however_it_lies(framing: Framing, degrees: int) -
     # But for edges, which fall between pixels.
     assert np.quantile(difference, 0.9) < 16
     assert frame.picture.rgb_HW3.shape[0] < frame.picture.rgb_HW3.shape[1] < SIZE_PX
+
+
+def test_aligned_parts_are_not_turned_so_that_a_wrong_way_shows() -> None:
+    pins = [pin(angle, (3 * i, -2 * i), i) for i, angle in enumerate((2, -3, 1))]
+    framing = choose_framing(pins)
+    assert framing is not None
+    assert not framing.turned
+    upright = frame_of(pin(0), framing).picture.rgb_HW3.astype(float)
+    wrong = frame_of(pin(180), framing).picture.rgb_HW3
+    assert np.abs(wrong - upright).max(axis=2).mean() > 10
+    # Either end may be found first: an axis has no direction.
+    assert not choose_framing([pin(0), pin(180)]).turned  # type: ignore[union-attr]
+    assert choose_framing([pin(0)]).turned  # type: ignore[union-attr]
+
+
+def test_dirt_on_the_border_hides_no_part(framing: Framing) -> None:
+    rgb = pin(20).rgb_HW3.copy()
+    rgb[:12, :12] = 20
+    assert find_part(rgb) is not None
+    assert frame_of(read_picture(rgb), framing).found
+
+
+def test_no_more_images_choose_the_frame_than_give_the_seed() -> None:
+    for count in range(1, 300):
+        size = seed_size(count, 0.05, 2**20)
+        assert size == 0 or size >= SAMPLE
 
 
 def test_points_go_to_the_image_and_back(framing: Framing) -> None:
@@ -186,6 +223,13 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
     return ProductLine.enroll("pin", pins, alpha=0.2, home=home, progress=False)
 
 
+@pytest.fixture
+def own(line: ProductLine, tmp_path: Path) -> ProductLine:
+    """A copy of the line, which may be changed."""
+    shutil.copytree(line.folder, tmp_path / "lines" / "pin")
+    return ProductLine.load("pin", home=tmp_path)
+
+
 def scratched(degrees: float) -> tuple[Picture, tuple[float, float]]:
     """A pin with a bright spot on its bar, and where it is (x, y)."""
     rgb = pin(degrees, seed=11).rgb_HW3.copy()
@@ -217,11 +261,37 @@ def test_a_line_of_free_parts_sees_them_in_their_frame(line: ProductLine, degree
     assert top - 8 <= y <= bottom + 8
 
 
-def test_a_missing_part_is_not_accepted(line: ProductLine) -> None:
-    empty = np.full((SIZE_PX, SIZE_PX, 3), BACKGROUND, np.uint8)
-    inspection = Inspector(line).inspect(empty)
-    assert inspection.verdict != "accept"
+EMPTY = np.full((SIZE_PX, SIZE_PX, 3), BACKGROUND, np.uint8)
+
+
+def test_a_missing_part_goes_to_review_and_is_called_so(line: ProductLine) -> None:
+    inspection = Inspector(line).inspect(EMPTY)
+    assert inspection.verdict == "review"
+    assert inspection.regions == ()
+    assert "nothing stands out from the background" in inspection.decision.reason
     assert inspection.anomaly.p_value == pytest.approx(1 / 6)
+
+
+def test_an_image_without_a_part_teaches_nothing(line: ProductLine, own: ProductLine) -> None:
+    """Else a missing part would be normal from then on."""
+    grown = own.add([EMPTY], progress=False)
+    assert len(grown.manifest.images) == len(line.manifest.images) + 1
+    for before, after in zip(line.model.banks, grown.model.banks, strict=True):
+        assert np.array_equal(before.patches_MK, after.patches_MK)
+    other = np.full((SIZE_PX, SIZE_PX, 3), (190, 205, 200), np.uint8)
+    expected = Inspector(line).inspect(other).anomaly.score
+    assert Inspector(grown).inspect(other).anomaly.score == pytest.approx(expected)
+
+
+def test_what_is_stray_is_what_the_map_shows(line: ProductLine) -> None:
+    rgb = pin(60, seed=12).rgb_HW3.copy()
+    rgb[8:24, 200:216] = (20, 20, 120)
+    inspection = Inspector(line).inspect(rgb)
+    assert inspection.verdict != "accept"
+    (region,) = inspection.regions
+    left, _, _, bottom = region.box_xyxy
+    assert left > 180
+    assert bottom < 44
 
 
 def test_boxes_of_the_audit_lie_in_the_image(line: ProductLine) -> None:
@@ -233,8 +303,8 @@ def test_boxes_of_the_audit_lie_in_the_image(line: ProductLine) -> None:
         assert 0 <= top < bottom <= SIZE_PX
 
 
-def test_further_images_are_seen_in_the_same_frame(line: ProductLine) -> None:
-    grown = line.add([pin(77, seed=20).rgb_HW3], progress=False)
+def test_further_images_are_seen_in_the_same_frame(line: ProductLine, own: ProductLine) -> None:
+    grown = own.add([pin(77, seed=20).rgb_HW3], progress=False)
     assert grown.look == line.look
     assert len(grown.model.calibration.scores_n) == 6
     before = line.model.calibration.scores_n.max()

@@ -12,7 +12,14 @@ from scipy import ndimage
 
 from echo import Inspector, ProductLine
 from experts.decision import DecisionMaker, Wording
-from experts.decoder.golden import LIMIT, SketchBook, Sketches, differences_among, retaken
+from experts.decoder.golden import (
+    LIMIT,
+    SketchBook,
+    Sketches,
+    differences_among,
+    retaken,
+    where_they_differ,
+)
 from experts.decoder.template import (
     ALIGNED,
     BEST_SHARE,
@@ -289,6 +296,34 @@ def test_there_are_no_twins_where_normal_images_that_lie_on_each_other_differ() 
     assert same.finish().limit == LIMIT
     # Two of twelve that differ say nothing of the others.
     assert len(differences_among([*labels[:2], *map(board, range(1, 11))], UNIT)) == 2
+
+
+def test_two_images_of_one_part_that_visibly_differ_are_told(sketches: Sketches) -> None:
+    whole = board(0)
+    broken = np.roll(whole, (2, -1), axis=(0, 1))
+    broken[70:90, 100:120] = 220 - broken[70:90, 100:120] // 2
+    place = where_they_differ(whole, broken, sketches)
+    assert place is not None
+    left, top, right, bottom = (160 * share for share in place)
+    # Where the first shows what changed in the second.
+    assert left <= 112 <= right
+    assert top <= 78 <= bottom
+    assert where_they_differ(whole, np.roll(whole, (2, -1), axis=(0, 1)), sketches) is None
+    assert where_they_differ(whole, board(1), sketches) is None
+    assert where_they_differ(whole, board(0, 200), sketches) is None
+
+
+def test_the_audit_tells_which_of_two_like_boards_may_be_broken(tmp_path: Path) -> None:
+    broken = board(3)
+    broken[70:90, 40:70] = 255 - broken[70:90, 40:70]
+    images = [*map(board, range(24)), broken, board(5) // 2 + 100]
+    boards = [picture(image).rgb_HW3 for image in images]
+    line = ProductLine.enroll("board", boards, home=tmp_path, progress=False)
+    audit = line.audit()
+    differing = {pair.numbers for pair in audit.near_duplicates if pair.place_ltrb is not None}
+    alike = {pair.numbers for pair in audit.near_duplicates if pair.place_ltrb is None}
+    assert (differing, alike) == ({(4, 25)}, {(6, 26)})
+    assert any("look whether one has a defect: 4 and 25" in words for words in audit.sentences)
 
 
 @pytest.fixture(scope="module")

@@ -174,7 +174,8 @@ class DecoderFit:
         if self._n_seed is None:
             self._n_seed = seed_size(self._count, self._alpha, patches_HWC.nbytes)
         if len(self._seeds) < self._n_seed and not self._builders:
-            self._seeds.append(Seed(patches_HWC, band_energies(shrink(grey_HW)), text))
+            energies_hwB = band_energies(shrink(grey_HW))
+            self._seeds.append(Seed(patches_HWC, energies_hwB, text, _shows_part(features)))
             self._seed_grids.append(_grid_of(features, grey_HW))
             if len(self._seeds) == self._n_seed:
                 self._begin(patches_HWC.shape[2])
@@ -234,7 +235,7 @@ class DecoderFit:
         return max(0.0, float(np.median(ratios)) / math.log((self._count - 1) / fewer))
 
     def _begin(self, channels: int) -> None:
-        images = [seed.patches_HWC for seed in self._seeds]
+        images = [seed.learned_HWC for seed in self._seeds]
         patches_per_image = sum(self._fair_shares.values())
         self._builders = tuple(
             BankBuilder(
@@ -264,7 +265,9 @@ class DecoderFit:
         projected = [builder.projection(features.patches_HWC) for builder in self._builders]
         for builder, patches_PK in zip(self._builders, projected, strict=True):
             seen = [patches_PK, *(builder.projection(view_HWC) for view_HWC in views)]
-            contributor = builder.contribute(np.concatenate(seen))
+            # An image without a part has nothing normal to show.
+            learned = np.concatenate(seen) if _shows_part(features) else patches_PK[:0]
+            contributor = builder.contribute(learned)
         if len(self._waiting) >= self._room:
             return
         texture_score, overall_score = 0.0, 0.0
@@ -294,6 +297,10 @@ class DecoderFit:
                 text = waiting.text._replace(patch_scores_HW=arrays.pop())
                 waiting = waiting._replace(text=text)
             yield waiting, arrays
+
+
+def _shows_part(features: Features) -> bool:
+    return features.frame is None or features.frame.found
 
 
 def _grid_of(features: Features, grey_HW: FloatArray) -> _Grid:

@@ -12,7 +12,7 @@ an image is framed depends on the image and the line's frame alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,6 +22,7 @@ from PIL import Image
 from scipy import ndimage
 
 from experts.decoder.encoder import Encoder, Features
+from experts.decoder.seed import MIN_SEED
 from experts.evidence import AnomalyMap
 from experts.images import Picture
 
@@ -32,9 +33,10 @@ BoolArray = NDArray[np.bool_]
 SEARCH_PX = 256
 BORDER_SHARE = 0.03
 # Levels of 255 by which a part differs from its background at least, and how many times more than
-# nearly all of the border does.
+# nearly all of the border does; dirt on the rest of it must not hide the part.
 MIN_CONTRAST = 12.0
-CONTRAST = 1.5
+CONTRAST = 2.0
+CLEAN_SHARE = 0.95
 # Whatever is smaller than this share of the image is dust or noise.
 MIN_SPECK = 1e-4
 # Of the image; a smaller part is none, and in a larger frame there is little to gain.
@@ -45,9 +47,13 @@ MAX_FRAME = 0.6
 MAX_SPREAD = 1.2
 # From here on, the longer principal axis says which way a part lies.
 MIN_ELONGATION = 1.5
+# Parts that lie this close to one direction are aligned, and to lie otherwise is a fault.
+MAX_TILT_DEGREES = 10
 MARGIN = 0.1
-# From so many images the frame is taken.
-SAMPLE = 20
+# In share of the limit: what is lowered to it makes no region.
+BELOW = 0.9
+# From so many images the frame is taken: no more than give the seed, if there is one.
+SAMPLE = MIN_SEED
 
 
 class Part(NamedTuple):
@@ -70,7 +76,8 @@ class Framing(NamedTuple):
     """The frame of a line.
 
     Attributes:
-        height: In units of the square root of the image's area, so that it fits any resolution.
+        height: In units of the square root of the image's area, so that it goes with the
+            resolution of one and the same view.
         width: Likewise.
         turned: Whether the part is turned, its principal axis along the frame's width.
     """
@@ -139,16 +146,20 @@ class Frame:
         picture: What the frame shows.
         placement: Where it lies.
         found: Whether there is a part; else the frame shows the whole image.
+        stray_N2: float64 (x, y) of all that lies apart from the part, beyond where the frame would
+            end; for its sake the frame shows more of the image, all of it smaller than normal.
     """
 
     picture: Picture
     placement: Placement
     found: bool
+    stray_N2: NDArray[np.float64]
 
     def in_image(self, anomaly: AnomalyMap) -> AnomalyMap:
         """A map of the frame as one of the image, on a grid twice as fine; 0 outside the frame.
 
-        A turned grid falls between its old places: on as coarse a one, peaks would get lost.
+        A turned grid falls between its old places: on as coarse a one, peaks would get lost. What
+        is stray is why all the rest looks odd, so the map shows it in place of that.
         """
         place = self.placement
         stride_y, stride_x = (step * place.zoom / 2 for step in anomaly.patch_stride_px)
@@ -161,12 +172,20 @@ class Frame:
         cells = [(places_N2[:, 1] - first_y) / step_y, (places_N2[:, 0] - first_x) / step_x]
         scores_N = ndimage.map_coordinates(anomaly.patch_scores_HW, cells, order=1, mode="nearest")
         scores_HW = np.where(place.shows(places_N2), scores_N, 0).reshape(y.shape)
+        if len(self.stray_N2):
+            peak = scores_HW.max()
+            scores_HW *= min(1.0, BELOW * anomaly.limit / max(peak, 1e-9))
+            rows = np.rint((self.stray_N2[:, 1] - centre_y) / stride_y).astype(int)
+            columns = np.rint((self.stray_N2[:, 0] - centre_x) / stride_x).astype(int)
+            last_y, last_x = scores_HW.shape[0] - 1, scores_HW.shape[1] - 1
+            scores_HW[rows.clip(0, last_y), columns.clip(0, last_x)] = peak
         return anomaly.model_copy(
             update={
                 "patch_scores_HW": scores_HW.astype(np.float32),
                 "patch_stride_px": (stride_y, stride_x),
                 "patch_centre_px": (centre_y, centre_x),
                 "image_size_HW": place.image_HW,
+                "part_found": self.found,
             }
         )
 
@@ -191,18 +210,23 @@ def see(pictures: Sequence[Picture], encoder: Encoder, framing: Framing | None) 
     ]
 
 
-def choose_framing(pictures: Sequence[Picture]) -> Framing | None:
+def choose_framing(pictures: Iterable[Picture]) -> Framing | None:
     """The frame for a line's parts; none where they do not lie free on a plain background.
 
+    Aligned parts are not turned. A single one cannot tell, so it is.
+
     Args:
-        pictures: Normal images, at least one.
+        pictures: Normal images, at least one; taken one at a time.
     """
-    found = [find_part(picture.rgb_HW3) for picture in pictures]
-    parts = [part for part in found if part is not None]
-    if len(parts) < len(pictures) or not all(part.of_part_N.all() for part in parts):
-        return None
-    turned = all(part.elongation >= MIN_ELONGATION for part in parts)
-    units = [math.sqrt(math.prod(picture.size_HW)) for picture in pictures]
+    parts, units = [], []
+    for picture in pictures:
+        part = find_part(picture.rgb_HW3)
+        if part is None or not part.of_part_N.all():
+            return None
+        parts.append(part)
+        units.append(math.sqrt(math.prod(picture.size_HW)))
+    elongated = all(part.elongation >= MIN_ELONGATION for part in parts)
+    turned = elongated and not _are_aligned([part.angle for part in parts])
     extents_N2 = np.array(
         [
             np.ptp(part.points_N2 @ _turn(part.angle if turned else 0.0), axis=0) / unit
@@ -213,6 +237,14 @@ def choose_framing(pictures: Sequence[Picture]) -> Framing | None:
         return None
     width, height = (float(side) for side in extents_N2.max(axis=0) * (1 + MARGIN))
     return Framing(height, width, turned) if height * width <= MAX_FRAME else None
+
+
+def _are_aligned(angles: Sequence[float]) -> bool:
+    """Whether axes, of which either end may come first, point one way."""
+    # Doubled, both directions of an axis are one.
+    doubled_N = np.exp(2j * np.array(angles))
+    tilts_N = np.angle(doubled_N / doubled_N.mean()) / 2
+    return len(angles) > 1 and bool(np.abs(tilts_N).max() <= math.radians(MAX_TILT_DEGREES))
 
 
 def find_part(rgb_HW3: NDArray[np.uint8]) -> Part | None:
@@ -246,10 +278,13 @@ def _foreground(rgb_hw3: FloatArray) -> BoolArray:
     height, width = smooth_hw3.shape[:2]
     y, x = np.mgrid[:height, :width]
     plane_hw3 = np.stack([np.ones((height, width)), x / width, y / height], axis=-1)
-    border_hw = _border(height, width)
-    fit_33 = np.linalg.lstsq(plane_hw3[border_hw], smooth_hw3[border_hw], rcond=None)[0]
-    off_hw = np.abs(smooth_hw3 - plane_hw3 @ fit_33).max(axis=2)
-    limit = max(MIN_CONTRAST, CONTRAST * float(np.quantile(off_hw[border_hw], 0.99)))
+    border_hw = clean_hw = _border(height, width)
+    for _ in range(2):
+        fit_33 = np.linalg.lstsq(plane_hw3[clean_hw], smooth_hw3[clean_hw], rcond=None)[0]
+        off_hw = np.abs(smooth_hw3 - plane_hw3 @ fit_33).max(axis=2)
+        nearly_all = float(np.quantile(off_hw[border_hw], CLEAN_SHARE))
+        clean_hw = border_hw & (off_hw <= nearly_all)
+    limit = max(MIN_CONTRAST, CONTRAST * nearly_all)
     return np.asarray(ndimage.binary_closing(off_hw > limit, iterations=2))
 
 
@@ -283,22 +318,24 @@ def frame_of(picture: Picture, framing: Framing) -> Frame:
     height, width = picture.size_HW
     unit = math.sqrt(height * width)
     frame_HW = max(16, round(framing.height * unit)), max(16, round(framing.width * unit))
+    half_2 = np.array([frame_HW[1], frame_HW[0]]) / 2
     part = find_part(picture.rgb_HW3)
     if part is None:
+        middle_2, angle = np.array([width - 1, height - 1]) / 2, 0.0
         zoom = max(height / frame_HW[0], width / frame_HW[1])
-        centre_xy = ((width - 1) / 2, (height - 1) / 2)
-        placement = Placement(frame_HW, picture.size_HW, centre_xy, 0.0, zoom)
-        return Frame(_cut(picture, placement), placement, found=False)
-    turn_22 = _turn(part.angle if framing.turned else 0.0)
-    turned_N2 = part.points_N2 @ turn_22
-    own_N2 = turned_N2[part.of_part_N]
-    middle_2 = (own_N2.min(axis=0) + own_N2.max(axis=0)) / 2
-    reach_x, reach_y = np.abs(turned_N2 - middle_2).max(axis=0)
-    zoom = max(1.0, 2 * reach_y / frame_HW[0], 2 * reach_x / frame_HW[1])
-    x, y = turn_22 @ middle_2
-    angle = part.angle if framing.turned else 0.0
-    placement = Placement(frame_HW, picture.size_HW, (float(x), float(y)), angle, float(zoom))
-    return Frame(_cut(picture, placement), placement, found=True)
+        stray_N2 = np.empty((0, 2))
+    else:
+        angle = part.angle if framing.turned else 0.0
+        turned_N2 = part.points_N2 @ _turn(angle)
+        own_N2 = turned_N2[part.of_part_N]
+        middle_2 = (own_N2.min(axis=0) + own_N2.max(axis=0)) / 2
+        reach_N2 = np.abs(turned_N2 - middle_2) / half_2
+        zoom = max(1.0, float(reach_N2.max()))
+        stray_N2 = part.points_N2[(reach_N2 > 1).any(axis=1) & ~part.of_part_N]
+        middle_2 = _turn(angle) @ middle_2
+    centre_xy = float(middle_2[0]), float(middle_2[1])
+    placement = Placement(frame_HW, picture.size_HW, centre_xy, angle, zoom)
+    return Frame(_cut(picture, placement), placement, part is not None, stray_N2)
 
 
 def _cut(picture: Picture, placement: Placement) -> Picture:

@@ -51,6 +51,8 @@ ALIKE_IN_OUTLINE = 0.8
 # From so many images the grey range is taken, and new exposures are simulated.
 SAMPLE = 50
 RETAKEN = 10
+# Around a place where two images differ, so much is shown to each side.
+PLACE_PX = 12
 
 LARGEST_EDGE_SPOT_PX = 4 * TOLERANCE_PX
 LIMIT = spot(LARGEST_EDGE_SPOT_PX, LARGEST_EDGE_SPOT_PX + 0.5)
@@ -107,6 +109,39 @@ class Sketches:
         """
         unit, limit = (float(value) for value in tensors["unit_and_limit"])
         return cls(tensors["sketches"], tensors["shapes"], unit, limit)
+
+
+def where_they_differ(
+    first_hw: ByteArray, second_hw: ByteArray, sketches: Sketches
+) -> tuple[float, float, float, float] | None:
+    """Around the place where two images of one part differ most, if they visibly do.
+
+    Args:
+        first_hw: A template.
+        second_hw: Another; of another shape it is no image of the same part.
+        sketches: Of their line.
+
+    Returns:
+        Left, top, right and bottom in shares of the sides of the first. ``None`` if they show
+        different parts, or differ no more than two exposures of one part may.
+    """
+    if first_hw.shape != second_hw.shape or not sketches.has_twins:
+        return None
+    pair = register(first_hw, second_hw)
+    if agreement(pair, sketches.unit) < ALIGNED:
+        return None
+    difference_hw = difference(pair, sketches.unit)
+    if difference_hw.max() <= sketches.limit:
+        return None
+    row, column = np.unravel_index(int(difference_hw.argmax()), difference_hw.shape)
+    y, x = int(row) + pair.corner_yx[0], int(column) + pair.corner_yx[1]
+    height, width = first_hw.shape
+    return (
+        max(0.0, (x - PLACE_PX) / width),
+        max(0.0, (y - PLACE_PX) / height),
+        min(1.0, (x + PLACE_PX) / width),
+        min(1.0, (y + PLACE_PX) / height),
+    )
 
 
 class SketchBook:

@@ -9,12 +9,12 @@ the bank and the calibration:
    one, and what an image brings depends on the image and the core alone.
 3. Its calibration score is taken against the bank without its own contribution.
 
-Below 100 images there is no seed and no core: each image contributes a greedy coreset of its own
-patches. There are several banks, for neighbourhoods of several sizes, and their scores are summed,
-which rises with each. The residual outside of a bank's subspace depends on the image and the seed
-alone, and only enters the map. Where there is no seed, all images choose how they are looked at, in
-a frame or in turned views; the choice does not see the fresh part, and what follows holds nearly,
-not exactly.
+Below 100 images, or more for a small alpha, there is no seed and no core: each image contributes a
+greedy coreset of its own patches. There are several banks, for neighbourhoods of several sizes, and
+their scores are summed, which rises with each. The residual outside of a bank's subspace depends on
+the image and the seed alone, and only enters the map. An image in which a line finds no part
+contributes nothing. Where there is no seed, all images choose how they are looked at, in a frame or
+in turned views; the choice does not see the fresh part, and what follows holds nearly, not exactly.
 
 Given the seed images, the others and a fresh normal part are exchangeable. Put the fresh part into
 the bank as one more contributor: all scores, each against the bank without its own contribution,

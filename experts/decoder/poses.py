@@ -49,6 +49,7 @@ AS_IS = View(0, False)
 TURNED = tuple(View(degrees, False) for degrees in range(0, 360, TURN_DEGREES))
 ALL_VIEWS = TURNED + tuple(View(view.degrees, True) for view in TURNED)
 # A part that was turned by its own axis may still lie the other way round, or on its other face.
+HALF_TURN = (View(180, False),)
 HALF_TURNS = tuple(View(degrees, mirrored) for mirrored in (False, True) for degrees in (0, 180))
 
 

@@ -39,11 +39,18 @@ class Seed(NamedTuple):
         patches_HWC: float32.
         energies_hwB: float32, of its fine texture.
         text: ``None`` for a line without texts.
+        shows_part: Whether it can tell what is normal.
     """
 
     patches_HWC: FloatArray
     energies_hwB: FloatArray
     text: TextScores | None
+    shows_part: bool
+
+    @property
+    def learned_HWC(self) -> FloatArray:
+        """The patches that the core may take: none of an image that shows no part."""
+        return self.patches_HWC if self.shows_part else self.patches_HWC[:0]
 
 
 def seed_size(count: int, alpha: float, image_bytes: int) -> int:
@@ -65,22 +72,34 @@ def fit_statistics(
 ) -> tuple[Statistics, list[PatchScores]]:
     """Fit the further channels on the seed images, and all tails on what they score left out.
 
-    Gives also each one's patch scores.
+    Gives also each one's patch scores, those too of an image that shows no part and says nothing of
+    the others.
     """
-    texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
-    texture_peaks = [float(texture.scores(seed.energies_hwB).max()) for seed in seeds]
-    patch_scores, moments_ND = [], []
     projections = [builder.projection for builder in builders]
+    patch_scores, moments_ND = [], []
     for index, seed in enumerate(seeds):
         projected = [builder.projection(seed.patches_HWC) for builder in builders]
         own = zip(builders, projected, strict=True)
         left_out = [builder.leave_seed_out(index, p_PK) for builder, p_PK in own]
         patch_scores.append(add_up(projections, projected, left_out, seeded=True))
         moments_ND.append(moments(projected[0]))
+    kept = [index for index, seed in enumerate(seeds) if seed.shows_part]
+    learned = [seeds[index] for index in kept]
+    statistics = _statistics(
+        learned, [patch_scores[i] for i in kept], np.stack([moments_ND[i] for i in kept]), alpha
+    )
+    return statistics, patch_scores
+
+
+def _statistics(
+    seeds: list[Seed], patch_scores: list[PatchScores], moments_ND: FloatArray, alpha: float
+) -> Statistics:
+    texture = FineTexture.fit([seed.energies_hwB for seed in seeds])
+    texture_peaks = [float(texture.scores(seed.energies_hwB).max()) for seed in seeds]
     scores = [
         [left_out.score for left_out in patch_scores],
         texture_peaks,
-        _cross_fitted(np.stack(moments_ND)),
+        _cross_fitted(moments_ND),
     ]
     # What the texts say of an image rests on no other, so there is nothing to leave out.
     texts = [seed.text for seed in seeds if seed.text is not None]
@@ -88,15 +107,14 @@ def fit_statistics(
         scores.append([text.score for text in texts])
     text_peaks = [float(text.patch_scores_HW.max()) for text in texts]
     peaks_n = np.sort(np.array([p.map_P.max() for p in patch_scores], np.float32))
-    statistics = Statistics(
+    return Statistics(
         texture=texture,
-        overall=Overall.fit(np.stack(moments_ND)),
+        overall=Overall.fit(moments_ND),
         tails=tuple(Tail.fit(np.array(s, np.float32)) for s in scores),
         patch_limit=max(upper_limit(peaks_n, alpha), ROUNDING),
         texture_limit=max(*texture_peaks, ROUNDING),
         text_limit=max(*text_peaks, ROUNDING) if texts else None,
     )
-    return statistics, patch_scores
 
 
 def _cross_fitted(moments_ND: FloatArray) -> list[float]:
