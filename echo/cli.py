@@ -120,6 +120,11 @@ def enroll(
     if copies := line.manifest.copies:
         what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
         say(f"{what} left out.")
+    if without := [Path(i.path).name for i in line.manifest.images if not i.part_found]:
+        say(
+            f"No part stands out from the background of {', '.join(without)}; nothing was learned "
+            "from it, but a missing part counts as less unusual: leave it out."
+        )
     if lost:
         say(f"Of the old line these kinds are lost, teach them again: {lost}.")
     if audit:

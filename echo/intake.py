@@ -128,7 +128,9 @@ def take_in(
         encoded = see(pictures, model, look.framing)
         for i, picture, features in zip(batch, pictures, encoded, strict=True):
             embeddings_NE[i] = features.embedding_E
-            images[i] = _keep(picture, first + i + 1, staging)
+            found = features.frame is None or features.frame.found
+            kept = _keep(picture, first + i + 1, staging)
+            images[i] = kept.model_copy(update={"part_found": found})
             book.add(i, picture)
             seen = features.frame.picture if features.frame else picture
             fit.add(features, seen.grey_HW, view_patches(seen, look.views, model))

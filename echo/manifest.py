@@ -41,13 +41,17 @@ class Comparison(BaseModel):
 
 
 class EnrolledImage(BaseModel):
-    """One normal image of a line: where it came from, and the hash of its pixels."""
+    """One normal image of a line: where it came from, and the hash of its pixels.
+
+    ``part_found`` says whether a part stands out from the background, where parts lie free.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     path: str
     sha256: str
     thumbnail: str
+    part_found: bool = True
     left_out: Comparison | None = None
 
 

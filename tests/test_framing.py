@@ -21,6 +21,7 @@ from experts.decoder.framing import (
 from experts.decoder.seed import seed_size
 from experts.evidence import AnomalyMap
 from experts.images import Picture, read_picture
+from tests.conftest import Command, save
 
 Pixels = NDArray[np.uint8]
 SIZE_PX = 240
@@ -281,6 +282,17 @@ def test_an_image_without_a_part_teaches_nothing(line: ProductLine, own: Product
     other = np.full((SIZE_PX, SIZE_PX, 3), (190, 205, 200), np.uint8)
     expected = Inspector(line).inspect(other).anomaly.score
     assert Inspector(grown).inspect(other).anomaly.score == pytest.approx(expected)
+
+
+def test_enrolling_names_images_without_a_part(run: Command, tmp_path: Path) -> None:
+    """Beyond those that choose the frame; among these, one takes the frame away."""
+    for number, place in enumerate(np.random.default_rng(0).permutation(SAMPLE + 2)):
+        last = number == SAMPLE + 1
+        image = EMPTY if last else pin(25 * number, (number % 7, 0), number).rgb_HW3
+        save(tmp_path / "good" / f"{place:02d}.png", image)
+    result = run("enroll", "pin", tmp_path / "good", "--home", tmp_path / "home")
+    assert result.code == 0
+    assert f"No part stands out from the background of {place:02d}.png;" in result.out
 
 
 def test_what_is_stray_is_what_the_map_shows(line: ProductLine) -> None:

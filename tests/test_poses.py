@@ -58,6 +58,24 @@ def test_a_product_that_comes_in_both_hands_is_mirrored_too() -> None:
     assert choose_views(pictures, load_encoder()) == ALL_VIEWS[1:]
 
 
+def capsule(seed: int) -> Picture:
+    """Red on the left, blue on the right, the same above as below; nearly upright."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (160, 160), (210, 210, 205))
+    draw = ImageDraw.Draw(image)
+    draw.rounded_rectangle((30, 62, 130, 98), 18, fill=(160, 40, 40))
+    draw.rounded_rectangle((80, 62, 130, 98), 18, fill=(40, 50, 160))
+    image = image.rotate(rng.uniform(-2, 2), Image.Resampling.BILINEAR, fillcolor=(210, 210, 205))
+    noisy = np.asarray(image) + rng.normal(0, 3, (160, 160, 3))
+    return read_picture(noisy.clip(0, 255).astype(np.uint8))
+
+
+def test_an_aligned_product_is_learned_only_in_views_that_look_the_same() -> None:
+    views = choose_views([capsule(seed) for seed in range(4)], load_encoder())
+    # Half a turn of its mirror image: upside down, with its colours where they were.
+    assert set(views) <= {View(180, True)}
+
+
 def test_a_single_image_is_turned_and_many_are_not() -> None:
     encoder = load_encoder()
     assert choose_views(keys([0]), encoder) == TURNED[1:]

@@ -32,9 +32,11 @@ ASKED = 6
 TURN_DEGREES = 30
 MAX_SIDE_PX = 1024
 MAX_ASPECT = 4
-# Of the pairs of images: if fewer match best as they are, the product is not aligned; if as many
-# match best mirrored as chance would have it, about a half, it has no hand.
+# Of the pairs of images: if fewer match best as they are, the product is not aligned, or looks the
+# same in other views. If still so many do, far more than chance would have at any angle, it is the
+# latter. If as many match best mirrored as chance would have it, about a half, it has no hand.
 ALIGNED_SHARE = 0.5
+SYMMETRIC_SHARE = 0.25
 MIRRORED_SHARE = 0.4
 
 
@@ -93,6 +95,8 @@ def choose_views(
     as_is = sum(possible[index] == AS_IS for index in best)
     if as_is >= ALIGNED_SHARE * len(best):
         return ()
+    if as_is >= SYMMETRIC_SHARE * len(best):
+        return tuple(possible[index] for index in sorted(set(best)) if possible[index] != AS_IS)
     mirrored = sum(possible[index].mirrored for index in best)
     return tuple(possible if mirrored >= MIRRORED_SHARE * len(best) else unmirrored)[1:]
 
