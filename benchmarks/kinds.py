@@ -173,7 +173,10 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=5, help="of each kind")
     parser.add_argument("--draws", type=int, default=10, help="random draws of the examples")
     given = parser.parse_args()
-    bench_kinds(given.root, given.object, given.examples, given.draws, Console())
+    try:
+        bench_kinds(given.root, given.object, given.examples, given.draws, Console())
+    except EchoError as error:
+        raise SystemExit(f"kinds: {error}") from error
 
 
 if __name__ == "__main__":

@@ -64,32 +64,32 @@ def draw_audit(audit: Audit, line: ProductLine) -> Image.Image:
 
 
 def _suspicious(found: Suspicious, line: ProductLine) -> _Panel:
-    panel = _panel(found.number, line)
     height, width = found.size_HW
-    across, down = panel.width / width, panel.height / height
     left, top, right, bottom = found.box_xyxy
-    corners = (left * across, top * down, right * across - 1, bottom * down - 1)
-    ImageDraw.Draw(panel).rectangle(corners, outline=MARK, width=3)
-    return f"{found.number}: look for a defect", panel
+    place_ltrb = (left / width, top / height, right / width, bottom / height)
+    return f"{found.number}: look for a defect", _panel(found.number, line, place_ltrb)
 
 
 def _pair(found: NearDuplicate, line: ProductLine) -> list[_Panel]:
+    form = "{}: much like {}" if found.place_ltrb is None else "{}: or {} has a defect?"
     first, second = found.numbers
-    if found.place_ltrb is None:
-        captions = (f"{first}: much like {second}", f"{second}: much like {first}")
-        return [(c, _panel(n, line)) for c, n in zip(captions, found.numbers, strict=True)]
-    panels = [_panel(number, line) for number in found.numbers]
-    for panel in panels:
-        left, top, right, bottom = found.place_ltrb
+    return [
+        (form.format(number, other), _panel(number, line, found.place_ltrb))
+        for number, other in ((first, second), (second, first))
+    ]
+
+
+def _panel(
+    number: int, line: ProductLine, place_ltrb: tuple[float, float, float, float] | None
+) -> Image.Image:
+    """An image of the line with a place marked, which is given in shares of its sides."""
+    panel = fit_panel(line.copy_of(number - 1))
+    if place_ltrb is not None:
+        left, top, right, bottom = place_ltrb
         across, down = panel.size
         corners = (left * across, top * down, right * across - 1, bottom * down - 1)
         ImageDraw.Draw(panel).rectangle(corners, outline=MARK, width=3)
-    captions = (f"{first}: or {second} has a defect?", f"{second}: or {first} has a defect?")
-    return list(zip(captions, panels, strict=True))
-
-
-def _panel(number: int, line: ProductLine) -> Image.Image:
-    return fit_panel(line.copy_of(number - 1))
+    return panel
 
 
 def _block(panels: list[_Panel], width: int) -> Image.Image:

@@ -56,8 +56,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
 
     graph = StateGraph(InspectionState)
     for node in (reference, decode, knowledge, reason, decide):
-        # langgraph's overloads know no node that is typed as a plain Callable.
-        graph.add_node(node.__name__, timed(node.__name__, node))  # type: ignore[call-overload]
+        graph.add_node(node.__name__, timed(node.__name__, node))
     graph.add_edge(START, "reference")
     graph.add_edge("reference", "decode")
     graph.add_conditional_edges("decode", route_after_decode)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import operator
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Protocol, TypedDict
 
 from experts.decision import DecisionMaker
 from experts.decoder.decoder import AnomalyDecoder
@@ -70,7 +69,12 @@ class Experts:
     mm_per_px: float | None
 
 
-Node = Callable[[InspectionState], dict[str, Any]]
+class Node(Protocol):
+    """A node of the graph; LangGraph hands the state over by this name."""
+
+    def __call__(self, state: InspectionState) -> dict[str, Any]:
+        """Do the node's work; what it returns is written into the state."""
+        ...
 
 
 def timed(name: str, node: Node) -> Node:

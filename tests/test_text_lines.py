@@ -13,7 +13,7 @@ from PIL import Image
 from echo.inspector import Inspector
 from echo.line import ProductLine
 from echo.report import ReportWriter
-from experts.decoder.text import TextBranch
+from experts.decoder.text import TextBranch, as_text_encoder
 from experts.errors import EchoError, EnrolError, ImageError, IncompatibleLineError
 from experts.evidence import Inspection
 from experts.images import read_picture
@@ -53,8 +53,9 @@ def texts_of(line: ProductLine) -> list[bytes]:
 
 def expected_texts(line: ProductLine, product: str, rules: Path | None = None) -> list[bytes]:
     file = load_knowledge(rules).file if rules else None
-    encoder: object = line.encoder
-    branch = TextBranch.from_prompts(encoder, prompts_for(product, file))  # type: ignore[arg-type]
+    encoder = as_text_encoder(line.encoder)
+    assert encoder is not None
+    branch = TextBranch.from_prompts(encoder, prompts_for(product, file))
     return [branch.normal_D.tobytes(), branch.abnormal_D.tobytes()]
 
 
