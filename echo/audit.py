@@ -242,16 +242,17 @@ def _in_words(
     sentences = [
         f"Unlike the others, look whether there is a defect: {', '.join(named)}."
         if named
-        else f"None of the {count} images is unlike the others.",
-        f"Much alike, so they count for little more than one: {', '.join(alike)}."
-        if alike
-        else "No two images are nearly the same.",
+        else f"None of the {count} images is unlike the others."
     ]
+    if alike:
+        sentences.append(f"Much alike, so they count for little more than one: {', '.join(alike)}.")
     if differing:
         sentences.append(
             "These show the same and yet differ, look whether one has a defect: "
             f"{', '.join(differing)}."
         )
+    if not duplicates:
+        sentences.append("No two images are nearly the same.")
     if gain is not None:
         enough = "enough are enrolled" if gain < WORTH else "more are worth enrolling"
         sentences.append(
