@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from benchmarks.memory import peak_mb
 from echo import Inspector, ProductLine
 from experts.decoder.encoder import load_encoder
-from experts.decoder.golden import CANDIDATES
 from experts.images import read_picture
-from experts.reference import ReferenceExtractor
+from experts.reference import MAX_NEIGHBOURS, ReferenceExtractor
 from experts.search_index import choose_index, describe, exact_index, recall
 
 QUERIES = 60
@@ -68,9 +67,9 @@ def search_figures(
         medians of a search; ``index_over_exact``, the median of the single ratios.
     """
     embeddings_NE = extractor.embeddings_NE
-    chosen = choose_index(embeddings_NE, CANDIDATES)
+    chosen = choose_index(embeddings_NE, MAX_NEIGHBOURS)
     exact = exact_index(embeddings_NE)
-    k = min(CANDIDATES, len(embeddings_NE))
+    k = min(MAX_NEIGHBOURS, len(embeddings_NE))
     found_Qk, exact_Qk = (i.search(embeddings_QE, k)[1] for i in (extractor.index, exact))
     times = [
         (_us(extractor.index, embedding_E, k), _us(exact, embedding_E, k))

@@ -197,8 +197,7 @@ def _difference(
 
     if not line.sketches.has_twins:
         return None
-    one, other = (np.asarray(line.copy_of(n).convert("L")) for n in (first, second))
-    return where_they_differ(one, other, line.sketches)
+    return where_they_differ(line.template(first), line.template(second), line.sketches)
 
 
 def closest_others(

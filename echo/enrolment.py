@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,6 +18,7 @@ from echo.manifest import (
     KNOWLEDGE,
     MANIFEST,
     SKETCHES,
+    EnrolledImage,
     Manifest,
 )
 from echo.progress import Progress
@@ -29,7 +30,9 @@ from experts.knowledge import load_knowledge
 
 if TYPE_CHECKING:
     from echo.line import ProductLine
+    from experts.decoder.golden import Sketches
     from experts.decoder.text import TextBranch
+    from experts.decoder.twins import TwinCalibration
 
 MIN_IMAGES = 2
 # Of the images that cannot be read, so many are named.
@@ -186,8 +189,10 @@ def write_line(
         decoder = fit.finish()
     write_embeddings(staging / EMBEDDINGS, taken.embeddings_NE)
     write_tensors(staging / DECODER, decoder.to_tensors())
-    sketches = book.finish()
-    write_tensors(staging / SKETCHES, sketches.to_tensors())
+    sketches = book.finish(fit.scores.count(None))
+    template = templates_in(staging, taken.images)
+    twins = compare_twins(sketches, taken.scores(fit), template, None, bars)
+    write_tensors(staging / SKETCHES, sketches.to_tensors() | twins.to_tensors())
     learned = {
         "calibration_size": len(decoder.calibration.scores_n),
         "images": taken.compared(fit),
@@ -197,6 +202,45 @@ def write_line(
         "decline": fit.decline,
     }
     write_manifest(staging, _manifest(model, staging, settings, learned))
+
+
+def templates_in(
+    staging: Path, images: Sequence[EnrolledImage], first: int = 0
+) -> Callable[[int], NDArray[np.uint8]]:
+    """What gives the templates of images by their numbers in the line.
+
+    Args:
+        staging: The folder that holds their small copies.
+        images: The images.
+        first: The number of the first of them.
+    """
+    from experts.decoder.template import template_in
+
+    return lambda number: template_in((staging / images[number - first].thumbnail).read_bytes())
+
+
+def compare_twins(
+    sketches: Sketches,
+    scores: Mapping[int, float],
+    template: Callable[[int], NDArray[np.uint8]],
+    earlier: TwinCalibration | None,
+    bars: Progress,
+) -> TwinCalibration:
+    """Find out how much the images that calibrate a line differ from their twins.
+
+    Args:
+        sketches: Of all images of the line.
+        scores: Of those that calibrate it, by their numbers.
+        template: Gives the template of an image.
+        earlier: Of the line before it grew.
+        bars: Where progress is shown.
+    """
+    from experts.decoder.twins import calibrate_twins
+
+    if not sketches.has_twins:
+        scores = {}
+    with bars.task("Laying images on each other", len(scores)) as advance:
+        return calibrate_twins(sketches, scores, template, earlier, advance)
 
 
 def write_line_of_words(model: Encoder, staging: Path, settings: Settings, bars: Progress) -> None:
@@ -265,11 +309,10 @@ def write_embeddings(path: Path, embeddings_NE: NDArray[np.float32]) -> None:
     """Write the index that similar images are found in."""
     import faiss
 
-    from experts.decoder.golden import CANDIDATES
+    from experts.reference import MAX_NEIGHBOURS
     from experts.search_index import choose_index
 
-    # Nobody asks for more neighbours than the search for twins.
-    index = choose_index(embeddings_NE, CANDIDATES).index
+    index = choose_index(embeddings_NE, MAX_NEIGHBOURS).index
     storage.write_bytes(path, faiss.serialize_index(index).tobytes())
 
 

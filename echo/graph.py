@@ -25,9 +25,8 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
 
     def decode(state: InspectionState) -> dict[str, Any]:
         picture, features = state["picture"], state["features"]
-        finder = experts.finder
-        twin = finder.find(picture, features.embedding_E) if finder else None
-        anomaly = experts.decoder.decode(picture, features, twin)
+        laid = experts.finder.find(picture) if experts.finder else None
+        anomaly = experts.decoder.decode(picture, features, laid)
         if not (is_suspicious(anomaly, experts.alpha) and anomaly.part_found):
             return {"anomaly": anomaly, "regions": ()}
         regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)

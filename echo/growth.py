@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from echo import storage
 from echo.enrolment import (
     Settings,
     check_count,
     choose,
+    compare_twins,
     require_images,
+    templates_in,
     write_changed,
     write_embeddings,
     write_line,
     write_tensors,
 )
-from echo.intake import learning_order, take_in
+from echo.intake import Taken, learning_order, take_in
 from echo.manifest import DECODER, EMBEDDINGS, KNOWLEDGE, SKETCHES, EnrolledImage
 from echo.progress import Progress
 from experts.errors import EnrolError, ImageError
@@ -28,6 +31,9 @@ from experts.images import ImageSource, find_images, read_picture
 
 if TYPE_CHECKING:
     from echo.line import ProductLine
+    from experts.decoder.fit import DecoderFit
+    from experts.decoder.golden import Sketches
+    from experts.decoder.twins import TwinCalibration
 
 # What is written anew when images are added.
 GROWING = frozenset({DECODER, EMBEDDINGS, SKETCHES})
@@ -79,14 +85,36 @@ def _extend(
         decoder = fit.finish()
     embeddings_NE = np.concatenate([line.extractor.embeddings_NE, taken.embeddings_NE])
     write_embeddings(staging / EMBEDDINGS, embeddings_NE)
+    sketches = book.append_to(line.sketches)
     write_tensors(staging / DECODER, decoder.to_tensors())
-    write_tensors(staging / SKETCHES, book.append_to(line.sketches).to_tensors())
+    twins = _compare_twins(line, taken, fit, sketches, staging, bars)
+    write_tensors(staging / SKETCHES, sketches.to_tensors() | twins.to_tensors())
     update = {
         "calibration_size": len(decoder.calibration.scores_n),
         "images": (*old.images, *taken.compared(fit)),
         "copies": old.copies + copies,
     }
     write_changed(line, staging, GROWING, update)
+
+
+def _compare_twins(
+    line: ProductLine,
+    taken: Taken,
+    fit: DecoderFit,
+    sketches: Sketches,
+    staging: Path,
+    bars: Progress,
+) -> TwinCalibration:
+    """Of a line's images and of further ones."""
+    earlier, first = line.twins, len(line.manifest.images)
+    new = templates_in(staging, taken.images, first)
+    scores = dict(zip(earlier.numbers_n.tolist(), earlier.scores_n.tolist(), strict=True))
+    scores |= {first + place: score for place, score in taken.scores(fit).items()}
+
+    def template(number: int) -> NDArray[np.uint8]:
+        return line.template(number) if number < first else new(number)
+
+    return compare_twins(sketches, scores, template, earlier, bars)
 
 
 def _check_unshown(line: ProductLine, images: Iterable[EnrolledImage]) -> None:

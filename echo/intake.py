@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from echo.manifest import THUMBNAILS, Comparison, EnrolledImage
 from echo.progress import Progress
@@ -23,6 +22,7 @@ from experts.decoder.poses import (
     choose_views,
     view_patches,
 )
+from experts.decoder.template import small_copy, template_in
 from experts.images import ImageSource, Picture, read_picture
 
 if TYPE_CHECKING:
@@ -83,6 +83,11 @@ class Taken(NamedTuple):
     embeddings_NE: NDArray[np.float32]
     order: Sequence[int]
 
+    def scores(self, fit: DecoderFit) -> dict[int, float]:
+        """The scores of the images that calibrate the line, by their place among these."""
+        found = zip(self.order, fit.scores, strict=False)
+        return {i: score for i, score in found if score is not None}
+
     def compared(self, fit: DecoderFit) -> tuple[EnrolledImage, ...]:
         """The images, with how each compares with the others."""
         left_out = {
@@ -129,31 +134,25 @@ def take_in(
         for i, picture, features in zip(batch, pictures, encoded, strict=True):
             embeddings_NE[i] = features.embedding_E
             found = features.frame is None or features.frame.found
-            kept = _keep(picture, first + i + 1, staging)
-            images[i] = kept.model_copy(update={"part_found": found})
-            book.add(i, picture)
+            copy = small_copy(picture.rgb_HW3)
+            images[i] = _keep(picture, copy, first + i + 1, staging, found=found)
+            book.add(i, template_in(copy))
             seen = features.frame.picture if features.frame else picture
             fit.add(features, seen.grey_HW, view_patches(seen, look.views, model))
         advance(len(pictures))
     return Taken([images[i] for i in range(count)], embeddings_NE, order)
 
 
-def _keep(picture: Picture, number: int, staging: Path) -> EnrolledImage:
+def _keep(
+    picture: Picture, copy: bytes, number: int, staging: Path, *, found: bool
+) -> EnrolledImage:
     thumbnail = f"{THUMBNAILS}/{number:05d}.jpg"
-    _write_thumbnail(staging / thumbnail, picture)
-    return EnrolledImage(path=path_of(picture, number), sha256=picture.sha256, thumbnail=thumbnail)
+    (staging / thumbnail).write_bytes(copy)
+    path, digest = path_of(picture, number), picture.sha256
+    return EnrolledImage(path=path, sha256=digest, thumbnail=thumbnail, part_found=found)
 
 
 def path_of(picture: Picture, number: int) -> str:
     """Where a picture came from: its file, or how it was given and which one it was."""
     path = Path(picture.name)
     return str(path.resolve()) if path.is_file() else f"{picture.name}-{number:05d}"
-
-
-def _write_thumbnail(path: Path, picture: Picture) -> None:
-    from experts.decoder.template import TEMPLATE_PX
-
-    image = Image.fromarray(picture.rgb_HW3)
-    # Parts are compared with it, so it must be scaled as they are.
-    image.thumbnail((TEMPLATE_PX, TEMPLATE_PX))
-    image.save(path, quality=90)

@@ -36,7 +36,13 @@ from echo.manifest import check_compatible, read_manifest
 from echo.parts import LineParts
 from echo.progress import Progress
 from echo.settings import lines_folder
-from experts.decoder.conformal import images_needed, percent, rate_range, smallest_p_value
+from experts.decoder.conformal import (
+    images_needed,
+    percent,
+    rate_range,
+    room_for_twins,
+    smallest_p_value,
+)
 from experts.decoder.encoder import DEFAULT_ENCODER, load_encoder
 from experts.errors import EnrolError, LineError, UnknownLineError
 from experts.images import ImageSource, find_images, source_name
@@ -202,11 +208,12 @@ class ProductLine(LineParts):
             )
         if smallest_p_value(n) <= alpha:
             low, high = rate_range(n, alpha)
-            beside = "; reviews for a difference from a twin come on top"
+            uncovered = self.manifest.twins and not room_for_twins(n, alpha)
+            beside = "; reviews for a difference from a twin come on top" if uncovered else ""
             return (
                 f"on average at most {percent(alpha)} of good parts are held back "
                 f"({n} calibration images; of nine lines in ten the rate lies between "
-                f"{percent(low)} and {percent(high)}{beside if self.manifest.twins else ''})"
+                f"{percent(low)} and {percent(high)}{beside})"
             )
         return (
             f"{n} calibration images cannot promise fewer false rejects than "

@@ -14,7 +14,7 @@ from experts.errors import DamagedLineError, IncompatibleLineError
 
 # Raised whenever a line of before would be read or compared otherwise: also with the encoder's
 # input size, its layers, or the banks' neighbourhoods.
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"
@@ -69,9 +69,8 @@ class ShownExample(BaseModel):
 class Manifest(BaseModel):
     """What a line's folder holds, and what made it.
 
-    ``twins`` says whether a part may be sent to review for a difference from its twin, which the
-    promise does not cover. ``knowledge_file`` is what the knowledge file was called where it was
-    enrolled from.
+    ``twins`` says whether parts are compared with their twins.
+    ``knowledge_file`` is what the knowledge file was called where it was enrolled from.
     ``framing`` is the frame into which parts are brought: height, width, and whether it is turned.
     ``views`` are the further ones in which its images were learned: degrees, and whether mirrored.
     ``decline`` is the exponent by which a score falls with the number of images, if it is known.

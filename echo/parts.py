@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from echo.intake import Look
     from experts.decoder.decoder import AnomalyDecoder
     from experts.decoder.encoder import Features
-    from experts.decoder.golden import Sketches, TwinFinder
+    from experts.decoder.golden import Sketches
     from experts.decoder.model import DecoderModel
+    from experts.decoder.twins import TwinCalibration, TwinFinder
     from experts.images import Picture
     from experts.kinds import KindModel
     from experts.naming import KindExpert
@@ -152,9 +153,17 @@ class LineParts:
     @cached_property
     def finder(self) -> TwinFinder:
         """The expert that compares a part with the normal image that lies on it, if one does."""
-        from experts.decoder.golden import TwinFinder
+        from experts.decoder.twins import TwinFinder
 
-        return TwinFinder(self.sketches, self.extractor, self.thumbnail)
+        paths = [Path(image.path) for image in self.manifest.images]
+        return TwinFinder(self.sketches, self.twins, self.alpha, self.template, paths)
+
+    @cached_property
+    def twins(self) -> TwinCalibration:
+        """How the normal images that calibrate the line differ from their twins."""
+        from experts.decoder.twins import TwinCalibration
+
+        return self._from_tensors(SKETCHES, TwinCalibration.from_tensors)
 
     @cached_property
     def extractor(self) -> ReferenceExtractor:
@@ -211,6 +220,12 @@ class LineParts:
     def copy_of(self, number: int) -> Image.Image:
         """As ``thumbnail``, of the normal image of that number in the line, from 0."""
         return self._copy(self.manifest.images[number].thumbnail)
+
+    def template(self, number: int) -> NDArray[np.uint8]:
+        """The template of the normal image of that number in the line, from 0."""
+        from experts.decoder.template import template_in
+
+        return template_in(self._part(self.manifest.images[number].thumbnail))
 
     def _copy(self, part: str) -> Image.Image:
         with Image.open(io.BytesIO(self._part(part))) as image:

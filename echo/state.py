@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, TypedDict
 from experts.decision import DecisionMaker
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
-from experts.decoder.golden import TwinFinder
+from experts.decoder.twins import TwinFinder
 from experts.evidence import AnomalyMap, ClauseCheck, Decision, Reference, Region, Step
 from experts.images import Picture
 from experts.knowledge import KnowledgeGuide

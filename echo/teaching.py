@@ -180,8 +180,7 @@ def _describe(
 
     mask_HW = _read_mask(mask, picture) if mask is not None else None
     (features,) = line.see([picture])
-    twin = line.finder.find(picture, features.embedding_E)
-    anomaly = line.decoder.decode(picture, features, twin)
+    anomaly = line.decoder.decode(picture, features, line.finder.find(picture))
     place = _find(picture, anomaly, mask_HW)
     (normal, *_) = line.extractor.retrieve(features.embedding_E)
     normal_HW3 = np.asarray(line.thumbnail(normal))

@@ -56,8 +56,9 @@ class DecisionMaker:
         unlimited: Defects of that file without a limit: a region that may be one is not allowed.
 
     All parts that are not accepted have p ≤ alpha, unless there are too few normal images to
-    promise alpha at all; then nothing is rejected and what scores beyond them goes to review. What
-    differs from its twin goes to review whatever its p, which the promise does not cover.
+    promise alpha at all; then nothing is rejected and what scores beyond them goes to review. Where
+    they are too few to calibrate a difference from a twin, it goes to review whatever its p, which
+    the promise does not cover.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class DecisionMaker:
         if not is_suspicious(anomaly, self._alpha):
             return "accept", f"Accepted: {self._rank_in_words(anomaly)}."
         if anomaly.twin and anomaly.p_value > self._alpha and not is_beyond_all(anomaly):
-            return self._weigh_twin(anomaly.twin, regions, checks, broken)
+            return self._weigh_twin(anomaly, anomaly.twin, regions, checks, broken)
         if not anomaly.part_found:
             rank = self._rank_in_words(anomaly)
             return "review", f"To review: nothing stands out from the background; the image {rank}."
@@ -125,6 +126,7 @@ class DecisionMaker:
 
     def _weigh_twin(
         self,
+        anomaly: AnomalyMap,
         twin: TwinScore,
         regions: Sequence[Region],
         checks: Sequence[ClauseCheck],
@@ -134,8 +136,9 @@ class DecisionMaker:
         if checks and not broken and not self._without_limit(regions):
             return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
         return "review", (
-            f"To review: {seen}; such differences are not calibrated, so the promise on false "
-            "rejects does not cover them."
+            f"To review: {seen}; {anomaly.calibration_size} normal {self._wording.parts} are too "
+            "few to calibrate such differences, so the promise on false rejects does not cover "
+            "them."
         )
 
     def _without_limit(self, regions: Sequence[Region]) -> str:
@@ -161,9 +164,15 @@ class DecisionMaker:
             enrolled = "no normal image" if anomaly.by_words_alone else "a single image"
             return f"has nothing to be compared with, since {enrolled} was enrolled"
         normal = f"{n} normal {self._wording.parts}"
+        above = round(p * (n + 1)) - 1
+        if anomaly.twin is not None and anomaly.twin.decides:
+            alike = f"only {above}" if above else "none"
+            return (
+                f"differs from {anomaly.twin.path.name}, which else shows the same, as {alike} of "
+                f"{normal} {'do' if above > 1 else 'does'} from another (p = {p:.2g})"
+            )
         if is_beyond_all(anomaly):
             return f"scores beyond all {normal} (p = {p:.2g})"
-        above = round(p * (n + 1)) - 1
         if p <= self._alpha:
             return f"scores beyond all but {above} of {normal} (p = {p:.2g})"
         return f"{above} of {normal} score at least as high (p = {p:.2g})"

@@ -97,13 +97,16 @@ class ChannelScore(Evidence):
 class TwinScore(Evidence):
     """How the image differs from the enrolled image that lies exactly on it.
 
-    The promise on false rejects does not cover this: no two exposures of one part were enrolled.
-
     Attributes:
         path: The file that the other image was enrolled from.
         agreement: Correlation of the two, a defect aside; 1 at most.
         difference: The largest of any place, in units of the line's grey range.
         limit: What a change in exposure may do at most.
+        area: Share of the image that differs by more than half of that.
+        largest_area: What normal images differ in that lie on each other, though they show
+            different parts; infinite if too few do to tell.
+        calibrated: Whether the p-value takes the difference into account; else there are too few
+            normal images for that.
         added: What the difference adds to the image's score.
     """
 
@@ -111,12 +114,20 @@ class TwinScore(Evidence):
     agreement: float
     difference: float
     limit: float
+    area: float
+    largest_area: Limit
+    calibrated: bool
     added: float
 
     @property
     def stands_out(self) -> bool:
-        """Whether a person should look."""
-        return self.difference > self.limit
+        """Whether the difference counts."""
+        return self.difference > self.limit and self.area < self.largest_area
+
+    @property
+    def decides(self) -> bool:
+        """Whether the p-value is that of the difference."""
+        return self.stands_out and self.calibrated
 
 
 class AnomalyMap(Evidence):
@@ -130,7 +141,7 @@ class AnomalyMap(Evidence):
         patch_centre_px: Centre of the first place in image pixels, (vertical, horizontal).
         image_size_HW: Size of the input image in pixels.
         score: Image level, higher is more anomalous.
-        p_value: Conformal: how often a normal part has at least this ``calibrated_score``.
+        p_value: Conformal: how often a normal part stands out as much.
         channels: What the score is fused from.
         calibration_size: How many normal images the p-value is taken against.
         limit: The patch score that only ``alpha`` of normal images reach anywhere; infinite where
@@ -157,8 +168,8 @@ class AnomalyMap(Evidence):
     part_found: bool = True
 
     @property
-    def calibrated_score(self) -> float:
-        """The score without what the twin adds: normal images were compared by this part."""
+    def score_alone(self) -> float:
+        """The score without what the twin adds."""
         return self.score - (self.twin.added if self.twin else 0.0)
 
     @property

@@ -56,28 +56,40 @@ def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
     if anomaly.by_words_alone:
         return Step(
             looked_at="the image beside what words say",
-            found=f"It scores {anomaly.calibrated_score:.3f} between normal (0) and defective (1) "
+            found=f"It scores {anomaly.score_alone:.3f} between normal (0) and defective (1) "
             "by words alone; no normal image tells how high good ones score.",
             evidence_ids=("anomaly",),
         )
     n = anomaly.calibration_size
     above = round(anomaly.p_value * (n + 1)) - 1
-    verb = "score" if above > 1 else "scores"
+    many = above > 1
+    verb = "score" if many else "scores"
+    if anomaly.twin is not None and anomaly.twin.decides:
+        verb = f"{'differ from theirs and score' if many else 'differs from its own and scores'}"
     rank = "none of" if is_beyond_all(anomaly) else f"{above} of"
     return Step(
         looked_at="the image beside the normal images",
-        found=f"It scores {anomaly.calibrated_score:.3f}; {rank} the {n} normal ones {verb} that "
+        found=f"It scores {anomaly.score_alone:.3f}; {rank} the {n} normal ones {verb} that "
         f"high, so p = {anomaly.p_value:.2g}.",
         evidence_ids=("anomaly", *(r.id for r in references)),
     )
 
 
 def _lay_over(twin: TwinScore) -> Step:
-    verdict = "more" if twin.stands_out else "no more"
+    shows = twin.difference > twin.limit
+    found = (
+        f"It differs by {twin.difference:.0%} of the grey range at most, "
+        f"{'more' if shows else 'no more'} than the {twin.limit:.0%} that a change in exposure may "
+        "do"
+    )
+    if shows and not twin.stands_out:
+        found += (
+            f"; but on {percent(twin.area)} of the area, as normal images do that lie on each "
+            "other and show different parts, so this does not count"
+        )
     return Step(
         looked_at=f"the image laid over {twin.path.name}",
-        found=f"It differs by {twin.difference:.0%} of the grey range at most, {verdict} than the "
-        f"{twin.limit:.0%} that a change in exposure may do.",
+        found=f"{found}.",
         evidence_ids=("anomaly",),
     )
 

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from experts.evidence import Reference
 
+# An approximate index shall find so many of the most similar images.
+MAX_NEIGHBOURS = 16
+
 
 class ReferenceExtractor:
     """Finds similar normal images by cosine similarity of global embeddings (FAISS).

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from echo import Inspector, ProductLine
-from experts.decision import DecisionMaker, Wording
+from echo import ProductLine
 from experts.decoder.golden import (
     LIMIT,
     SketchBook,
@@ -32,7 +31,7 @@ from experts.decoder.template import (
     ByteArray,
     Pair,
     agreement,
-    compare,
+    by_place,
     difference,
     grey_range,
     register,
@@ -40,26 +39,10 @@ from experts.decoder.template import (
     spot,
     template_of,
 )
-from experts.evidence import AnomalyMap, Inspection, TwinScore
-from experts.images import Picture
-from tests.conftest import save
+from tests.boards import board, picture
 
 UNIT = 200.0
 FloatArray = NDArray[np.float32]
-
-
-def board(seed: int, side: int = 160) -> ByteArray:
-    """Dark tracks and pads on a bright ground, uint8 (side, side)."""
-    rng = np.random.default_rng(seed)
-    image = np.full((side, side), 220, np.uint8)
-    for _ in range(14):
-        y, x = rng.integers(0, side - 20, 2)
-        length = int(rng.integers(30, side))
-        if rng.random() < 0.5:
-            image[y : y + 8, x : x + length] = 20
-        else:
-            image[y : y + length, x : x + 8] = 20
-    return image
 
 
 def overlap(query: NDArray[np.generic], template: NDArray[np.generic]) -> Pair:
@@ -196,10 +179,11 @@ def test_a_missing_track_is_found_where_it_was() -> None:
     query = template.copy()
     query[100:108, 70:82] = 220
     query = np.roll(query, (2, 3), axis=(0, 1))
-    found = compare(query, register(query, template), UNIT, (320, 480))
+    pair = register(query, template)
+    difference_hw = difference(pair, UNIT)
+    found = by_place(difference_hw, pair, query, (320, 480))
     y, x = np.unravel_index(found.scores_HW.argmax(), found.scores_HW.shape)
-    assert found.score > LIMIT
-    assert found.score == found.scores_HW.max()
+    assert found.scores_HW.max() == difference_hw.max() > LIMIT
     # In pixels of an image that is twice as high and three times as wide.
     assert abs(found.centre_px[0] + y * found.stride_px[0] - 2 * 106) <= 2 * CELL_PX
     assert abs(found.centre_px[1] + x * found.stride_px[1] - 3 * 78.5) <= 3 * CELL_PX
@@ -218,27 +202,43 @@ def test_templates_and_sketches_have_bounded_sizes() -> None:
     assert sketch_of(template).shape == (SKETCH_PX, SKETCH_PX)
 
 
-def picture(image: ByteArray) -> Picture:
-    return Picture("board", np.repeat(image[:, :, None], 3, axis=2))
-
-
 @pytest.fixture(scope="module")
 def sketches() -> Sketches:
     book = SketchBook(0.05)
     for number in (2, 0, 1, 3):
-        book.add(number, picture(board(number)))
-    book.add(4, picture(board(4, 200)))
+        book.add(number, board(number))
+    book.add(4, board(4, 200))
     return book.finish()
 
 
-def test_the_twin_is_found_by_its_sketch(sketches: Sketches) -> None:
+def slow_closeness(query: ByteArray, template: ByteArray) -> float:
+    one, other = (sketch_of(t).astype(float) for t in (query, template))
+    shifts = [(y, x) for y in range(-3, 4) for x in range(-3, 4)]
+    products = [((one - one.mean()) * np.roll(other, s, axis=(0, 1))).mean() for s in shifts]
+    return float((max(products) + 1) / ((one.std() + 1) * (other.std() + 1)))
+
+
+def test_closeness_equals_the_slow_version_and_goes_both_ways(sketches: Sketches) -> None:
+    flat = np.full((160, 160), 90, np.uint8)
+    for query in (np.roll(board(2), (12, -9), axis=(0, 1)), board(9), flat):
+        found = sketches.closeness(query)
+        slow = [slow_closeness(query, board(number)) for number in range(4)]
+        assert found[:4] == pytest.approx(slow, abs=1e-5)
+        assert slow == pytest.approx([slow_closeness(board(n), query) for n in range(4)])
+        assert found[4] == -np.inf  # of another size
+    assert slow_closeness(flat, flat) == pytest.approx(1)
+
+
+def test_the_twin_is_the_closest_that_lies_on_an_image(sketches: Sketches) -> None:
     for number in range(4):
         query = np.roll(board(number), (4, -3), axis=(0, 1))
-        assert sketches.closest(query, range(5)) == number
-        others = [n for n in range(5) if n != number]
-        assert sketches.closest(query, others) is None
-    assert sketches.closest(board(4), range(5)) is None  # of another size
-    assert sketches.closest(board(4, 200), range(5)) == 4
+        assert sketches.closeness(query).argmax() == number
+        assert sketches.lay_on(query, board(number)) is not None
+        closest = sketches.closest_to(number, board(number))
+        assert closest is not None
+        assert closest[0] in {0, 1, 2, 3} - {number}
+        assert sketches.lay_on(board(number), board(closest[0])) is None
+    assert sketches.closest_to(4, board(4, 200)) is None
 
 
 def test_sketches_survive_the_disk(sketches: Sketches) -> None:
@@ -256,7 +256,7 @@ def test_the_limit_rises_where_new_exposures_differ_by_more(sketches: Sketches) 
     stars = np.full((160, 160), 10, np.uint8)
     stars[5::16, 5::16] = 250
     book = SketchBook(0.05)
-    book.add(0, picture(stars))
+    book.add(0, stars)
     assert book.finish().limit == retaken(stars, book.finish().unit, 0) > LIMIT
 
 
@@ -287,12 +287,12 @@ def test_there_are_no_twins_where_normal_images_that_lie_on_each_other_differ() 
     assert differences[:2] == pytest.approx(slow, abs=0.02)
     book = SketchBook(0.05)
     for number, image in enumerate(labels):
-        book.add(number, picture(image))
+        book.add(number, image)
     # Parts of one kind, but no twins.
     assert book.finish().limit == math.inf
     same = SketchBook(0.05)
     for number in range(12):
-        same.add(number, picture(labels[0]))
+        same.add(number, labels[0])
     assert same.finish().limit == LIMIT
     # Two of twelve that differ say nothing of the others.
     assert len(differences_among([*labels[:2], *map(board, range(1, 11))], UNIT)) == 2
@@ -324,93 +324,6 @@ def test_the_audit_tells_which_of_two_like_boards_may_be_broken(tmp_path: Path) 
     alike = {pair.numbers for pair in audit.near_duplicates if pair.place_ltrb is None}
     assert (differing, alike) == ({(4, 25)}, {(6, 26)})
     assert any("look whether one has a defect: 4 and 25" in words for words in audit.sentences)
-
-
-@pytest.fixture(scope="module")
-def inspector(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
-    folder = tmp_path_factory.mktemp("boards")
-    for number in range(20):
-        save(folder / f"board-{number}.png", picture(board(number)).rgb_HW3)
-    home = tmp_path_factory.mktemp("board-home")
-    return Inspector(ProductLine.enroll("board", folder, home=home, progress=False))
-
-
-def inspect(inspector: Inspector, image: ByteArray) -> Inspection:
-    return inspector.inspect(picture(image).rgb_HW3)
-
-
-def test_a_new_image_of_an_enrolled_board_lies_on_it(inspector: Inspector) -> None:
-    twin = inspect(inspector, np.roll(board(7), (2, -1), axis=(0, 1))).anomaly.twin
-    assert twin is not None
-    assert twin.path.name == "board-7.png"
-    assert twin.agreement > ALIGNED
-    assert twin.difference < twin.limit
-
-
-def test_what_differs_from_its_twin_is_found_there(inspector: Inspector) -> None:
-    marked = board(7)
-    plain = ndimage.minimum_filter(marked, 21, mode="constant") == 220  # and not at the border
-    y, x = np.argwhere(plain)[0]
-    marked[y - 3 : y + 4, x - 3 : x + 4] = 20
-    inspection = inspect(inspector, marked)
-    assert inspection.verdict != "accept"
-    assert inspection.anomaly.twin is not None
-    assert inspection.anomaly.twin.stands_out
-    assert inspection.anomaly.score > inspection.anomaly.calibrated_score
-    left, top, right, bottom = inspection.regions[0].box_xyxy
-    assert left - 2 <= x <= right + 2
-    assert top - 2 <= y <= bottom + 2
-    assert right - left <= 20
-    assert any(s.looked_at == "the image laid over board-7.png" for s in inspection.steps)
-
-
-def test_a_board_without_a_twin_is_judged_by_its_patches_alone(inspector: Inspector) -> None:
-    anomaly = inspect(inspector, board(50)).anomaly
-    assert anomaly.twin is None
-    assert anomaly.score == anomaly.calibrated_score
-
-
-def test_the_twin_leaves_the_p_value_alone(inspector: Inspector) -> None:
-    line = inspector.line
-    shown = picture(board(7))
-    (features,) = line.encoder.encode([shown])
-    twin = line.finder.find(shown, features.embedding_E)
-    assert twin is not None
-    alone = line.decoder.decode(shown, features)
-    beside = line.decoder.decode(shown, features, twin)
-    assert (alone.p_value, alone.score) == (beside.p_value, beside.calibrated_score)
-
-
-def differing(p_value: float) -> AnomalyMap:
-    twin = TwinScore(path=Path("board-7.png"), agreement=0.97, difference=0.9, limit=0.7, added=2.0)
-    return AnomalyMap(
-        patch_scores_HW=np.ones((4, 4), np.float32),
-        patch_stride_px=(16.0, 16.0),
-        patch_centre_px=(15.0, 15.0),
-        image_size_HW=(64, 64),
-        score=3.0,
-        p_value=p_value,
-        calibration_size=99,
-        limit=0.5,
-        extent_limit=0.1,
-        encoder="test",
-        twin=twin,
-    )
-
-
-def test_the_twin_alone_never_rejects_and_says_what_the_promise_leaves_out() -> None:
-    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    decision, _ = maker.decide(differing(0.4), [], [])
-    assert decision.verdict == "review"
-    assert decision.reason == (
-        "To review: the board as a whole differs from board-7.png, which else shows the same; "
-        "such differences are not calibrated, so the promise on false rejects does not cover them."
-    )
-    within = differing(0.4).twin
-    assert within is not None
-    calm = within.model_copy(update={"difference": 0.6})
-    accepted, _ = maker.decide(differing(0.4).model_copy(update={"twin": calm}), [], [])
-    assert accepted.verdict == "accept"
 
 
 def test_on_a_strip_different_images_do_not_agree() -> None:

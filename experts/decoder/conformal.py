@@ -12,6 +12,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+# Of the promise, what twins may take at most.
+SHARE_OF_TWINS = 0.5
+
 
 def p_value(score: float, calibration_n: NDArray[np.float32]) -> float:
     """(1 + number of normal scores at least as high) / (n + 1).
@@ -54,6 +57,21 @@ def rate_range(n: int, alpha: float, share: float = 0.9) -> tuple[float, float]:
     k = min(n, math.floor(alpha * (n + 1) + 1e-9))
     low, high = betaincinv(k, n + 1 - k, [(1 - share) / 2, (1 + share) / 2])
     return float(low), float(high)
+
+
+def room_for_twins(n: int, alpha: float) -> int:
+    """How many of n images that calibrate a line, and a fresh one, may differ so that it counts.
+
+    Args:
+        n: Images that calibrate the line.
+        alpha: The false-reject rate that it promises.
+
+    Returns:
+        0 if a difference cannot be calibrated.
+    """
+    # Two images that differ from each other count both, or neither.
+    room = math.floor(SHARE_OF_TWINS * alpha * (n + 1) + 1e-9)
+    return room if room >= 2 else 0
 
 
 def percent(rate: float) -> str:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from experts.decoder.conformal import p_value, upper_limit
 from experts.decoder.encoder import Features
 from experts.decoder.fusion import beside_text, fuse
-from experts.decoder.golden import Twin
 from experts.decoder.memory_bank import ROUNDING, PatchScores, add_up
 from experts.decoder.model import DecoderModel, Statistics
 from experts.decoder.regions import upsample
 from experts.decoder.template import TemplateMap
 from experts.decoder.text import TextScores
 from experts.decoder.texture import TextureMap, moments
+from experts.decoder.twins import Laid, Ruling, Twin
 from experts.evidence import AnomalyMap, ChannelScore, TwinScore
 from experts.images import Picture
 
@@ -42,9 +42,9 @@ class AnomalyDecoder:
     ``texture`` and ``overall``: see ``experts.decoder.texture``; only for lines with enough images.
     ``text``: see ``experts.decoder.text``; only for lines whose encoder knows texts, and all that a
     line without images has.
-    The scores are fused as ``experts.decoder.fusion`` says. A twin, see ``experts.decoder.golden``,
-    stands beside them: it adds to the map and to the score that images are ranked by, and leaves
-    the p-value alone.
+    The scores are fused as ``experts.decoder.fusion`` says. A twin, see ``experts.decoder.twins``,
+    stands beside them: where the image differs from it in a way that counts, that adds to the map
+    and to the score that images are ranked by.
     """
 
     def __init__(self, model: DecoderModel, alpha: float, encoder: str) -> None:
@@ -53,29 +53,33 @@ class AnomalyDecoder:
         self._limit = max(upper_limit(model.calibration.peaks_n, alpha), ROUNDING)
         self._score_limit = max(upper_limit(model.calibration.scores_n, alpha), ROUNDING)
 
-    def decode(self, picture: Picture, features: Features, twin: Twin | None = None) -> AnomalyMap:
+    def decode(self, picture: Picture, features: Features, laid: Laid | None = None) -> AnomalyMap:
         """Score every place and the whole image.
 
         Args:
             picture: The image.
             features: Its features, from the encoder that the model was made with.
-            twin: How it differs from its twin, where the line has one; none for a line with frames.
+            laid: The image beside the line's, where the line looks for twins.
         """
         model, frame = self._model, features.frame
         seen = frame.picture if frame else picture
         score, grid, channels = self._look(seen, features)
         scores_n = model.calibration.scores_n
+        p, compared = p_value(score, scores_n), None
         # A single image leaves no limits in whose units a difference could be weighed.
-        compared = self._weigh(twin) if len(scores_n) else None
-        if twin is not None and compared is not None and compared.stands_out:
-            grid = self._with_twin(grid, twin)
+        if laid is not None and len(scores_n):
+            ruling = laid.rule(score)
+            p = ruling.p_value
+            compared = self._weigh(laid, ruling)
+            if laid.twin is not None and compared is not None and compared.stands_out:
+                grid = self._with_twin(grid, laid.twin, compared.limit)
         anomaly = AnomalyMap(
             patch_scores_HW=grid[0],
             patch_stride_px=grid[1],
             patch_centre_px=grid[2],
             image_size_HW=seen.size_HW,
             score=score + (compared.added if compared else 0.0),
-            p_value=p_value(score, scores_n),
+            p_value=p,
             channels=channels,
             calibration_size=len(scores_n),
             limit=self._limit,
@@ -107,28 +111,32 @@ class AnomalyDecoder:
         grid = _fused_map(model.statistics, patches, texture, text, features)
         return _Seen(score, grid, channels)
 
-    def _weigh(self, twin: Twin | None) -> TwinScore | None:
-        """Beyond its own limit, a difference adds what the other channels give beyond theirs.
+    def _weigh(self, laid: Laid, ruling: Ruling) -> TwinScore | None:
+        """Where it counts, a difference adds what the other channels give beyond their limit.
 
-        Below it adds nothing: normal parts have a twin more often than others, and would rise.
+        Else it adds nothing: normal parts have a twin more often than others, and would rise.
         """
-        if twin is None:
+        if laid.twin is None:
             return None
-        difference = twin.differences.score
-        return TwinScore(
-            path=twin.path,
-            agreement=twin.agreement,
-            difference=difference,
-            limit=twin.limit,
-            added=self._score_limit * difference / twin.limit if difference > twin.limit else 0.0,
+        twin = TwinScore(
+            path=laid.twin.path,
+            agreement=laid.twin.agreement,
+            difference=laid.difference.highest,
+            limit=laid.finder.limit,
+            area=laid.difference.area,
+            largest_area=ruling.largest_area,
+            calibrated=ruling.calibrated,
+            added=0.0,
         )
+        if not twin.stands_out:
+            return twin
+        return twin.model_copy(update={"added": self._score_limit * twin.difference / twin.limit})
 
-    def _with_twin(self, grid: _Grid, twin: Twin) -> _Grid:
+    def _with_twin(self, grid: _Grid, twin: Twin, limit: float) -> _Grid:
         """The higher of the map and the differences, each in units of its own limit."""
-        cells = twin.differences
-        on_cells_HW = _resampled(grid, cells)
-        differences_HW = cells.scores_HW * np.float32(self._limit / twin.limit)
-        return np.maximum(on_cells_HW, differences_HW), cells.stride_px, cells.centre_px
+        on_cells_HW = _resampled(grid, twin.map)
+        differences_HW = twin.map.scores_HW * np.float32(self._limit / limit)
+        return np.maximum(on_cells_HW, differences_HW), twin.map.stride_px, twin.map.centre_px
 
 
 def _grid(scores_HW: FloatArray, features: Features) -> _Grid:

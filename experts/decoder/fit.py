@@ -94,6 +94,7 @@ class DecoderFit:
     Attributes:
         left_out: Once finished, what is known of the images in the order in which they came; of
             those beyond ``MAX_CALIBRATION`` and of a single one nothing is.
+        scores: Once finished, the fused score of each of these, none for a seed image.
         decline: Once finished, the exponent of the power law by which a normal part's score falls
             with the number of images, where it could be taken.
     """
@@ -144,6 +145,7 @@ class DecoderFit:
         self._came = 0
         self._waiting: list[_Waiting] = []
         self.left_out: list[LeftOut] = []
+        self.scores: list[float | None] = []
         self.decline: float | None = None
         self._scratch = tempfile.TemporaryFile()  # noqa: SIM115 - closed on exit
 
@@ -214,6 +216,7 @@ class DecoderFit:
                 seeded=seeded,
             )
             scores.append(_normal_scores(self._statistics, waiting, patch_scores))
+            self.scores.append(scores[-1][0])
             self.left_out.append(_left_out(patch_scores, waiting.grid, seed=False))
             # Half of the bank holds nothing of those of odd number.
             if halves and waiting.contributor % 2 and len(ratios) < MAX_HALVED:
@@ -253,6 +256,7 @@ class DecoderFit:
             )
             for scores, grid in zip(patch_scores, self._seed_grids, strict=True):
                 self.left_out.append(_left_out(scores, grid, seed=True))
+                self.scores.append(None)
         self._seeds = []
 
     def _contribute(

@@ -1,52 +1,44 @@
-"""Finds the enrolled image that lies exactly on a query, and says where the two differ.
+"""What a line keeps of its images to lay a fresh one on them, and from where a difference shows.
 
-Where normal images do not lie on each other, nothing is known of how two exposures of one part
-differ, so the promise on false rejects cannot cover the comparison: what it shows is a reason to
-have a person look, never to reject. Its limit is therefore set by what a change in exposure may do
-at most. A gap between two edges may open or close if each edge moves by the tolerance in both
-images: a spot of four tolerances on a side. The next larger one is a pixel longer; the limit lies
-half way. It is higher where new exposures, simulated from the enrolled images, differ by more; and
-where most enrolled images lie on another, it is at least what only alpha of them exceed. Where
-these mostly differ by more than any new exposure would, as solar cells do, they are parts of one
-kind and no twins: comparing them is the memory bank's task.
+A difference shows if it is more than a change in exposure may do. A gap between two edges may open
+or close if each edge moves by the tolerance in both images: a spot of four tolerances on a side.
+The next larger one is a pixel longer; the limit lies half way. It is higher where new exposures,
+simulated from the enrolled images, differ by more; and where most enrolled images lie on another,
+it is at least what only alpha of them exceed. Where these mostly differ by more than any new
+exposure would, as solar cells do, they are parts of one kind and no twins: comparing them is the
+memory bank's task. What a difference is worth beyond its limit says ``experts.decoder.twins``.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import ndimage
 
 from experts.decoder.conformal import upper_limit
 from experts.decoder.template import (
     ALIGNED,
+    MAX_SHIFT,
     TOLERANCE_PX,
     ByteArray,
     Pair,
-    TemplateMap,
     agreement,
-    compare,
     difference,
     grey_range,
     register,
-    shifted_products,
     sketch_of,
     spot,
-    template_of,
 )
-from experts.evidence import Reference
-from experts.images import Picture
-from experts.reference import ReferenceExtractor
 
-# Of so many similar images, sketches say which one is worth a look, and whether any is.
-CANDIDATES = 16
+FloatArray = NDArray[np.float32]
+
+# Below it an image is not worth a look: its sketch agrees too little.
 ALIKE_IN_OUTLINE = 0.8
 # From so many images the grey range is taken, and new exposures are simulated.
 SAMPLE = 50
@@ -66,7 +58,7 @@ class Sketches:
         sketches_Nss: uint8, see ``sketch_of``.
         shapes_N2: Height and width of each template.
         unit: The line's grey range.
-        limit: The difference beyond which a person shall look; infinite for a line without twins.
+        limit: The difference beyond which it shows; infinite for a line without twins.
     """
 
     sketches_Nss: ByteArray
@@ -79,18 +71,42 @@ class Sketches:
         """Whether it makes sense to look for one."""
         return math.isfinite(self.limit)
 
-    def closest(self, template_hw: ByteArray, candidates: Sequence[int]) -> int | None:
-        """The candidate whose sketch agrees best with an image; none if all are too different."""
-        same = [n for n in candidates if tuple(self.shapes_N2[n]) == template_hw.shape]
-        if not same:
+    @cached_property
+    def _features_ND(self) -> FloatArray:
+        return _features(self.sketches_Nss)
+
+    def closeness(self, template_hw: ByteArray) -> FloatArray:
+        """How much alike an image and each of the line's are in outline, float32 (N,).
+
+        The correlation of the sketches at the shift where it is highest, of which 1 is the most; an
+        image of another shape is not like at all, −inf. It is the same the other way round.
+        """
+        sketch_ss = sketch_of(template_hw)
+        shifted_SD = _features(np.stack(list(_shifts(sketch_ss))))
+        closeness_N: FloatArray = (self._features_ND @ shifted_SD.T).max(axis=1)
+        closeness_N[(self.shapes_N2 != template_hw.shape).any(axis=1)] = -np.inf
+        return closeness_N
+
+    def closest_to(self, number: int, template_hw: ByteArray) -> tuple[int, float] | None:
+        """The image that is closest to one of the line's, and how close; none of another shape.
+
+        Args:
+            number: Of that one.
+            template_hw: Its template.
+        """
+        closeness_N = self.closeness(template_hw)
+        closeness_N[number] = -np.inf
+        closest = int(closeness_N.argmax())
+        highest = float(closeness_N[closest])
+        return (closest, highest) if math.isfinite(highest) else None
+
+    def lay_on(self, query_hw: ByteArray, template_hw: ByteArray) -> Pair | None:
+        """A template laid on a query of its shape; none if it does not lie on it."""
+        outline = register(sketch_of(query_hw), sketch_of(template_hw))
+        if agreement(outline, self.unit, blocks=1) < ALIKE_IN_OUTLINE:
             return None
-        query_ss = sketch_of(template_hw).astype(np.float32)
-        sketches_Kss = self.sketches_Nss[same].astype(np.float32)
-        highest_K = shifted_products(query_ss, sketches_Kss).max(axis=(1, 2))
-        # The query's own deviation is the same for all.
-        best = int(np.argmax((highest_K + 1) / (sketches_Kss.std(axis=(1, 2)) + 1)))
-        pair = register(query_ss, sketches_Kss[best])
-        return same[best] if agreement(pair, self.unit, blocks=1) >= ALIKE_IN_OUTLINE else None
+        pair = register(query_hw, template_hw)
+        return pair if agreement(pair, self.unit) >= ALIGNED else None
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """As named arrays, for a safetensors file."""
@@ -109,6 +125,27 @@ class Sketches:
         """
         unit, limit = (float(value) for value in tensors["unit_and_limit"])
         return cls(tensors["sketches"], tensors["shapes"], unit, limit)
+
+
+def _features(sketches_Kss: ByteArray) -> FloatArray:
+    """Vectors whose products are the correlations of sketches, float32 (K, D).
+
+    One grey level of noise counts as alike, so that flat is like flat.
+    """
+    rows_KD = sketches_Kss.reshape(len(sketches_Kss), -1).astype(np.float32)
+    rows_KD -= rows_KD.mean(axis=1, keepdims=True)
+    deviation_K1 = rows_KD.std(axis=1, keepdims=True)
+    noise_K1 = np.ones_like(deviation_K1)
+    features_KD = np.hstack([rows_KD / math.sqrt(rows_KD.shape[1]), noise_K1]) / (deviation_K1 + 1)
+    return np.asarray(features_KD, np.float32)
+
+
+def _shifts(sketch_ss: ByteArray) -> Iterator[ByteArray]:
+    """A sketch, moved around by up to ``MAX_SHIFT`` to each side."""
+    reach = int(MAX_SHIFT * len(sketch_ss))
+    for y in range(-reach, reach + 1):
+        for x in range(-reach, reach + 1):
+            yield np.roll(sketch_ss, (y, x), axis=(0, 1))
 
 
 def where_they_differ(
@@ -158,15 +195,20 @@ class SketchBook:
         self._sketches: dict[int, tuple[ByteArray, tuple[int, ...]]] = {}
         self._sample: list[ByteArray] = []
 
-    def add(self, number: int, picture: Picture) -> None:
+    def add(self, number: int, template_hw: ByteArray) -> None:
         """Take the image of that number, from 0; in an order that does not depend on them."""
-        template_hw = template_of(picture.rgb_HW3)
         self._sketches[number] = sketch_of(template_hw), template_hw.shape
         if len(self._sample) < SAMPLE:
             self._sample.append(template_hw)
 
-    def finish(self) -> Sketches:
-        """All sketches in the order of their numbers, and the limit; of one image at least."""
+    def finish(self, seeds: int = 0) -> Sketches:
+        """All sketches in the order of their numbers, and the limit; of one image at least.
+
+        Args:
+            seeds: How many of the first images are seed images; what is proved of the others needs
+                the limit to rest on these alone. 0: there are none.
+        """
+        self._sample = self._sample[: seeds or SAMPLE]
         unit = grey_range(self._sample)
         kept = [self._sketches[number] for number in range(len(self._sketches))]
         return Sketches(
@@ -209,11 +251,9 @@ def differences_among(templates: Sequence[ByteArray], unit: float) -> NDArray[np
     all_ = Sketches(np.stack([sketch_of(t) for t in templates]), shapes_N2, unit, LIMIT)
     found: list[float] = []
     for number, template_hw in enumerate(templates):
-        twin = all_.closest(template_hw, [n for n in range(len(templates)) if n != number])
-        if twin is None:
-            continue
-        pair = register(template_hw, templates[twin])
-        if agreement(pair, unit) >= ALIGNED:
+        closest = all_.closest_to(number, template_hw)
+        pair = all_.lay_on(template_hw, templates[closest[0]]) if closest else None
+        if pair is not None:
             found.append(float(difference(pair, unit).max()))
     return np.array(found, np.float32)
 
@@ -234,62 +274,3 @@ def retaken(template_hw: ByteArray, unit: float, seed: int) -> float:
     noise_hw = np.random.default_rng(seed).normal(0, 0.02 * unit, template_hw.shape)
     exposed_hw = np.clip(np.rint(1.1 * blurred_hw + noise_hw), 0, 255)
     return float(difference(register(exposed_hw, template_hw), unit).max())
-
-
-class Twin(NamedTuple):
-    """The enrolled image that lies on a query, and how the query differs from it.
-
-    Attributes:
-        path: The file that it was enrolled from.
-        agreement: See ``template.agreement``.
-        differences: In units of the line's grey range.
-        limit: The difference beyond which a person shall look.
-    """
-
-    path: Path
-    agreement: float
-    differences: TemplateMap
-    limit: float
-
-
-class TwinFinder:
-    """Looks among the most similar normal images for one that lies on the query.
-
-    Args:
-        sketches: Of all images of the line.
-        extractor: Finds similar ones.
-        thumbnail: Gives the line's copy of one.
-    """
-
-    def __init__(
-        self,
-        sketches: Sketches,
-        extractor: ReferenceExtractor,
-        thumbnail: Callable[[Reference], Image.Image],
-    ) -> None:
-        self._sketches = sketches
-        self._extractor = extractor
-        self._thumbnail = thumbnail
-
-    def find(self, picture: Picture, embedding_E: NDArray[np.float32]) -> Twin | None:
-        """Compare a picture with its twin, if the line has one.
-
-        Args:
-            picture: The image.
-            embedding_E: L2-normalised, from the line's encoder.
-        """
-        if not self._sketches.has_twins:
-            return None
-        nearest = dict(self._extractor.nearest(embedding_E, CANDIDATES))
-        query_hw = template_of(picture.rgb_HW3)
-        number = self._sketches.closest(query_hw, list(nearest))
-        if number is None:
-            return None
-        template_hw = np.asarray(self._thumbnail(nearest[number]).convert("L"))
-        pair: Pair = register(query_hw, template_hw)
-        unit = self._sketches.unit
-        alike = agreement(pair, unit)
-        if alike < ALIGNED:
-            return None
-        differences = compare(query_hw, pair, unit, picture.size_HW)
-        return Twin(nearest[number].path, alike, differences, self._sketches.limit)

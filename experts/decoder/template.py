@@ -12,6 +12,7 @@ Templates are small, so what is seen is what shows at their size.
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -62,13 +63,11 @@ class TemplateMap:
             shows nothing of the place.
         stride_px: Step from cell to cell in image pixels, (vertical, horizontal).
         centre_px: Centre of the first cell in image pixels.
-        score: Highest difference anywhere.
     """
 
     scores_HW: FloatArray
     stride_px: tuple[float, float]
     centre_px: tuple[float, float]
-    score: float
 
 
 class Pair(NamedTuple):
@@ -85,11 +84,27 @@ class Pair(NamedTuple):
     corner_yx: tuple[int, int]
 
 
-def template_of(rgb_HW3: ByteArray) -> ByteArray:
-    """An image as a template: uint8 luma, the longer side at most ``TEMPLATE_PX``."""
+def small_copy(rgb_HW3: ByteArray) -> bytes:
+    """The copy of an image that a line keeps: JPEG, the longer side at most ``TEMPLATE_PX``."""
     image = Image.fromarray(rgb_HW3)
     image.thumbnail((TEMPLATE_PX, TEMPLATE_PX))
-    return np.asarray(image.convert("L"))
+    raw = io.BytesIO()
+    image.save(raw, "JPEG", quality=90)
+    return raw.getvalue()
+
+
+def template_in(copy: bytes) -> ByteArray:
+    """The template in a small copy: uint8 luma.
+
+    Fresh images become templates by way of such a copy too, so that all are alike.
+    """
+    with Image.open(io.BytesIO(copy)) as image:
+        return np.asarray(image.convert("RGB").convert("L"))
+
+
+def template_of(rgb_HW3: ByteArray) -> ByteArray:
+    """An image as a template."""
+    return template_in(small_copy(rgb_HW3))
 
 
 def sketch_of(template_hw: ByteArray) -> ByteArray:
@@ -108,21 +123,6 @@ def grey_range(templates: list[ByteArray]) -> float:
     return max(float(high - low), 8.0)
 
 
-def shifted_products(query_hw: FloatArray, templates_Khw: FloatArray) -> FloatArray:
-    """Cyclic cross-covariance of a query with templates, float32 (K, 2 · reach + 1, 2 · reach + 1).
-
-    The middle stands for no shift; the reach is ``MAX_SHIFT`` of each side.
-    """
-    off_hw = query_hw - query_hw.mean()
-    off_Khw = templates_Khw - templates_Khw.mean(axis=(1, 2), keepdims=True)
-    spectra = fft.rfft2(off_hw) * np.conj(fft.rfft2(off_Khw))
-    products_Khw = fft.irfft2(spectra, s=query_hw.shape) / query_hw.size
-    reach_y, reach_x = (int(MAX_SHIFT * side) for side in query_hw.shape)
-    # Negative shifts stand at the end.
-    rows, columns = range(-reach_y, reach_y + 1), range(-reach_x, reach_x + 1)
-    return np.asarray(products_Khw[:, rows][:, :, columns], np.float32)
-
-
 def register(query_hw: NDArray[np.generic], template_hw: NDArray[np.generic]) -> Pair:
     """Lay a template on a query of the same shape, by whole pixels.
 
@@ -130,7 +130,7 @@ def register(query_hw: NDArray[np.generic], template_hw: NDArray[np.generic]) ->
     """
     query = np.asarray(query_hw, np.float32)
     template = np.asarray(template_hw, np.float32)
-    window = shifted_products(query, template[None])[0]
+    window = _shifted_products(query, template)
     row, column = np.unravel_index(window.argmax(), window.shape)
     y, x = int(row) - window.shape[0] // 2, int(column) - window.shape[1] // 2
     height, width = query.shape
@@ -139,6 +139,17 @@ def register(query_hw: NDArray[np.generic], template_hw: NDArray[np.generic]) ->
         template[max(-y, 0) : height - max(y, 0), max(-x, 0) : width - max(x, 0)],
         (max(y, 0), max(x, 0)),
     )
+
+
+def _shifted_products(query_hw: FloatArray, template_hw: FloatArray) -> FloatArray:
+    """Cyclic cross-covariance up to the reach to each side; the middle stands for no shift."""
+    off_query, off_template = query_hw - query_hw.mean(), template_hw - template_hw.mean()
+    spectrum = fft.rfft2(off_query) * np.conj(fft.rfft2(off_template))
+    products_hw = fft.irfft2(spectrum, s=query_hw.shape) / query_hw.size
+    reach_y, reach_x = (int(MAX_SHIFT * side) for side in query_hw.shape)
+    # Negative shifts stand at the end.
+    rows, columns = range(-reach_y, reach_y + 1), range(-reach_x, reach_x + 1)
+    return np.asarray(products_hw[rows][:, columns], np.float32)
 
 
 def agreement(pair: Pair, unit: float, blocks: int = BLOCKS) -> float:
@@ -224,18 +235,17 @@ def _line(query: FloatArray, template: FloatArray) -> tuple[float, float]:
     return gain, mean_q - gain * mean_t
 
 
-def compare(
-    query_hw: ByteArray, pair: Pair, unit: float, image_size_HW: tuple[int, int]
+def by_place(
+    difference_hw: FloatArray, pair: Pair, query_hw: ByteArray, image_size_HW: tuple[int, int]
 ) -> TemplateMap:
-    """The differences of a pair on cells of the query.
+    """A difference on cells of the query.
 
     Args:
-        query_hw: The query as a template.
+        difference_hw: Of the pair.
         pair: From ``register``.
-        unit: The line's grey range.
+        query_hw: The query as a template.
         image_size_HW: Of the image that the query was made from.
     """
-    difference_hw = difference(pair, unit)
     whole_hw = np.zeros(query_hw.shape, np.float32)
     y, x = pair.corner_yx
     whole_hw[y : y + difference_hw.shape[0], x : x + difference_hw.shape[1]] = difference_hw
@@ -246,7 +256,6 @@ def compare(
         stride_px=(CELL_PX * scale_y, CELL_PX * scale_x),
         # Pixel 0 has its centre at 0, so a cell of scaled pixels 0 to 3 has it at half its side.
         centre_px=((CELL_PX * scale_y - 1) / 2, (CELL_PX * scale_x - 1) / 2),
-        score=float(difference_hw.max()),
     )
 
 

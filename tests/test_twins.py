@@ -1,0 +1,412 @@
+"""What a difference from a twin is worth, beside full conformal prediction by its definition."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from echo import Inspector, ProductLine
+from experts.decision import DecisionMaker, Wording
+from experts.decoder.conformal import room_for_twins
+from experts.decoder.golden import SketchBook, Sketches
+from experts.decoder.template import ALIGNED, difference
+from experts.decoder.twins import (
+    NO_TWIN,
+    Difference,
+    Rival,
+    TwinCalibration,
+    calibrate_twins,
+)
+from experts.evidence import AnomalyMap, Inspection, TwinScore
+from tests.boards import GROUND, TRACK, ByteArray, board, picture
+from tests.conftest import save
+
+LIMIT = 0.7
+ALPHA = 0.05
+
+
+@pytest.mark.parametrize(
+    ("n", "alpha", "room"), [(78, 0.05, 0), (79, 0.05, 2), (119, 0.05, 3), (399, 0.01, 2)]
+)
+def test_half_of_the_promise_is_for_twins_and_holds_at_least_two(
+    n: int, alpha: float, room: int
+) -> None:
+    assert room_for_twins(n, alpha) == room
+
+
+class World(NamedTuple):
+    """Images, some of which lie on each other; the last of them are the seed.
+
+    Attributes:
+        closeness: Of each to each.
+        highest: Difference of each from each, if that is its twin.
+        area: On which they differ.
+        scores: Of those that may calibrate.
+    """
+
+    closeness: NDArray[np.float64]
+    highest: NDArray[np.float64]
+    area: NDArray[np.float64]
+    scores: NDArray[np.float32]
+
+    def difference(self, one: int, other: int) -> Difference:
+        return Difference(float(self.highest[one, other]), float(self.area[one, other]))
+
+    def closest(self, one: int, others: list[int]) -> int:
+        return max((o for o in others if o != one), key=lambda o: self.closeness[one, o])
+
+
+def world(seed: int, count: int = 100, seeds: int = 20) -> World:
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(count + seeds, 4))
+    points[: count // 2] *= 3  # some have many neighbours, some few
+    closeness = -np.linalg.norm(points[:, None] - points[None], axis=2)
+    shape = closeness.shape
+    # What an image is laid on is not quite the same the other way round.
+    highest = np.where(rng.random(shape) < 0.1, rng.uniform(LIMIT, 1, shape), 0.3)
+    symmetric = np.triu(highest) + np.triu(highest, 1).T
+    highest = np.where(rng.random(shape) < 0.9, symmetric, highest)
+    area = rng.choice([0.001, 0.002, 0.004, 0.01, 0.03], shape)
+    return World(closeness, highest, area, rng.normal(size=count).round(1).astype(np.float32))
+
+
+def slow_p(world: World, fresh: int) -> float:
+    """Full conformal: everything is found anew with the fresh one among the others."""
+    count, everything = len(world.scores), list(range(len(world.closeness)))
+    found = [world.difference(i, world.closest(i, everything)) for i in range(count)]
+    areas = sorted(d.area for d in found if d.highest > LIMIT)
+    room = math.floor(ALPHA * count / 2)
+    largest = areas[room] if len(areas) > room else math.inf
+    ranks = [
+        (d.highest > LIMIT and d.area < largest, score)
+        for d, score in zip(found, world.scores, strict=True)
+    ]
+    return sum(rank >= ranks[fresh] for rank in ranks) / count
+
+
+def fast_p(world: World, fresh: int) -> float:
+    """As a line does it that never saw the fresh one before."""
+    others = [i for i in range(len(world.closeness)) if i != fresh]
+    known = np.array([i for i in range(len(world.scores)) if i != fresh])
+    partners = [world.closest(i, others) for i in known]
+    found = [world.difference(i, p) for i, p in zip(known, partners, strict=True)]
+    calibration = TwinCalibration(
+        known,
+        world.scores[known],
+        np.array(partners),
+        world.closeness[known, partners].astype(np.float32),
+        np.array([d.highest for d in found]),
+        np.array([d.area for d in found]),
+    )
+    places = calibration.those_closer_to(world.closeness[fresh].astype(np.float32))
+    rivals = [Rival(place, world.difference(int(known[place]), fresh)) for place in places]
+    own = world.difference(fresh, world.closest(fresh, others))
+    ruling = calibration.rule(float(world.scores[fresh]), own, rivals, LIMIT, ALPHA)
+    assert ruling.calibrated
+    return ruling.p_value
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_p_value_is_that_of_full_conformal_prediction(seed: int) -> None:
+    drawn = world(seed)
+    for fresh in range(len(drawn.scores)):
+        assert fast_p(drawn, fresh) == pytest.approx(slow_p(drawn, fresh))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whichever_image_is_the_fresh_one_few_have_a_low_p(seed: int) -> None:
+    drawn = world(seed)
+    p = np.array([fast_p(drawn, fresh) for fresh in range(len(drawn.scores))])
+    for alpha in (0.01, 0.02, ALPHA, 0.1, 0.5):
+        assert (p <= alpha + 1e-9).mean() <= alpha
+
+
+def calibration(highest: list[float], areas: list[float], count: int = 99) -> TwinCalibration:
+    """Of so many images with scores 0, 1, ..., of which the first differ from their twins."""
+    blank = np.zeros(count, np.float32)
+    highest_n, areas_n = np.zeros(count), np.zeros(count)
+    highest_n[: len(highest)], areas_n[: len(areas)] = highest, areas
+    numbers = np.arange(count)
+    return TwinCalibration(numbers, numbers.astype(np.float32), numbers, blank, highest_n, areas_n)
+
+
+def test_what_differs_from_its_twin_ranks_above_all_that_do_not() -> None:
+    seen = Difference(0.9, 0.001)
+    plain = calibration([], [])
+    assert plain.rule(-1.0, seen, [], LIMIT, ALPHA) == (0.01, math.inf, True)
+    assert plain.rule(-1.0, Difference(0.6, 0.001), [], LIMIT, ALPHA).p_value == 1
+    assert plain.rule(-1.0, NO_TWIN, [], LIMIT, ALPHA).p_value == 1
+    # One of the line's images differs from the fresh one in turn, and scores higher or lower.
+    assert plain.rule(50.0, seen, [Rival(60, seen)], LIMIT, ALPHA).p_value == 0.02
+    assert plain.rule(50.0, seen, [Rival(40, seen)], LIMIT, ALPHA).p_value == 0.01
+    # An image without a twin ranks below those that differ from theirs.
+    assert plain.rule(98.5, NO_TWIN, [Rival(40, seen)], LIMIT, ALPHA).p_value == 0.02
+    assert calibration([0.9, 0.9], [0.001] * 2).rule(98.5, NO_TWIN, [], LIMIT, ALPHA).p_value == (
+        0.03
+    )
+
+
+def test_differences_on_as_much_area_as_between_normal_images_do_not_count() -> None:
+    line = calibration([0.9, 0.9, 0.9, 0.6], [0.02, 0.03, 0.04, 0.001])
+    little = line.rule(0.5, Difference(0.9, 0.01), [], LIMIT, ALPHA)
+    assert little.p_value == 0.01
+    assert little.largest_area == pytest.approx(0.03)
+    large = line.rule(-1.0, Difference(0.9, 0.035), [], LIMIT, ALPHA)
+    assert large.p_value == 1
+    assert large.largest_area <= 0.035
+
+
+def test_too_few_images_leave_the_p_value_alone() -> None:
+    line = calibration([], [], count=60)
+    seen = Difference(0.9, 0.001)
+    assert line.rule(70.0, seen, [Rival(1, seen)], LIMIT, ALPHA) == (1 / 61, math.inf, False)
+    assert line.rule(30.0, seen, [], LIMIT, ALPHA).p_value == pytest.approx(31 / 61)
+    # Where one normal image differs on as little, the fresh one need not be looked at.
+    differing = calibration([0.9], [0.001], count=60)
+    assert differing.rule(30.0, Difference(0.9, 0.002), [], LIMIT, ALPHA).largest_area <= 0.002
+
+
+def marked(number: int, side: int = 7) -> tuple[ByteArray, int, int]:
+    """A board with a spot that belongs to no track, and where its centre is."""
+    image = board(number)
+    plain = ndimage.minimum_filter(image, 21, mode="constant") == GROUND  # not at the border
+    y, x = (int(v) for v in np.argwhere(plain)[0])
+    half = side // 2
+    image[y - half : y + half + 1, x - half : x + half + 1] = TRACK
+    return image, y, x
+
+
+def sketched(images: list[ByteArray]) -> Sketches:
+    book = SketchBook(ALPHA)
+    for number, image in enumerate(images):
+        book.add(number, image)
+    return book.finish()
+
+
+def test_each_image_is_compared_with_the_closest_other_one() -> None:
+    spotted, _, _ = marked(0)
+    images = [board(0), board(1), spotted, board(2), board(3, 200)]
+    sketches = sketched(images)
+    found = calibrate_twins(sketches, {0: 3.0, 4: 2.0, 3: 1.0}, images.__getitem__)
+    assert found.numbers_n.tolist() == [0, 4, 3]
+    assert found.scores_n.tolist() == [3, 2, 1]
+    assert (found.partners_n[0], found.partners_n[1]) == (2, -1)
+    assert found.closeness_n[:2].tolist() == [sketches.closeness(images[0])[2], -np.inf]
+    pair = sketches.lay_on(images[0], images[2])
+    assert pair is not None
+    difference_hw = difference(pair, sketches.unit)
+    assert found.highest_n[0] == difference_hw.max() > sketches.limit
+    assert found.areas_n[0] == pytest.approx((difference_hw > sketches.limit / 2).mean())
+    assert (found.highest_n[1:] == 0).all()
+    loaded = TwinCalibration.from_tensors(found.to_tensors())
+    assert loaded.differences == found.differences
+
+
+def test_a_line_that_grows_compares_anew_only_where_another_image_is_closer() -> None:
+    images = [board(0), board(1), board(2), marked(1)[0], board(4)]
+    scores = dict.fromkeys(range(5), 1.0)
+    before = calibrate_twins(sketched(images[:3]), {0: 1.0, 1: 1.0, 2: 1.0}, images.__getitem__)
+    asked: list[int] = []
+
+    def template(number: int) -> ByteArray:
+        asked.append(number)
+        return images[number]
+
+    sketches = sketched(images)
+    grown = calibrate_twins(sketches, scores, template, before)
+    fresh = calibrate_twins(sketches, scores, images.__getitem__)
+    assert grown.differences == fresh.differences
+    assert grown.partners_n[1] == 3 != before.partners_n[1]
+    # Each is read once for itself; a partner is only read where it is new.
+    kept = int((grown.partners_n[:3] == before.partners_n).sum())
+    assert kept >= 1
+    assert len(asked) == 10 - kept
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    """A line of 20 boards, too few to calibrate twins."""
+    folder = tmp_path_factory.mktemp("boards")
+    for number in range(20):
+        save(folder / f"board-{number}.png", picture(board(number)).rgb_HW3)
+    home = tmp_path_factory.mktemp("board-home")
+    return Inspector(ProductLine.enroll("board", folder, home=home, progress=False))
+
+
+# Of two boards of one kind, the second has another track.
+KIN = (90, 91)
+TRACK_OF_KIN = (slice(60, 68), slice(20, 140))
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
+    """A line of 92 boards, enough to calibrate twins; two of them are of one kind."""
+    folder = tmp_path_factory.mktemp("many-boards")
+    kin = board(KIN[0])
+    kin[TRACK_OF_KIN] = np.where(kin[TRACK_OF_KIN] == TRACK, GROUND, TRACK)
+    for number in range(92):
+        image = kin if number == KIN[1] else board(number)
+        save(folder / f"board-{number}.png", picture(image).rgb_HW3)
+    home = tmp_path_factory.mktemp("many-home")
+    return Inspector(ProductLine.enroll("board", folder, home=home, progress=False))
+
+
+def inspect(inspector: Inspector, image: ByteArray) -> Inspection:
+    return inspector.inspect(picture(image).rgb_HW3)
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_new_image_of_an_enrolled_board_lies_on_it(
+    size: str, request: pytest.FixtureRequest
+) -> None:
+    inspector: Inspector = request.getfixturevalue(size)
+    twin = inspect(inspector, np.roll(board(7), (2, -1), axis=(0, 1))).anomaly.twin
+    assert twin is not None
+    assert twin.path.name == "board-7.png"
+    assert twin.agreement > ALIGNED
+    assert twin.difference < twin.limit
+    assert not twin.stands_out
+
+
+def check_found(inspection: Inspection, y: int, x: int) -> TwinScore:
+    twin = inspection.anomaly.twin
+    assert twin is not None
+    assert twin.stands_out
+    assert inspection.anomaly.score > inspection.anomaly.score_alone
+    left, top, right, bottom = inspection.regions[0].box_xyxy
+    assert left - 2 <= x <= right + 2
+    assert top - 2 <= y <= bottom + 2
+    assert right - left <= 20
+    assert any(s.looked_at == "the image laid over board-7.png" for s in inspection.steps)
+    return twin
+
+
+def test_few_images_send_what_differs_from_its_twin_to_review(small: Inspector) -> None:
+    image, y, x = marked(7)
+    inspection = inspect(small, image)
+    assert not check_found(inspection, y, x).calibrated
+    assert inspection.verdict == "review"
+    assert (
+        "20 normal images are too few to calibrate such differences" in inspection.decision.reason
+    )
+    assert "reviews for a difference from a twin come on top" in small.line.promise
+
+
+def test_many_images_calibrate_it_so_it_rejects_within_the_promise(large: Inspector) -> None:
+    image, y, x = marked(7)
+    inspection = inspect(large, image)
+    assert check_found(inspection, y, x).decides
+    assert inspection.verdict == "reject"
+    assert inspection.anomaly.p_value <= 2 / 93
+    assert "differs from board-7.png, which else shows the same, as" in inspection.decision.reason
+    assert "come on top" not in large.line.promise
+
+
+def test_another_board_of_the_kind_differs_on_too_large_an_area_to_count(large: Inspector) -> None:
+    image = board(7)
+    image[TRACK_OF_KIN] = np.where(image[TRACK_OF_KIN] == TRACK, GROUND, TRACK)
+    image[90:98, 20:140] = np.where(image[90:98, 20:140] == TRACK, GROUND, TRACK)
+    inspection = inspect(large, image)
+    twin = inspection.anomaly.twin
+    assert twin is not None
+    assert twin.difference > twin.limit
+    assert twin.area >= twin.largest_area
+    assert inspection.anomaly.score == inspection.anomaly.score_alone
+
+
+def test_a_board_without_a_twin_is_judged_by_its_patches_alone(small: Inspector) -> None:
+    anomaly = inspect(small, board(50)).anomaly
+    assert anomaly.twin is None
+    assert anomaly.score == anomaly.score_alone
+
+
+def test_the_calibration_is_of_all_images_that_calibrate_the_line(large: Inspector) -> None:
+    line = large.line
+    scores_n = np.sort(line.twins.scores_n)
+    assert np.array_equal(scores_n, line.model.calibration.scores_n)
+    by_number = dict(zip(line.twins.numbers_n.tolist(), line.twins.partners_n, strict=True))
+    assert (by_number[KIN[0]], by_number[KIN[1]]) == KIN[::-1]
+    visible = line.twins.highest_n > line.sketches.limit
+    assert set(line.twins.numbers_n[visible]) == set(KIN)
+
+
+def test_growing_compares_all_images_again(small: Inspector, tmp_path: Path) -> None:
+    boards = [picture(board(number)).rgb_HW3 for number in range(20)]
+    line = ProductLine.enroll("board", boards, home=tmp_path, progress=False)
+    grown = line.add([picture(marked(number)[0]).rgb_HW3 for number in (3, 5)], progress=False)
+    visible = grown.twins.highest_n > grown.sketches.limit
+    assert {grown.manifest.images[n].thumbnail[-9:] for n in grown.twins.numbers_n[visible]} == {
+        "00004.jpg",
+        "00006.jpg",
+        "00021.jpg",
+        "00022.jpg",
+    }
+    assert np.array_equal(
+        np.sort(grown.twins.scores_n), np.asarray(grown.model.calibration.scores_n)
+    )
+
+
+def differing(p_value: float, *, calibrated: bool) -> AnomalyMap:
+    twin = TwinScore(
+        path=Path("board-7.png"),
+        agreement=0.97,
+        difference=0.9,
+        limit=0.7,
+        area=0.001,
+        largest_area=math.inf,
+        calibrated=calibrated,
+        added=2.0,
+    )
+    return AnomalyMap(
+        patch_scores_HW=np.ones((4, 4), np.float32),
+        patch_stride_px=(16.0, 16.0),
+        patch_centre_px=(15.0, 15.0),
+        image_size_HW=(64, 64),
+        score=3.0,
+        p_value=p_value,
+        calibration_size=99,
+        limit=0.5,
+        extent_limit=0.1,
+        encoder="test",
+        twin=twin,
+    )
+
+
+def test_what_is_not_calibrated_never_rejects_and_says_what_the_promise_leaves_out() -> None:
+    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
+    shown = differing(0.4, calibrated=False)
+    decision, _ = maker.decide(shown, [], [])
+    assert decision.verdict == "review"
+    assert decision.reason == (
+        "To review: the board as a whole differs from board-7.png, which else shows the same; "
+        "99 normal boards are too few to calibrate such differences, so the promise on false "
+        "rejects does not cover them."
+    )
+    assert shown.twin is not None
+    for change in ({"difference": 0.6}, {"largest_area": 0.001}):
+        calm = shown.model_copy(update={"twin": shown.twin.model_copy(update=change)})
+        accepted, _ = maker.decide(calm, [], [])
+        assert accepted.verdict == "accept"
+
+
+@pytest.mark.parametrize(
+    ("p_value", "words"),
+    [
+        (0.01, "as none of 99 normal boards does from another (p = 0.01)"),
+        (0.02, "as only 1 of 99 normal boards does from another (p = 0.02)"),
+        (0.03, "as only 2 of 99 normal boards do from another (p = 0.03)"),
+    ],
+)
+def test_what_is_calibrated_says_how_rare_it_is(p_value: float, words: str) -> None:
+    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
+    decision, _ = maker.decide(differing(p_value, calibrated=True), [], [])
+    assert decision.reason == (
+        "To review: the board as a whole differs from board-7.png, which else shows the same, "
+        f"{words}, but no single place stands out."
+    )
