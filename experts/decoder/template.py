@@ -222,7 +222,7 @@ def _exposure(pair: Pair) -> tuple[float, float]:
     query, template = pair.query_hw.ravel(), pair.template_hw.ravel()
     gain, offset = _line(query, template)
     misfit = np.abs(query - gain * template - offset)
-    fits = misfit <= np.partition(misfit, int(_FITTING * misfit.size))[int(_FITTING * misfit.size)]
+    fits = misfit <= np.sort(misfit)[int(_FITTING * misfit.size)]
     return _line(query[fits], template[fits])
 
 
