@@ -80,7 +80,10 @@ def enroll(
         ),
     ] = None,
     knowledge: Annotated[Path | None, typer.Option(help="The line's knowledge file.")] = None,
-    alpha: Annotated[float, typer.Option(help="Highest false-reject rate allowed.")] = 0.05,
+    alpha: Annotated[
+        float | None,
+        typer.Option(help="Highest false-reject rate allowed; else the knowledge file's, or 0.05."),
+    ] = None,
     encoder: Annotated[
         str | None,
         typer.Option(

@@ -133,6 +133,20 @@ def require_images(line: ProductLine, problem: str) -> None:
         )
 
 
+class RulesFile(NamedTuple):
+    """A knowledge file that was found right.
+
+    Attributes:
+        raw: Its contents.
+        path: Where people edit it.
+        alpha: The false-reject rate that it asks for, if it does.
+    """
+
+    raw: bytes
+    path: str
+    alpha: float | None = None
+
+
 class Settings(NamedTuple):
     """What a line is enrolled with, beside its images.
 
@@ -142,15 +156,13 @@ class Settings(NamedTuple):
         seed: Of the order in which the images are taken.
         copies: How many copies were left out.
         rules: The knowledge file, if there is one.
-        knowledge_file: What it is called.
     """
 
     name: str
     alpha: float
     seed: int
     copies: int
-    rules: bytes | None
-    knowledge_file: str | None
+    rules: RulesFile | None
 
 
 def write_line(
@@ -275,7 +287,7 @@ def _take_rules(
 
     file = None
     if settings.rules is not None:
-        storage.write_bytes(staging / KNOWLEDGE, settings.rules)
+        storage.write_bytes(staging / KNOWLEDGE, settings.rules.raw)
         file = load_knowledge(staging / KNOWLEDGE).file
     encoder = as_text_encoder(model)
     if encoder is None:
@@ -299,7 +311,7 @@ def _manifest(
         alpha=settings.alpha,
         seed=settings.seed,
         copies=settings.copies,
-        knowledge_file=settings.knowledge_file,
+        knowledge_path=settings.rules.path if settings.rules else None,
         parts=storage.hash_files(staging),
         **learned,
     )

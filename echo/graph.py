@@ -29,7 +29,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
         anomaly = experts.decoder.decode(picture, features, laid)
         if not (is_suspicious(anomaly, experts.alpha) and anomaly.part_found):
             return {"anomaly": anomaly, "regions": ()}
-        regions = find_regions(anomaly, picture.grey_HW, experts.mm_per_px)
+        regions = find_regions(anomaly, picture.grey_HW, state["sight"].mm_per_px)
         if experts.namer is not None:
             regions = experts.namer.name(picture, state["references"], anomaly, regions)
         return {"anomaly": anomaly, "regions": regions}
@@ -38,18 +38,24 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
         return "knowledge" if is_suspicious(state["anomaly"], experts.alpha) else "decide"
 
     def knowledge(state: InspectionState) -> dict[str, Any]:
-        guide = experts.guide
-        return {"clause_checks": guide.check(state["regions"]) if guide else ()}
+        checks, unruled = experts.apply_rules(state)
+        return {"clause_checks": checks, "unruled": unruled}
 
     def reason(state: InspectionState) -> dict[str, Any]:
         steps = experts.reasoner.reason(
-            state["references"], state["anomaly"], state["regions"], state["clause_checks"]
+            state["references"],
+            state["anomaly"],
+            state["regions"],
+            state["clause_checks"],
         )
         return {"steps": steps}
 
     def decide(state: InspectionState) -> dict[str, Any]:
         decision, step = experts.maker.decide(
-            state["anomaly"], state["regions"], state.get("clause_checks", ())
+            state["anomaly"],
+            state["regions"],
+            state["clause_checks"],
+            state["unruled"],
         )
         return {"decision": decision, "steps": (step,)}
 

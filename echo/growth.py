@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from echo import storage
 from echo.enrolment import (
+    RulesFile,
     Settings,
     check_count,
     choose,
@@ -139,8 +140,10 @@ def remove(line: ProductLine, images: Iterable[str | int | Path], bars: Progress
     rest = [image for number, image in enumerate(old.images) if number not in gone]
     check_count(len(rest), 0, line.alpha, single=False)
     _check_there(rest, bars)
-    rules = (line.folder / KNOWLEDGE).read_bytes() if line.knowledge is not None else None
-    settings = Settings(line.name, line.alpha, old.seed, old.copies, rules, old.knowledge_file)
+    rules = None
+    if line.knowledge is not None:
+        rules = RulesFile((line.folder / KNOWLEDGE).read_bytes(), old.knowledge_path or KNOWLEDGE)
+    settings = Settings(line.name, line.alpha, old.seed, old.copies, rules)
     with storage.replace_folder(line.folder) as staging:
         line.check_current()
         write_line([Path(image.path) for image in rest], line.encoder, staging, settings, bars)

@@ -11,11 +11,12 @@ from typing import NamedTuple, cast
 from echo import __version__
 from echo.graph import build_graph
 from echo.line import ProductLine
+from echo.rules import Rules
 from echo.state import Experts, InspectionState
 from experts.decision import DecisionMaker, Wording
 from experts.decoder.encoder import Features
 from experts.errors import ImageError
-from experts.evidence import Evidence, Inspection, Versions
+from experts.evidence import Evidence, Inspection, Sight, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
 from experts.knowledge import KnowledgeGuide
 from experts.reasoning import ReasoningExpert
@@ -47,7 +48,7 @@ class _Encoded(NamedTuple):
 
 
 class Inspector:
-    """Inspects images of one line.
+    """Inspects images of one line, by its rules as they stand when each image comes.
 
     Args:
         line: The enrolled product line.
@@ -55,31 +56,35 @@ class Inspector:
 
     def __init__(self, line: ProductLine) -> None:
         self.line = line
-        self._experts = _experts_of(line)
-        self._graph = build_graph(self._experts)
-        self._versions = {
-            "line": line.name,
-            "line_sha256": line.sha256,
-            "knowledge_sha256": line.knowledge_sha256,
-            "encoder": line.encoder.name,
-            "weights_sha256": line.encoder.weights_sha256,
-            "echo": __version__,
-        }
+        self._rules = Rules(line)
+        self._rules.refresh()
+        self._take_rules()
 
-    def inspect(self, image: ImageSource) -> Inspection:
+    def _take_rules(self) -> None:
+        self._experts = _experts_of(self.line, self._rules)
+        self._graph = build_graph(self._experts)
+
+    def inspect(self, image: ImageSource, *, view: str | None = None) -> Inspection:
         """Inspect one image: path, PIL image, numpy array (HW or HWC), or encoded bytes.
 
+        Args:
+            image: The image.
+            view: Which view of the knowledge file it shows, where file names do not tell.
+
         Raises:
-            ImageError: If the image cannot be read.
+            ImageError: If the image cannot be read, or nothing tells which view it shows.
         """
         start = time.perf_counter()
         picture = read_picture(image)
         read_ms = (time.perf_counter() - start) * 1e3
         (encoded,) = self._encode([picture], [read_ms])
-        return self._run(encoded)
+        return self._run(encoded, view)
 
     def inspect_many(
-        self, images: str | os.PathLike[str] | Iterable[ImageSource]
+        self,
+        images: str | os.PathLike[str] | Iterable[ImageSource],
+        *,
+        view: str | None = None,
     ) -> Iterator[Inspection | Failure]:
         """Inspect images in order, yielding each result as soon as its batch is encoded.
 
@@ -88,26 +93,34 @@ class Inspector:
         Args:
             images: Folder, glob pattern, or an iterable of anything that ``inspect`` takes; of an
                 iterable one batch is read ahead.
+            view: As for ``inspect``, of all of them.
 
         Raises:
             ImageError: If there is no such folder, or ``images`` is a single image.
         """
         return (
             result if isinstance(result, Failure) else result.inspection
-            for result in self.inspect_with_pictures(images)
+            for result in self.inspect_with_pictures(images, view=view)
         )
 
     def inspect_with_pictures(
-        self, images: str | os.PathLike[str] | Iterable[ImageSource]
+        self,
+        images: str | os.PathLike[str] | Iterable[ImageSource],
+        *,
+        view: str | None = None,
     ) -> Iterator[Inspected | Failure]:
         """As ``inspect_many``, with each picture, so that what is drawn is what was inspected."""
-        return self._inspect_stream(stream_images(images))
+        return self._inspect_stream(stream_images(images), view)
 
-    def _inspect_stream(self, sources: Iterator[ImageSource]) -> Iterator[Inspected | Failure]:
+    def _inspect_stream(
+        self, sources: Iterator[ImageSource], view: str | None
+    ) -> Iterator[Inspected | Failure]:
         while batch := list(islice(sources, self.line.encoder.batch_size)):
-            yield from self._inspect_batch(batch)
+            yield from self._inspect_batch(batch, view)
 
-    def _inspect_batch(self, batch: Sequence[ImageSource]) -> Iterator[Inspected | Failure]:
+    def _inspect_batch(
+        self, batch: Sequence[ImageSource], view: str | None
+    ) -> Iterator[Inspected | Failure]:
         results: list[Picture | Failure] = []
         read_ms = []
         for source in batch:
@@ -123,8 +136,11 @@ class Inspector:
         for result in results:
             if isinstance(result, Failure):
                 yield result
-            else:
-                yield Inspected(self._run(next(encoded)), result)
+                continue
+            try:
+                yield Inspected(self._run(next(encoded), view), result)
+            except ImageError as error:
+                yield Failure(image=result.name, error=str(error))
 
     def _encode(self, pictures: Sequence[Picture], read_ms: Sequence[float]) -> list[_Encoded]:
         if not pictures:
@@ -137,11 +153,16 @@ class Inspector:
             for picture, feature, read in zip(pictures, features, read_ms, strict=True)
         ]
 
-    def _run(self, encoded: _Encoded) -> Inspection:
+    def _run(self, encoded: _Encoded, view: str | None) -> Inspection:
+        if self._rules.refresh():
+            self._take_rules()
         picture = encoded.picture
         given: InspectionState = {
             "picture": picture,
             "features": encoded.features,
+            "sight": self._sight(encoded, view),
+            "clause_checks": (),
+            "unruled": (),
             "steps": (),
             "timings_ms": encoded.timings_ms,
         }
@@ -152,31 +173,52 @@ class Inspector:
             references=state["references"],
             anomaly=state["anomaly"],
             regions=state["regions"],
-            clause_checks=state.get("clause_checks", ()),
+            clause_checks=state["clause_checks"],
             steps=state["steps"],
             decision=state["decision"],
-            versions=Versions(image_sha256=picture.sha256, **self._versions),
+            sight=state["sight"],
+            faults=(self._rules.fault,) if self._rules.fault else (),
+            versions=self._versions(picture),
             timings_ms=state["timings_ms"],
         )
 
+    def _sight(self, encoded: _Encoded, view: str | None) -> Sight:
+        frame, guide = encoded.features.frame, self._experts.guide
+        sight = Sight.of_image(encoded.picture.size_HW)
+        corners_xy = frame.placement.corners_xy.tolist() if frame else sight.corners_xy
+        if guide is not None:
+            return guide.sight(encoded.picture.name, corners_xy, view)
+        if view is not None:
+            raise ImageError(
+                f"{encoded.picture.name}: is said to show view {view!r}, but line "
+                f"{self.line.name!r} has no knowledge file that names views"
+            )
+        return sight
 
-def _experts_of(line: ProductLine) -> Experts:
-    knowledge = line.knowledge
+    def _versions(self, picture: Picture) -> Versions:
+        line = self.line
+        return Versions(
+            image_sha256=picture.sha256,
+            line=line.name,
+            line_sha256=line.sha256,
+            knowledge_sha256=self._rules.sha256,
+            encoder=line.encoder.name,
+            weights_sha256=line.encoder.weights_sha256,
+            echo=__version__,
+        )
+
+
+def _experts_of(line: ProductLine, rules: Rules) -> Experts:
+    knowledge, alpha = rules.knowledge, rules.alpha
     wording = Wording(knowledge.file.part, knowledge.file.parts) if knowledge else Wording()
     has_images = bool(line.manifest.images)
     return Experts(
         extractor=line.extractor if has_images else None,
-        finder=line.finder if has_images else None,
-        decoder=line.decoder,
+        finder=line.finder_for(alpha) if has_images else None,
+        decoder=line.decoder_for(alpha),
         namer=line.namer,
         guide=KnowledgeGuide(knowledge) if knowledge else None,
         reasoner=ReasoningExpert(knowledge),
-        maker=DecisionMaker(
-            line.alpha,
-            wording,
-            has_knowledge=knowledge is not None,
-            unlimited=knowledge.unlimited if knowledge else frozenset(),
-        ),
-        alpha=line.alpha,
-        mm_per_px=knowledge.file.mm_per_px if knowledge else None,
+        maker=DecisionMaker(alpha, wording, has_knowledge=knowledge is not None),
+        alpha=alpha,
     )

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 
 from echo import storage
 from echo.enrolment import (
+    RulesFile,
     Settings,
     check_count,
     check_words,
@@ -45,7 +46,7 @@ from experts.decoder.conformal import (
 )
 from experts.decoder.encoder import DEFAULT_ENCODER, load_encoder
 from experts.errors import EnrolError, LineError, UnknownLineError
-from experts.images import ImageSource, find_images, source_name
+from experts.images import ImageSource, find_images
 from experts.knowledge import load_knowledge
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class ProductLine(LineParts):
         images: PathLike | Iterable[ImageSource] | None,
         knowledge: PathLike | None = None,
         *,
-        alpha: float = DEFAULT_ALPHA,
+        alpha: float | None = None,
         encoder: str = DEFAULT_ENCODER,
         home: PathLike | None = None,
         seed: int = 0,
@@ -104,9 +105,11 @@ class ProductLine(LineParts):
             images: Folder, glob pattern, or a list of anything that ``inspect`` takes. ``None``
                 takes an encoder that knows texts: such a line goes by words alone. It scores and
                 maps, but sends every part to review.
-            knowledge: Knowledge file; it is copied into the line. An encoder that knows texts
-                learns from its words, or else takes the line's name for what the images show.
-            alpha: Highest false-reject rate that is allowed, above 0 and below 1.
+            knowledge: Knowledge file. It is copied into the line, and its later edits count from
+                the next inspection on, see ``echo.rules``. An encoder that knows texts learns from
+                its words, or else takes the line's name for what the images show.
+            alpha: Highest false-reject rate that is allowed, above 0 and below 1; by default that
+                of the knowledge file, or else 0.05.
             encoder: Name of a registered encoder.
             home: Where lines are kept; see ``echo.settings``.
             seed: Of the one random choice, which images seed the memory bank.
@@ -123,14 +126,15 @@ class ProductLine(LineParts):
             WeightsError: If the encoder's weights or its tokenizer are missing.
         """
         _check_name(name)
-        if not MIN_ALPHA <= alpha < 1:
+        if alpha is not None and not MIN_ALPHA <= alpha < 1:
             raise EnrolError(
                 f"alpha is {alpha!r}; expected a false-reject rate from {MIN_ALPHA} to below 1, "
                 "such as 0.05"
             )
         if seed < 0:
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
-        rules = _read_knowledge(knowledge)
+        rules = _read_rules(knowledge)
+        alpha = _agreed_alpha(alpha, rules)
         sources = None if images is None else find_images(images)
         if sources is None:
             _check_blind(name, home)
@@ -140,7 +144,7 @@ class ProductLine(LineParts):
         if sources is None:
             check_words(model)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
-            settings = Settings(name, alpha, seed, 0, rules, _file_name(knowledge))
+            settings = Settings(name, alpha, seed, 0, rules)
             if sources is None:
                 write_line_of_words(model, staging, settings, bars)
             else:
@@ -168,10 +172,11 @@ class ProductLine(LineParts):
                 f"no line {name!r} in {folder.parent}; {have}; "
                 f"enrol it: echo-iad enroll {name} FOLDER_OF_GOOD_IMAGES"
             )
-        return cls._open(folder)
+        return cls.at(folder)
 
     @classmethod
-    def _open(cls, folder: Path) -> ProductLine:
+    def at(cls, folder: Path) -> ProductLine:
+        """Open the line that lies in a folder; errors as ``load``."""
         manifest, digest = read_manifest(folder)
         check_compatible(manifest, folder)
         return cls(folder, manifest, digest)
@@ -182,7 +187,7 @@ class ProductLine(LineParts):
         found: list[ProductLine | BrokenLine] = []
         for folder in storage.folders(lines_folder(home)):
             try:
-                found.append(ProductLine._open(folder))
+                found.append(ProductLine.at(folder))
             except LineError as error:
                 found.append(BrokenLine(folder, str(error)))
         return tuple(found)
@@ -255,7 +260,7 @@ class ProductLine(LineParts):
 
         with Progress(progress) as bars:
             teaching.teach(self, kind, images, masks, bars)
-        return ProductLine._open(self.folder)
+        return ProductLine.at(self.folder)
 
     def forget(self, kind: str) -> ProductLine:
         """Drop all examples of a kind of defect; gives the line as it is then.
@@ -267,7 +272,7 @@ class ProductLine(LineParts):
         from echo import teaching
 
         teaching.forget(self, kind)
-        return ProductLine._open(self.folder)
+        return ProductLine.at(self.folder)
 
     def add(
         self, images: PathLike | Iterable[ImageSource], *, progress: bool | None = None
@@ -298,7 +303,7 @@ class ProductLine(LineParts):
 
         with Progress(progress) as bars:
             growth.add(self, images, bars)
-        return ProductLine._open(self.folder)
+        return ProductLine.at(self.folder)
 
     def remove(
         self, images: Iterable[str | int | Path], *, progress: bool | None = None
@@ -323,7 +328,7 @@ class ProductLine(LineParts):
 
         with Progress(progress) as bars:
             growth.remove(self, images, bars)
-        return ProductLine._open(self.folder)
+        return ProductLine.at(self.folder)
 
     def audit(self) -> Audit:
         """Which images are suspicious or nearly the same, and what one more would bring.
@@ -359,12 +364,20 @@ def _folder(name: str, home: PathLike | None) -> Path:
     return lines_folder(home) / name
 
 
-def _file_name(path: PathLike | None) -> str | None:
-    return source_name(Path(path).name) if path is not None else None
-
-
-def _read_knowledge(path: PathLike | None) -> bytes | None:
+def _read_rules(path: PathLike | None) -> RulesFile | None:
     if path is None:
         return None
-    load_knowledge(Path(path))
-    return Path(path).read_bytes()
+    source = Path(path)
+    knowledge = load_knowledge(source)
+    return RulesFile(source.read_bytes(), str(source.resolve()), knowledge.file.alpha)
+
+
+def _agreed_alpha(given: float | None, rules: RulesFile | None) -> float:
+    """The false-reject rate that the caller and the rules ask for; they must not contradict."""
+    written = rules.alpha if rules else None
+    if given is not None and written is not None and given != written:
+        raise EnrolError(
+            f"alpha is {given:g}, but {rules.path if rules else ''} says {written:g}; "
+            "remove one of the two"
+        )
+    return next((alpha for alpha in (given, written) if alpha is not None), DEFAULT_ALPHA)

@@ -70,7 +70,7 @@ class Manifest(BaseModel):
     """What a line's folder holds, and what made it.
 
     ``twins`` says whether parts are compared with their twins.
-    ``knowledge_file`` is what the knowledge file was called where it was enrolled from.
+    ``knowledge_path`` is where people edit the line's knowledge file.
     ``framing`` is the frame into which parts are brought: height, width, and whether it is turned.
     ``views`` are the further ones in which its images were learned: degrees, and whether mirrored.
     ``decline`` is the exponent by which a score falls with the number of images, if it is known.
@@ -93,9 +93,14 @@ class Manifest(BaseModel):
     framing: tuple[Share, Share, bool] | None = None
     views: tuple[tuple[int, bool], ...] = ()
     decline: float | None = None
-    knowledge_file: str | None
+    knowledge_path: str | None
     examples: tuple[ShownExample, ...] = ()
     parts: dict[str, str]
+
+    @property
+    def knowledge_name(self) -> str | None:
+        """What the knowledge file is called, if there is one."""
+        return Path(self.knowledge_path).name if self.knowledge_path is not None else None
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -66,8 +66,9 @@ class LineParts:
 
     @property
     def alpha(self) -> float:
-        """The false-reject rate that the line promises."""
-        return self.manifest.alpha
+        """The false-reject rate that the line promises: that of its rules, or of its enrolment."""
+        written = self.knowledge.file.alpha if self.knowledge else None
+        return written if written is not None else self.manifest.alpha
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -119,9 +120,13 @@ class LineParts:
     @cached_property
     def decoder(self) -> AnomalyDecoder:
         """The expert that detects."""
+        return self.decoder_for(self.alpha)
+
+    def decoder_for(self, alpha: float) -> AnomalyDecoder:
+        """As ``decoder``, for another false-reject rate."""
         from experts.decoder.decoder import AnomalyDecoder
 
-        return AnomalyDecoder(self.model, self.alpha, self.encoder.name)
+        return AnomalyDecoder(self.model, alpha, self.encoder.name)
 
     @cached_property
     def kind_model(self) -> KindModel | None:
@@ -153,10 +158,14 @@ class LineParts:
     @cached_property
     def finder(self) -> TwinFinder:
         """The expert that compares a part with the normal image that lies on it, if one does."""
+        return self.finder_for(self.alpha)
+
+    def finder_for(self, alpha: float) -> TwinFinder:
+        """As ``finder``, for another false-reject rate."""
         from experts.decoder.twins import TwinFinder
 
         paths = [Path(image.path) for image in self.manifest.images]
-        return TwinFinder(self.sketches, self.twins, self.alpha, self.template, paths)
+        return TwinFinder(self.sketches, self.twins, alpha, self.template, paths)
 
     @cached_property
     def twins(self) -> TwinCalibration:
@@ -184,15 +193,15 @@ class LineParts:
 
     @cached_property
     def knowledge(self) -> Knowledge | None:
-        """The line's rules, if it has any; cited by the name and revision of the enrolled file."""
+        """The revision of the line's rules that was kept last, if it has any."""
+        from echo.rules import cited
+
         digest = self.knowledge_sha256
         if digest is None:
             return None
         self._part(KNOWLEDGE)
         rules = load_knowledge(self.folder / KNOWLEDGE)
-        cited = f"{self.manifest.knowledge_file or KNOWLEDGE}, revision {digest[:8]}"
-        clauses = (clause.model_copy(update={"source": cited}) for clause in rules.clauses)
-        return replace(rules, clauses=tuple(clauses))
+        return cited(rules, self.manifest.knowledge_name or KNOWLEDGE, digest)
 
     @property
     def knowledge_sha256(self) -> str | None:

@@ -11,9 +11,18 @@ from experts.decision import DecisionMaker
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
 from experts.decoder.twins import TwinFinder
-from experts.evidence import AnomalyMap, ClauseCheck, Decision, Reference, Region, Step
+from experts.evidence import (
+    AnomalyMap,
+    ClauseCheck,
+    Decision,
+    Reference,
+    Region,
+    Sight,
+    Step,
+    Unruled,
+)
 from experts.images import Picture
-from experts.knowledge import KnowledgeGuide
+from experts.knowledge import Findings, KnowledgeGuide, Scene
 from experts.naming import KindExpert
 from experts.reasoning import ReasoningExpert
 from experts.reference import ReferenceExtractor
@@ -25,10 +34,12 @@ class InspectionState(TypedDict, total=False):
     Attributes:
         picture: The image; given.
         features: Its features, from the line's encoder; given.
+        sight: How the rules look at it; given.
         references: Most similar normal images; by ``reference``.
         anomaly: Map, score, p-value; by ``decode``.
         regions: Places that stand out; by ``decode``, only for a suspicious image.
         clause_checks: Limits computed on the regions; by ``knowledge``.
+        unruled: What no clause says anything about; by ``knowledge``.
         steps: The reasoning so far; appended to by ``reason`` and ``decide``.
         decision: The verdict; by ``decide``.
         timings_ms: Milliseconds per node; added to by each.
@@ -36,10 +47,12 @@ class InspectionState(TypedDict, total=False):
 
     picture: Picture
     features: Features
+    sight: Sight
     references: tuple[Reference, ...]
     anomaly: AnomalyMap
     regions: tuple[Region, ...]
     clause_checks: tuple[ClauseCheck, ...]
+    unruled: tuple[Unruled, ...]
     steps: Annotated[tuple[Step, ...], operator.add]
     decision: Decision
     timings_ms: Annotated[dict[str, float], operator.or_]
@@ -55,7 +68,6 @@ class Experts:
         namer: ``None`` for a line that was shown no kinds of defects.
         guide: ``None`` for a line without a knowledge file.
         alpha: The false-reject rate that the line promises.
-        mm_per_px: The line's scale, if its knowledge file gives one.
     """
 
     extractor: ReferenceExtractor | None
@@ -66,7 +78,13 @@ class Experts:
     reasoner: ReasoningExpert
     maker: DecisionMaker
     alpha: float
-    mm_per_px: float | None
+
+    def apply_rules(self, state: InspectionState) -> Findings:
+        """What the line's rules say of the regions; nothing, without a knowledge file."""
+        if self.guide is None:
+            return Findings((), ())
+        scene = Scene(state["picture"].size_HW, state["sight"], state["anomaly"].limit)
+        return self.guide.check(state["regions"], scene)
 
 
 class Node(Protocol):

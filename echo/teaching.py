@@ -96,7 +96,7 @@ def lesson_in_words(line: ProductLine) -> list[str]:
     ]
     if line.knowledge is not None:
         defects = [defect.name for defect in line.knowledge.file.defects]
-        file = line.manifest.knowledge_file
+        file = line.manifest.knowledge_name
         if strange := [name for name in line.kinds if name not in defects]:
             sentences.append(
                 f"Not in {file}, so all its limits apply to such places: {', '.join(strange)}."

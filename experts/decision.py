@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.evidence import (
@@ -14,10 +16,14 @@ from experts.evidence import (
     Region,
     Step,
     TwinScore,
+    Unruled,
     Verdict,
 )
 
 _SEVERITY_RANK = {"minor": 0, "major": 1, "critical": 2}
+_GRAVITY: dict[Verdict, int] = {"accept": 0, "review": 1, "reject": 2}
+# Of the defects that a place may be, so many are named.
+MAX_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,32 @@ def _differs_from_twin(anomaly: AnomalyMap) -> bool:
     return anomaly.twin is not None and anomaly.twin.stands_out
 
 
+class _Seen(NamedTuple):
+    """What a decision rests on.
+
+    Attributes:
+        anomaly: Map, score and p-value.
+        regions: Places that stand out.
+        checks: Clauses that may apply.
+        broken: Those of them that do not hold, the gravest first.
+        unruled: What no clause says anything about.
+    """
+
+    anomaly: AnomalyMap
+    regions: Sequence[Region]
+    checks: Sequence[ClauseCheck]
+    broken: Sequence[ClauseCheck]
+    unruled: Sequence[Unruled]
+
+
+class _Ruled(NamedTuple):
+    """A verdict, its reason, and the id of the clause that decided, if one did."""
+
+    verdict: Verdict
+    text: str
+    clause: str | None = None
+
+
 class DecisionMaker:
     """Accepts, rejects or asks for a review.
 
@@ -53,7 +85,6 @@ class DecisionMaker:
         alpha: The false-reject rate that the line promises.
         wording: How the line calls its parts.
         has_knowledge: Whether the line has a knowledge file.
-        unlimited: Defects of that file without a limit: a region that may be one is not allowed.
 
     All parts that are not accepted have p ≤ alpha, unless there are too few normal images to
     promise alpha at all; then nothing is rejected and what scores beyond them goes to review. Where
@@ -61,93 +92,84 @@ class DecisionMaker:
     the promise does not cover.
     """
 
-    def __init__(
-        self,
-        alpha: float,
-        wording: Wording,
-        has_knowledge: bool,
-        unlimited: frozenset[str] = frozenset(),
-    ) -> None:
+    def __init__(self, alpha: float, wording: Wording, has_knowledge: bool) -> None:
         self._alpha = alpha
         self._wording = wording
         self._has_knowledge = has_knowledge
-        self._unlimited = unlimited
 
     def decide(
-        self, anomaly: AnomalyMap, regions: Sequence[Region], checks: Sequence[ClauseCheck]
+        self,
+        anomaly: AnomalyMap,
+        regions: Sequence[Region],
+        checks: Sequence[ClauseCheck],
+        unruled: Sequence[Unruled] = (),
     ) -> tuple[Decision, Step]:
         """Give the verdict, and the step that says what it rests on."""
         broken = sorted((c for c in checks if not c.within), key=_gravity, reverse=True)
-        verdict, text = self._weigh(anomaly, regions, checks, broken)
+        seen = _Seen(anomaly, regions, checks, broken, unruled)
+        verdict, text, clause = self._weigh(seen)
         decision = Decision(
             verdict=verdict,
             confidence=_confidence(verdict, anomaly.p_value, self._alpha),
             defects=() if verdict == "accept" else _defects(regions, checks),
-            deciding_clause=broken[0].clause.id if broken and verdict == "reject" else None,
+            deciding_clause=clause,
             reason=text,
         )
         cited = ["anomaly", *(r.id for r in regions), *(c.id for c in checks)]
         return decision, Step(looked_at="all evidence", found=text, evidence_ids=tuple(cited))
 
-    def _weigh(
-        self,
-        anomaly: AnomalyMap,
-        regions: Sequence[Region],
-        checks: Sequence[ClauseCheck],
-        broken: Sequence[ClauseCheck],
-    ) -> tuple[Verdict, str]:
+    def _weigh(self, seen: _Seen) -> _Ruled:
+        anomaly = seen.anomaly
         if not is_suspicious(anomaly, self._alpha):
-            return "accept", f"Accepted: {self._rank_in_words(anomaly)}."
+            return _Ruled("accept", f"Accepted: {self._rank_in_words(anomaly)}.")
         if anomaly.twin and anomaly.p_value > self._alpha and not is_beyond_all(anomaly):
-            return self._weigh_twin(anomaly, anomaly.twin, regions, checks, broken)
+            return self._weigh_twin(seen, anomaly.twin)
         if not anomaly.part_found:
-            rank = self._rank_in_words(anomaly)
-            return "review", f"To review: nothing stands out from the background; the image {rank}."
-        seen = f"{self._what(regions)} {self._rank_in_words(anomaly)}"
-        if anomaly.p_value > self._alpha:
-            n, needed = anomaly.calibration_size, images_needed(self._alpha)
-            if n == 0:
-                return "review", f"To review: {seen}."
-            return "review", (
-                f"To review: {seen}, but {n} normal {self._wording.parts} cannot promise fewer "
-                f"false rejects than {percent(smallest_p_value(n))}; "
-                f"for {percent(self._alpha)} enrol at least {needed}."
+            why = (
+                f"nothing stands out from the background; the image {self._rank_in_words(anomaly)}"
             )
-        if not regions:
-            return "review", f"To review: {seen}, but no single place stands out."
-        if broken:
-            return "reject", f"Rejected: {seen}; {_broken_in_words(broken[0])}."
-        if unlimited := self._without_limit(regions):
-            return "reject", f"Rejected: {seen}; {unlimited}."
-        if checks:
-            return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
-        why = "no limit allows it" if self._has_knowledge else "the line has no knowledge file"
-        return "reject", f"Rejected: {seen}; {why}."
+            return _Ruled("review", f"To review: {why}.")
+        what = f"{self._what(seen.regions)} {self._rank_in_words(anomaly)}"
+        if anomaly.p_value > self._alpha:
+            return _Ruled("review", f"To review: {what}{self._too_few(anomaly.calibration_size)}.")
+        if not seen.regions:
+            return _Ruled("review", f"To review: {what}, but no single place stands out.")
+        return self._apply_rules(seen, what)
 
-    def _weigh_twin(
-        self,
-        anomaly: AnomalyMap,
-        twin: TwinScore,
-        regions: Sequence[Region],
-        checks: Sequence[ClauseCheck],
-        broken: Sequence[ClauseCheck],
-    ) -> tuple[Verdict, str]:
-        seen = f"{self._what(regions)} differs from {twin.path.name}, which else shows the same"
-        if checks and not broken and not self._without_limit(regions):
-            return "accept", f"Accepted: {seen}, but it is within every limit that may apply."
-        return "review", (
-            f"To review: {seen}; {anomaly.calibration_size} normal {self._wording.parts} are too "
-            "few to calibrate such differences, so the promise on false rejects does not cover "
-            "them."
+    def _too_few(self, n: int) -> str:
+        if n == 0:
+            return ""
+        return (
+            f", but {n} normal {self._wording.parts} cannot promise fewer false rejects than "
+            f"{percent(smallest_p_value(n))}; for {percent(self._alpha)} enrol at least "
+            f"{images_needed(self._alpha)}"
         )
 
-    def _without_limit(self, regions: Sequence[Region]) -> str:
-        """Which kind of which region no limit allows, in words; empty if there is none."""
-        for region in regions:
-            for name in region.kinds.names if region.kinds else ():
-                if name in self._unlimited:
-                    return f"no limit allows {name} ({region.id})"
-        return ""
+    def _apply_rules(self, seen: _Seen, what: str) -> _Ruled:
+        """The strictest consequence of what is broken or not ruled at all."""
+        if not self._has_knowledge:
+            return _Ruled("reject", f"Rejected: {what}; the line has no knowledge file.")
+        then = seen.broken[0].clause.then if seen.broken else "accept"
+        if then != "reject" and (seen.unruled or not seen.checks):
+            return _Ruled("reject", f"Rejected: {what}; {_unruled_in_words(seen.unruled)}.")
+        if then == "accept":
+            return _Ruled("accept", f"Accepted: {what}, but {_fine_in_words(seen)}.")
+        begin = "Rejected" if then == "reject" else "To review"
+        text = f"{begin}: {what}; {broken_in_words(seen.broken[0], seen.checks)}."
+        return _Ruled(then, text, seen.broken[0].clause.id)
+
+    def _weigh_twin(self, seen: _Seen, twin: TwinScore) -> _Ruled:
+        name = twin.path.name
+        what = f"{self._what(seen.regions)} differs from {name}, which else shows the same"
+        then = seen.broken[0].clause.then if seen.broken else "accept"
+        if seen.checks and then == "accept" and not seen.unruled:
+            return _Ruled("accept", f"Accepted: {what}, but {_fine_in_words(seen)}.")
+        return _Ruled(
+            "review",
+            f"To review: {what}; {seen.anomaly.calibration_size} normal {self._wording.parts} are "
+            "too few to calibrate such differences, so the promise on false rejects does not cover "
+            "them.",
+        )
 
     def _what(self, regions: Sequence[Region]) -> str:
         if not regions:
@@ -206,23 +228,70 @@ def in_words(value: float, digits: int) -> str:
 
 def measured_in_words(check: ClauseCheck) -> str:
     """The measured value with its unit, and enough digits to tell it from the limit."""
-    limit = f"{check.clause.maximum:g}"
-    texts = (in_words(check.measured, digits) for digits in range(3, 9))
-    shown = next((t for t in texts if t != limit or check.within), f"just over {limit}")
-    return shown + check.clause.unit_in_words
-
-
-def _broken_in_words(check: ClauseCheck) -> str:
     clause = check.clause
-    if clause.maximum == 0:
-        return f"clause `{clause.id}` allows none"
-    measured = measured_in_words(check)
-    return f"clause `{clause.id}` allows {clause.allows}, measured {measured}"
+    if math.isinf(check.measured):
+        return "none"
+    limit = f"{clause.limit:g}"
+    texts = (in_words(check.measured, digits) for digits in range(3, 9))
+    beside = "just under" if clause.is_lower else "just over"
+    shown = next((t for t in texts if t != limit or check.within), f"{beside} {limit}")
+    return shown + clause.unit_in_words
 
 
-def _gravity(check: ClauseCheck) -> tuple[int, float]:
-    over = check.measured / check.clause.maximum if check.clause.maximum else float("inf")
-    return _SEVERITY_RANK[check.clause.severity], over
+def broken_in_words(check: ClauseCheck, checks: Sequence[ClauseCheck]) -> str:
+    """Which clause is broken, by what, and why it counts where the defect is uncertain.
+
+    Args:
+        check: The clause.
+        checks: All that may apply.
+    """
+    clause = check.clause
+    words = f"clause `{clause.id}` allows {clause.allows}"
+    if clause.zone:
+        words += f" in {clause.zone}"
+    if clause.quantity != "count" or clause.limit:
+        words += f", measured {measured_in_words(check)}"
+    if clause.note:
+        words += f" ({clause.note.rstrip('.')})"
+    concerned = [c for c in checks if set(c.region_ids) & set(check.broken_by)]
+    names = tuple(dict.fromkeys(c.clause.defect for c in concerned if c.clause.defect))
+    if clause.defect and len(names) > 1:
+        words += f"; it may be {_one_of(names, clause.defect)}, so the strictest clause counts"
+    return words
+
+
+def _one_of(names: Sequence[str], first: str) -> str:
+    """A few names, the most important one first: ``crack, pit or one of 3 more``."""
+    ordered = [first, *(name for name in names if name != first)]
+    if len(ordered) > MAX_NAMED:
+        return f"{', '.join(ordered[:MAX_NAMED])} or one of {len(ordered) - MAX_NAMED} more"
+    return f"{', '.join(ordered[:-1])} or {ordered[-1]}"
+
+
+def _unruled_in_words(found: Sequence[Unruled]) -> str:
+    if not found:
+        return "no clause allows anything"
+    unruled = found[0]
+    where = f" outside of {' and '.join(unruled.zones)}" if unruled.zones else ""
+    if unruled.defect is None:
+        return f"no clause allows anything{where}"
+    return f"no clause allows {unruled.defect}{where} ({unruled.region_id})"
+
+
+def _fine_in_words(seen: _Seen) -> str:
+    """Why what stands out is accepted, with the notes of clauses that only ask for one."""
+    fine = "it is within every limit that may apply"
+    if not seen.broken:
+        return fine
+    notes = "; ".join(broken_in_words(check, ()) for check in seen.broken)
+    return f"it is within every limit that rejects it; {notes}"
+
+
+def _gravity(check: ClauseCheck) -> tuple[int, int, float]:
+    clause, measured = check.clause, check.measured
+    part, whole = (clause.limit, measured) if clause.is_lower else (measured, clause.limit)
+    over = part / whole if whole else float("inf")
+    return _GRAVITY[clause.then], _SEVERITY_RANK[clause.severity], over
 
 
 def _confidence(verdict: Verdict, p_value: float, alpha: float) -> float:
@@ -234,7 +303,7 @@ def _confidence(verdict: Verdict, p_value: float, alpha: float) -> float:
 
 
 def _defects(regions: Sequence[Region], checks: Sequence[ClauseCheck]) -> tuple[Defect, ...]:
-    names = tuple(dict.fromkeys(c.clause.defect for c in checks))
+    names = tuple(dict.fromkeys(c.clause.defect for c in checks if c.clause.defect is not None))
     if not regions:
         return (Defect(name=_only(names), candidates=names, region_id=None, check_ids=()),)
     return tuple(_defect(region, names, checks) for region in regions)

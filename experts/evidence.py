@@ -18,6 +18,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 Verdict = Literal["accept", "reject", "review"]
+Quantity = Literal[
+    "count",
+    "length",
+    "width",
+    "diameter",
+    "area",
+    "total_area",
+    "distance_to_edge",
+    "score",
+]
 
 
 def _array_to_json(array: NDArray[Any]) -> dict[str, Any]:
@@ -303,35 +313,60 @@ class Clause(Evidence):
 
     Attributes:
         id: Unique in its file, for example ``crack.any``.
-        defect: Name of the defect it is about.
-        quantity: What is measured: ``count``, ``area``, ``length`` or ``width``.
-        maximum: The largest value that is still allowed; 0 with ``count`` allows none.
-        unit: ``mm``, ``mm2``, ``px``, ``px2`` or, for a count, empty.
+        defect: Name of the defect it is about; ``None``: whatever it is.
+        zone: Only places that touch it count; ``None``: the whole image.
+        quantity: What is measured.
+        limit: The largest value that is still allowed, for ``distance_to_edge`` the smallest; 0
+            with ``count`` allows none.
+        unit: Lengths in ``px`` or ``mm``, areas in their squares, or ``%``; empty for a count and
+            a score.
         severity: From the defect.
+        then: What follows beyond the limit.
+        note: What the verdict shall say then.
         source: Knowledge file.
         line: Line of the clause in that file, from 1.
     """
 
     id: str
-    defect: str
-    quantity: Literal["count", "area", "length", "width"]
-    maximum: float
-    unit: Literal["", "px", "px2", "mm", "mm2"]
+    defect: str | None
+    zone: str | None = None
+    quantity: Quantity
+    limit: float
+    unit: Literal["", "px", "mm", "%"]
     severity: Literal["minor", "major", "critical"]
+    then: Verdict = "reject"
+    note: str | None = None
     source: str
     line: int
 
     @property
+    def is_lower(self) -> bool:
+        """Whether too little breaks it."""
+        return self.quantity == "distance_to_edge"
+
+    @property
     def unit_in_words(self) -> str:
         """The unit as it follows a number: `` mm²``; empty for a count."""
-        return f" {self.unit.replace('2', '²')}" if self.unit else ""
+        if self.quantity == "score":
+            return " times what normal images reach"
+        squared = "area" in self.quantity and self.unit in ("px", "mm")
+        return f" {self.unit}{'²' if squared else ''}" if self.unit else ""
 
     @property
     def allows(self) -> str:
-        """The limit in words, for example ``at most 3`` or ``none``."""
+        """The limit in words, for example ``at most 3``, ``none`` or ``length up to 5 px``."""
         if self.quantity == "count":
-            return "none" if self.maximum == 0 else f"at most {self.maximum:g}"
-        return f"{self.quantity} up to {self.maximum:g}{self.unit_in_words}"
+            return "none" if self.limit == 0 else f"at most {self.limit:g}"
+        bound = "from" if self.is_lower else "up to"
+        words = self.quantity.replace("_", " ")
+        until = " on" if self.is_lower else ""
+        return f"{words} {bound} {self.limit:g}{self.unit_in_words}{until}"
+
+    @property
+    def applies_to(self) -> str:
+        """For example ``pit in bearing surface`` or ``any place``."""
+        what = self.defect or "any place"
+        return f"{what} in {self.zone}" if self.zone else what
 
 
 class ClauseCheck(Evidence):
@@ -343,6 +378,8 @@ class ClauseCheck(Evidence):
         measured: The value, in the clause's unit.
         within: Whether the limit holds.
         region_ids: The regions it was measured on.
+        broken_by: Those of them that break it; all of them, where it is their sum or number that
+            does.
     """
 
     id: str
@@ -350,6 +387,44 @@ class ClauseCheck(Evidence):
     measured: float
     within: bool
     region_ids: tuple[str, ...]
+    broken_by: tuple[str, ...]
+
+
+class Unruled(Evidence):
+    """What no clause says anything about, so it is not allowed.
+
+    Attributes:
+        region_id: The place.
+        defect: What it may be; ``None``: whatever the file has.
+        zones: Where there are clauses for it; the place reaches beyond.
+    """
+
+    region_id: str
+    defect: str | None
+    zones: tuple[str, ...]
+
+
+class Sight(Evidence):
+    """How the rules look at an image.
+
+    Attributes:
+        view: Which of the line's views it is, if there are several.
+        mm_per_px: Its scale, if that is known.
+        corners_xy: What relative coordinates refer to: its top left, top right and bottom left
+            corner in image pixels. The image, or the frame of a part that lies free.
+    """
+
+    view: str | None = None
+    mm_per_px: float | None = None
+    corners_xy: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+    @classmethod
+    def of_image(cls, size_HW: tuple[int, int], **known: Any) -> Sight:
+        """Of an image as it is; pixel 0 has its centre at 0."""
+        height, width = size_HW
+        left, top = -0.5, -0.5
+        corners = ((left, top), (left + width, top), (left, top + height))
+        return cls(corners_xy=corners, **known)
 
 
 class Step(Evidence):
@@ -438,6 +513,9 @@ class Inspection(Evidence):
         clause_checks: Rules that were computed on the regions.
         steps: The reasoning, in order.
         decision: Verdict and reason.
+        sight: How the rules looked at it.
+        faults: What else went wrong, each in one sentence, such as an edit of the rules that has
+            mistakes.
         versions: Hashes and versions.
         timings_ms: Milliseconds per stage; the only field that differs between two runs.
     """
@@ -450,6 +528,8 @@ class Inspection(Evidence):
     clause_checks: tuple[ClauseCheck, ...]
     steps: tuple[Step, ...]
     decision: Decision
+    sight: Sight
+    faults: tuple[str, ...] = ()
     versions: Versions
     timings_ms: dict[str, float]
 

@@ -125,7 +125,7 @@ def _weigh_clause(check: ClauseCheck) -> Step:
     clause = check.clause
     return Step(
         looked_at=f"clause {clause.id} ({clause.source}, line {clause.line})",
-        found=f"If this is {clause.defect}: allowed is {clause.allows}, measured "
+        found=f"Of {clause.applies_to} allowed is {clause.allows}, measured "
         f"{measured_in_words(check)}; {'within' if check.within else 'not within'} the limit.",
         evidence_ids=(check.id, *check.region_ids),
     )

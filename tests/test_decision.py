@@ -17,11 +17,15 @@ from experts.evidence import (
     ClauseCheck,
     Decision,
     KindSet,
+    Quantity,
     Reference,
     Region,
+    Sight,
     Step,
+    Unruled,
+    Verdict,
 )
-from experts.knowledge import KnowledgeGuide, load_knowledge
+from experts.knowledge import KnowledgeGuide, Scene, load_knowledge
 from experts.reasoning import ReasoningExpert
 
 Severity: TypeAlias = Literal["minor", "major", "critical"]
@@ -75,14 +79,15 @@ def check_of(
     measured: float,
     maximum: float,
     severity: Severity = "minor",
-    unit: Literal["px", "px2", "mm", "mm2"] = "px",
+    unit: Literal["px", "mm"] = "px",
     defect: str = "crack",
+    quantity: Quantity = "length",
 ) -> ClauseCheck:
     clause = Clause(
         id=name,
         defect=defect,
-        quantity="area" if unit.endswith("2") else "length",
-        maximum=maximum,
+        quantity=quantity,
+        limit=maximum,
         unit=unit,
         severity=severity,
         source="knowledge.yaml",
@@ -95,6 +100,7 @@ def check_of(
         measured=measured,
         within=within,
         region_ids=("region-1",),
+        broken_by=() if within else ("region-1",),
     )
 
 
@@ -103,7 +109,7 @@ def count_of(found: int, at_most: int) -> ClauseCheck:
         id="crack.any",
         defect="crack",
         quantity="count",
-        maximum=at_most,
+        limit=at_most,
         unit="",
         severity="critical",
         source="knowledge.yaml",
@@ -116,6 +122,7 @@ def count_of(found: int, at_most: int) -> ClauseCheck:
         measured=found,
         within=found <= at_most,
         region_ids=ids,
+        broken_by=() if found <= at_most else ids,
     )
 
 
@@ -123,11 +130,12 @@ def decide(
     anomaly: AnomalyMap,
     regions: list[Region] | None = None,
     checks: list[ClauseCheck] | None = None,
+    unruled: list[Unruled] | None = None,
     *,
     has_knowledge: bool = True,
 ) -> Decision:
     maker = DecisionMaker(ALPHA, Wording("cell", "cells"), has_knowledge)
-    return maker.decide(anomaly, regions or [], checks or [])[0]
+    return maker.decide(anomaly, regions or [], checks or [], unruled or [])[0]
 
 
 def test_a_normal_part_is_accepted() -> None:
@@ -190,13 +198,92 @@ def test_within_every_limit_is_accepted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("has_knowledge", "why"),
-    [(True, "no limit allows it"), (False, "the line has no knowledge file")],
+    ("defect", "zones", "why"),
+    [
+        (None, (), "no clause allows anything"),
+        ("stain", (), "no clause allows stain (region-1)"),
+        ("stain", ("rim", "hole"), "no clause allows stain outside of rim and hole (region-1)"),
+    ],
 )
-def test_without_a_limit_nothing_is_allowed(has_knowledge: bool, why: str) -> None:
-    decision = decide(anomaly_of(0), [region_of()], has_knowledge=has_knowledge)
+def test_what_no_clause_speaks_of_is_not_allowed(
+    defect: str | None, zones: tuple[str, ...], why: str
+) -> None:
+    unruled = Unruled(region_id="region-1", defect=defect, zones=zones)
+    for checks in ([], [check_of("crack.size", 20, 20)]):
+        decision = decide(anomaly_of(0), [region_of()], checks, [unruled])
+        assert (decision.verdict, decision.deciding_clause) == ("reject", None)
+        assert decision.reason.endswith(f"(p = 0.01); {why}.")
+
+
+def test_without_a_knowledge_file_nothing_is_allowed() -> None:
+    decision = decide(anomaly_of(0), [region_of()], has_knowledge=False)
     assert (decision.verdict, decision.deciding_clause) == ("reject", None)
-    assert decision.reason.endswith(f"(p = 0.01); {why}.")
+    assert decision.reason.endswith("(p = 0.01); the line has no knowledge file.")
+
+
+def following(then: Verdict, note: str | None = None, name: str = "a") -> ClauseCheck:
+    check = check_of(name, 20, 5)
+    return check.model_copy(
+        update={"clause": check.clause.model_copy(update={"then": then, "note": note})}
+    )
+
+
+def test_the_strictest_consequence_of_broken_clauses_follows() -> None:
+    verdicts = {}
+    for thens in [("accept",), ("accept", "review"), ("review", "reject", "accept")]:
+        checks = [following(then, name=then) for then in thens]
+        decision = decide(anomaly_of(0), [region_of()], checks)
+        verdicts[thens] = (decision.verdict, decision.deciding_clause)
+    assert verdicts == {
+        ("accept",): ("accept", None),
+        ("accept", "review"): ("review", "review"),
+        ("review", "reject", "accept"): ("reject", "reject"),
+    }
+    unruled = Unruled(region_id="region-1", defect=None, zones=())
+    assert decide(anomaly_of(0), [region_of()], [following("review")], [unruled]).verdict == (
+        "reject"
+    )
+
+
+def test_notes_stand_in_the_reason() -> None:
+    accepted = decide(anomaly_of(0), [region_of()], [following("accept", "Polish it.")])
+    assert accepted.reason.endswith(
+        "(p = 0.01), but it is within every limit that rejects it; clause `a` allows length up to "
+        "5 px, measured 20 px (Polish it)."
+    )
+    review = decide(anomaly_of(0), [region_of()], [following("review", "Ask Ann.")])
+    assert review.reason.startswith("To review: ")
+    assert review.reason.endswith("clause `a` allows length up to 5 px, measured 20 px (Ask Ann).")
+
+
+def test_of_an_uncertain_defect_the_strictest_clause_counts_and_the_reason_says_so() -> None:
+    checks = [
+        check_of("pit.size", 20, 30, defect="pit"),
+        check_of("crack.size", 20, 5, "critical"),
+        check_of("scratch.size", 20, 10, defect="scratch"),
+    ]
+    decision = decide(anomaly_of(0), [region_of()], checks)
+    assert decision.deciding_clause == "crack.size"
+    assert decision.reason.endswith(
+        "clause `crack.size` allows length up to 5 px, measured 20 px; it may be crack, pit or "
+        "scratch, so the strictest clause counts."
+    )
+    many = [check_of(f"{n}.size", 20, 30, defect=n) for n in ("a", "b", "c", "d")]
+    decision = decide(anomaly_of(0), [region_of()], [*many, checks[1]])
+    assert "; it may be crack, a, b, c or one of 1 more, so" in decision.reason
+
+
+def test_a_lower_limit_in_words() -> None:
+    clause = check_of("edge", 3, 5).clause.model_copy(
+        update={"quantity": "distance_to_edge", "zone": "rim"}
+    )
+    check = check_of("edge", 3, 5).model_copy(
+        update={"clause": clause, "within": False, "broken_by": ("region-1",)}
+    )
+    decision = decide(anomaly_of(0), [region_of()], [check])
+    assert decision.reason.endswith(
+        "clause `edge` allows distance to edge from 5 px on in rim, measured 3 px."
+    )
 
 
 def test_wording_of_a_reject_in_mm() -> None:
@@ -217,12 +304,14 @@ def test_wording_of_a_count_and_of_an_area() -> None:
     two_allowed = decide(anomaly_of(0), three, [count_of(3, 2)])
     assert ", with 2 more places, scores" in two_allowed.reason
     assert two_allowed.reason.endswith("; clause `crack.any` allows at most 2, measured 3.")
-    area = decide(anomaly_of(0), [region_of()], [check_of("crack.area", 80, 5, unit="mm2")])
+    area = decide(
+        anomaly_of(0), [region_of()], [check_of("crack.area", 80, 5, unit="mm", quantity="area")]
+    )
     assert area.reason.endswith("clause `crack.area` allows area up to 5 mm², measured 80 mm².")
 
 
 def test_large_numbers_are_written_out() -> None:
-    area = decide(anomaly_of(0), [region_of()], [check_of("a", 12345, 5000, unit="px2")])
+    area = decide(anomaly_of(0), [region_of()], [check_of("a", 12345, 5000, quantity="area")])
     assert area.reason.endswith("; clause `a` allows area up to 5000 px², measured 12345 px².")
     assert describe(region_of(mm=12.5)) == "a dark line of about 250 × 50 mm at the top left"
 
@@ -361,12 +450,12 @@ LIMITS = """\
 product: washer
 normal: Flat.
 defects:
-  - {name: pit, appearance: a, effect: b, severity: minor, limits: [
+  - {name: pit, appearance: a, effect: b, severity: minor, clauses: [
       {id: pit.count, quantity: count, at_most: 1}, {id: pit.size, quantity: length, at_most: 19,
       unit: px}]}
-  - {name: crack, appearance: a, effect: b, severity: major, limits: [
+  - {name: crack, appearance: a, effect: b, severity: major, clauses: [
       {id: crack.size, quantity: length, at_most: 20, unit: px}]}
-  - {name: stain, appearance: a, effect: b, severity: minor, limits: [
+  - {name: stain, appearance: a, effect: b, severity: minor, clauses: [
       {id: stain.area, quantity: area, at_most: 100, unit: px}]}
   - {name: burn, appearance: a, effect: b, severity: minor}
 """
@@ -381,7 +470,8 @@ def verdict_of(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
     path.write_text(LIMITS)
     knowledge = load_knowledge(path)
     guide = KnowledgeGuide(knowledge)
-    maker = DecisionMaker(ALPHA, Wording(), has_knowledge=True, unlimited=knowledge.unlimited)
+    scene = Scene((64, 64), Sight.of_image((64, 64)), 1.0)
+    maker = DecisionMaker(ALPHA, Wording(), has_knowledge=True)
 
     def verdict(kinds: Sequence[Sequence[str] | None], length: int = 20) -> str:
         regions = []
@@ -389,7 +479,8 @@ def verdict_of(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
             size = {"length_px": length, "area_px": 4 * length}
             region = region_of(i).model_copy(update=size)
             regions.append(region if names is None else named(region, *names))
-        return maker.decide(anomaly_of(0), regions, guide.check(regions))[0].verdict
+        checks, unruled = guide.check(regions, scene)
+        return maker.decide(anomaly_of(0), regions, checks, unruled)[0].verdict
 
     return verdict
 
@@ -476,7 +567,7 @@ def test_steps_follow_the_evidence_and_cite_it() -> None:
 
 
 def test_wording_of_the_steps() -> None:
-    checks = [check_of("crack.area", 80, 5, unit="mm2"), count_of(1, 3)]
+    checks = [check_of("crack.area", 80, 5, unit="mm", quantity="area"), count_of(1, 3)]
     found = [step.found for step in reasoning([region_of()], checks, above=3)]
     assert found[0].startswith(
         "The most similar normal image is 1.png (similarity 0.99). A grey square with an even glow,"

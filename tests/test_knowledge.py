@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from experts.decision import DecisionMaker, Wording
 from experts.decoder.regions import measure_region
 from experts.errors import KnowledgeError
-from experts.evidence import AnomalyMap, ClauseCheck, Region, Verdict
-from experts.knowledge import MAX_FILE_BYTES, KnowledgeGuide, load_knowledge
+from experts.evidence import AnomalyMap, ClauseCheck, Region, Sight, Verdict
+from experts.knowledge import MAX_FILE_BYTES, Findings, KnowledgeGuide, Scene, load_knowledge
 
 SOLAR_CELL = Path(__file__).parent.parent / "knowledge" / "solar_cell.yaml"
 
@@ -28,7 +28,7 @@ defects:
     appearance: A small dark hole.
     effect: Corrodes.
     severity: minor
-    limits:
+    clauses:
       - {id: pit.count, quantity: count, at_most: 2}
       - {id: pit.area, quantity: area, at_most: 48, unit: px}
       - {id: pit.area_mm, quantity: area, at_most: 12, unit: mm}
@@ -36,7 +36,7 @@ defects:
     appearance: A bright line.
     effect: Only looks bad.
     severity: major
-    limits:
+    clauses:
       - {id: scratch.length, quantity: length, at_most: 10.5, unit: px}
       - {id: scratch.length_mm, quantity: length, at_most: 4.8, unit: mm}
       - {id: scratch.width, quantity: width, at_most: 5, unit: px}
@@ -73,9 +73,7 @@ def assert_faults(path: Path, *faults: str) -> None:
 
 def test_solar_cell_has_its_clauses_where_they_stand() -> None:
     knowledge = load_knowledge(SOLAR_CELL)
-    clauses = [
-        (c.id, c.defect, c.quantity, c.maximum, c.unit, c.severity) for c in knowledge.clauses
-    ]
+    clauses = [(c.id, c.defect, c.quantity, c.limit, c.unit, c.severity) for c in knowledge.clauses]
     assert clauses == [
         ("crack.any", "crack", "count", 0, "", "critical"),
         ("inactive.any", "inactive area", "count", 0, "", "critical"),
@@ -253,8 +251,11 @@ def block(height: int, width: int, name: str) -> Region:
     return measure_region(name, np.ones((height, width), bool), (1, 1), 1.0, grey, 0.5)
 
 
+SCENE = Scene((64, 64), Sight.of_image((64, 64), mm_per_px=0.5), 0.5)
+
+
 def checks_of(path: Path, *regions: Region) -> dict[str, ClauseCheck]:
-    checks = KnowledgeGuide(load_knowledge(path)).check(regions)
+    checks, _ = KnowledgeGuide(load_knowledge(path)).check(regions, SCENE)
     return {check.clause.id: check for check in checks}
 
 
@@ -304,7 +305,7 @@ def walked(walk: Sequence[tuple[int, int]], name: str) -> Region:
     return measure_region(name, mask_HW, (1, 1), 1.0, np.zeros((64, 64), np.float32), 0.5)
 
 
-def verdict_of(regions: list[Region], checks: tuple[ClauseCheck, ...]) -> Verdict:
+def verdict_of(regions: list[Region], findings: Findings) -> Verdict:
     suspicious = AnomalyMap(
         patch_scores_HW=np.ones((4, 4), np.float32),
         patch_stride_px=(16.0, 16.0),
@@ -318,7 +319,7 @@ def verdict_of(regions: list[Region], checks: tuple[ClauseCheck, ...]) -> Verdic
         encoder="test",
     )
     maker = DecisionMaker(0.05, Wording(), has_knowledge=True)
-    return maker.decide(suspicious, regions, checks)[0].verdict
+    return maker.decide(suspicious, regions, *findings)[0].verdict
 
 
 @pytest.fixture(scope="module")
@@ -341,8 +342,8 @@ def test_more_defect_never_mends_a_clause_nor_a_verdict(
     larger = [walk + more if i == longer else walk for i, walk in enumerate(walks)]
     larger += [more] if longer >= len(walks) else []
     after = [walked(walk, f"region-{i}") for i, walk in enumerate(larger)]
-    old, new = guide.check(before), guide.check(after)
-    for was, now in zip(old, new, strict=True):
+    old, new = guide.check(before, SCENE), guide.check(after, SCENE)
+    for was, now in zip(old.checks, new.checks, strict=True):
         assert now.measured >= was.measured - 1e-9, now.clause.id
         assert was.within or not now.within, now.clause.id
     if verdict_of(before, old) == "reject":

@@ -37,7 +37,7 @@ defects:
     appearance: A small dark hole.
     effect: Corrodes.
     severity: minor
-    limits: [{id: pit.count, quantity: count, at_most: 3}]
+    clauses: [{id: pit.count, quantity: count, at_most: 3}]
 """
 
 

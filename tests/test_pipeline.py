@@ -15,6 +15,7 @@ from PIL import Image
 from echo import Failure, Inspection, Inspector, ProductLine
 from echo.graph import build_graph
 from echo.inspector import _experts_of
+from echo.rules import Rules
 from experts.errors import (
     ImageError,
 )
@@ -31,7 +32,7 @@ defects:
     appearance: A small dark hole.
     effect: Corrodes.
     severity: minor
-    limits:
+    clauses:
       - {id: pit.count, quantity: count, at_most: %d}
       - {id: pit.size, quantity: length, at_most: %g, unit: mm}
 """
@@ -132,7 +133,9 @@ def test_one_by_one_and_many_agree(inspector: Inspector) -> None:
 
 
 def test_the_graph_has_five_nodes(inspector: Inspector) -> None:
-    nodes = set(build_graph(_experts_of(inspector.line)).nodes) - {"__start__"}
+    nodes = set(build_graph(_experts_of(inspector.line, Rules(inspector.line))).nodes) - {
+        "__start__"
+    }
     assert nodes == {"reference", "decode", "knowledge", "reason", "decide"}
 
 

@@ -35,12 +35,12 @@ defects:
     appearance: A small dark hole.
     effect: None.
     severity: minor
-    limits: [{id: pit.size, quantity: length, at_most: 90, unit: px}]
+    clauses: [{id: pit.size, quantity: length, at_most: 90, unit: px}]
   - name: scratch
     appearance: A bright line.
     effect: Leaks.
     severity: critical
-    limits: [{id: scratch.any, quantity: count, at_most: 0}]
+    clauses: [{id: scratch.any, quantity: count, at_most: 0}]
 """
 
 

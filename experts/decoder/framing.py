@@ -132,6 +132,13 @@ class Placement:
         return int(first[0]), int(first[1]), int(last[0]), int(last[1])
 
     @property
+    def corners_xy(self) -> NDArray[np.float64]:
+        """Its top left, top right and bottom left corner in image pixels, (3, 2)."""
+        height, width = self.frame_HW
+        corners_32 = np.array([[0, 0], [width, 0], [0, height]]) - 0.5
+        return self.to_image(corners_32)
+
+    @property
     def _middle(self) -> NDArray[np.float64]:
         height, width = self.frame_HW
         # Pixel 0 has its centre at 0.

@@ -1,0 +1,136 @@
+"""The rules in force on a line: those of the file that people edit, or else its last good revision.
+
+An edit counts from the next inspection on. A broken one never stops a line: the revision that was
+last found right stays in force, and the fault is reported with every inspection. Each good revision
+is written into the line's folder, so it is also there when the file itself is broken or gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from echo import storage
+from echo.manifest import KNOWLEDGE
+from experts.errors import EchoError, KnowledgeError
+from experts.knowledge import Knowledge, parse_knowledge
+
+if TYPE_CHECKING:
+    from echo.line import ProductLine
+
+# A file that was saved is read once it has not changed for so long: some editors write it in parts.
+SETTLE_S = 0.02
+MAX_TRIES = 50
+
+# What tells one state of a file from another.
+_State = tuple[int, int, int] | None
+
+
+class Rules:
+    """What a line's knowledge file says now.
+
+    Attributes:
+        knowledge: The revision in force; ``None`` for a line without rules.
+        sha256: Hash of its file.
+        fault: Why the file as it is now is not in force, or could not be kept, in one sentence.
+    """
+
+    def __init__(self, line: ProductLine) -> None:
+        self._line = line
+        path = line.manifest.knowledge_path
+        self._path = Path(path) if path is not None else None
+        self._seen: _State | str = "never"
+        self.knowledge: Knowledge | None = line.knowledge
+        self.sha256 = line.knowledge_sha256
+        self.fault: str | None = None
+
+    @property
+    def alpha(self) -> float:
+        """The false-reject rate to promise: that of the file, or that of the enrolment."""
+        alpha = self.knowledge.file.alpha if self.knowledge else None
+        return alpha if alpha is not None else self._line.manifest.alpha
+
+    def refresh(self) -> bool:
+        """Look at the file again; says whether other rules are in force now."""
+        if self._path is None or (state := _state_of(self._path)) == self._seen:
+            return False
+        self._seen, self.fault = state, None
+        try:
+            raw = _read_settled(self._path)
+            digest = hashlib.sha256(raw).hexdigest()
+            if digest == self.sha256:
+                return False
+            knowledge = parse_knowledge(raw, self._path)
+        except KnowledgeError as error:
+            faults = "; ".join(str(error).splitlines())
+            in_force = f"revision {self.sha256[:8]}" if self.sha256 else "none"
+            self.fault = f"{faults}; of the rules {in_force} stays in force"
+            return False
+        self.knowledge = cited(knowledge, self._path.name, digest)
+        self.sha256 = digest
+        self._keep(raw, self._path)
+        return True
+
+    def _keep(self, raw: bytes, path: Path) -> None:
+        try:
+            put_in_line(self._line, raw, path)
+        except EchoError as error:
+            self.fault = f"{path}: is in force, but could not be kept in the line: {error}"
+
+
+def put_in_line(line: ProductLine, raw: bytes, path: Path) -> None:
+    """Make rules that were found right those of a line's folder.
+
+    Args:
+        line: The line.
+        raw: The knowledge file.
+        path: Where people edit it.
+
+    Raises:
+        LineError: If the folder cannot be written, or the line was replaced by another.
+    """
+    from echo.enrolment import write_changed
+    from echo.line import ProductLine
+
+    kept = str(path.resolve()), hashlib.sha256(raw).hexdigest()
+    now = ProductLine.at(line.folder)
+    # Whoever else inspects with this line may have kept the edit already.
+    if (now.manifest.knowledge_path, now.knowledge_sha256) == kept:
+        return
+    with storage.replace_folder(line.folder) as staging:
+        now = ProductLine.at(line.folder)
+        storage.write_bytes(staging / KNOWLEDGE, raw)
+        write_changed(now, staging, {KNOWLEDGE}, {"knowledge_path": kept[0]})
+
+
+def cited(knowledge: Knowledge, name: str, digest: str) -> Knowledge:
+    """Rules whose clauses name the file and the revision that they stand in."""
+    source = f"{name}, revision {digest[:8]}"
+    clauses = (clause.model_copy(update={"source": source}) for clause in knowledge.clauses)
+    return replace(knowledge, clauses=tuple(clauses))
+
+
+def _state_of(path: Path) -> _State:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _read_settled(path: Path) -> bytes:
+    """A file's contents, once nobody is writing it."""
+    for _ in range(MAX_TRIES):
+        before = _state_of(path)
+        try:
+            raw = path.read_bytes()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise KnowledgeError(f"{path}: cannot be read ({reason})") from error
+        time.sleep(SETTLE_S)
+        if _state_of(path) == before:
+            return raw
+    raise KnowledgeError(f"{path}: is being written all the time")

@@ -1,0 +1,215 @@
+"""What is wrong with a knowledge file, in words: what was expected, what came, what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from experts.knowledge.schema import (
+    AT_LEAST,
+    WITHOUT_UNIT,
+    ClauseRule,
+    DefectKnowledge,
+    KnowledgeFile,
+    PromptStates,
+    Question,
+    View,
+    Zone,
+)
+
+# Keys and positions that lead to a field.
+Place = tuple[str | int, ...]
+
+# Of what came, so much is shown.
+MAX_SHOWN = 60
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "defects": DefectKnowledge,
+    "clauses": ClauseRule,
+    "views": View,
+    "zones": Zone,
+    "prompts": PromptStates,
+    "questions": Question,
+}
+
+
+def in_words(value: Any) -> str:
+    """What came, shortened."""
+    shown = repr(value)
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
+
+
+def explain(fault: dict[str, Any]) -> str:
+    """One fault of a single field.
+
+    Args:
+        fault: As pydantic gives it.
+    """
+    kind, context = fault["type"], fault.get("ctx", {})
+    got = f"got {in_words(fault['input'])}"
+    if kind == "missing":
+        field = fault["loc"][-1]
+        return f"expected this field, got nothing; add '{field}:'"
+    if kind == "extra_forbidden":
+        return f"expected a known field, got {fault['loc'][-1]!r}; {_other_field(fault['loc'])}"
+    if kind == "literal_error":
+        return f"expected {context['expected']}, {got}; {_other_value(fault)}"
+    if kind in _PLAIN:
+        expected, advice = _PLAIN[kind]
+        return f"expected {expected.format(**context)}, {got}; {advice.format(**context)}"
+    message = fault["msg"][0].lower() + fault["msg"][1:]
+    return f"{message.replace('input should be', 'expected')}, {got}; correct it"
+
+
+# By pydantic's name of the fault: what was expected, and what to do.
+_PLAIN = {
+    "string_type": ("a text", "write one, in quotes if it looks like a number or a date"),
+    "string_too_short": ("a text that is not empty", "write one, or remove the line"),
+    "float_type": ("a number", "write it without quotes and unit"),
+    "finite_number": ("a finite number", "write the number itself"),
+    "greater_than": ("a number above {gt}", "correct it"),
+    "greater_than_equal": ("a number from {ge} on", "correct it"),
+    "less_than": ("a number below {lt}", "correct it"),
+    "less_than_equal": ("a number up to {le}", "correct it"),
+    "list_type": ("a list", "begin each entry with '- ', or write [one, two]"),
+    "too_short": ("at least {min_length} entries", "add what is missing"),
+    "too_long": ("at most {max_length} entries", "remove what is too much"),
+    "model_type": ("fields such as 'id: …'", "write each as 'name: value'"),
+    "model_attributes_type": ("fields such as 'id: …'", "write each as 'name: value'"),
+    "dict_type": ("fields such as 'id: …'", "write each as 'name: value'"),
+}
+
+
+def _other_field(place: Sequence[str | int]) -> str:
+    model: type[BaseModel] = KnowledgeFile
+    for key in place[:-1]:
+        model = _MODELS.get(str(key), model)
+    close = difflib.get_close_matches(str(place[-1]), model.model_fields, n=1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return f"remove it, or use one of {', '.join(model.model_fields)}"
+
+
+def _other_value(fault: dict[str, Any]) -> str:
+    model = next((_MODELS[str(key)] for key in reversed(fault["loc"][:-1]) if key in _MODELS), None)
+    field = model.model_fields.get(str(fault["loc"][-1])) if model else None
+    allowed = _literals(field.annotation) if field else []
+    close = difflib.get_close_matches(str(fault["input"]), allowed, n=1)
+    return f"did you mean {close[0]!r}?" if close else "choose one of these"
+
+
+def _literals(annotation: Any) -> list[str]:
+    if isinstance(annotation, str):
+        return [annotation]
+    return [text for part in get_args(annotation) for text in _literals(part)]
+
+
+def across_fields(file: KnowledgeFile) -> Iterator[tuple[Place, str]]:
+    """All faults between fields: the place of each, and what is wrong and what to do."""
+    yield from _names_taken_twice(file)
+    for i, zone in enumerate(file.zones):
+        for text in _faults_of_zone(zone, file):
+            yield ("zones", i), f"{zone.name}: {text}"
+    seen: set[str] = set()
+    for place, rule in _rules(file):
+        faults = _faults_of_rule(rule, file)
+        if rule.id in seen:
+            faults = ["this id is taken; give each clause its own", *faults]
+        seen.add(rule.id)
+        for text in faults:
+            yield place, f"{rule.id}: {text}"
+
+
+def _rules(file: KnowledgeFile) -> Iterator[tuple[Place, ClauseRule]]:
+    for i, defect in enumerate(file.defects):
+        for j, rule in enumerate(defect.clauses):
+            yield ("defects", i, "clauses", j), rule
+    for j, rule in enumerate(file.clauses):
+        yield ("clauses", j), rule
+
+
+def _names_taken_twice(file: KnowledgeFile) -> Iterator[tuple[Place, str]]:
+    """Which name is which must be certain, in any case of letters."""
+    named: tuple[tuple[str, Sequence[View | Zone | DefectKnowledge]], ...] = (
+        ("views", file.views),
+        ("zones", file.zones),
+        ("defects", file.defects),
+    )
+    for field, entries in named:
+        owners: dict[str, int] = {}
+        for i, entry in enumerate(entries):
+            for name in (entry.name, *getattr(entry, "synonyms", [])):
+                owner = owners.setdefault(name.casefold(), i)
+                if owner != i:
+                    yield (
+                        (field, i),
+                        f"{name}: is a name of {entries[owner].name!r}, too; give each its own",
+                    )
+
+
+def _faults_of_zone(zone: Zone, file: KnowledgeFile) -> list[str]:
+    faults = []
+    if (zone.box is None) == (zone.polygon is None):
+        got = "neither" if zone.box is None else "both"
+        faults.append(f"expected a 'box:' or a 'polygon:', got {got}; give one of them")
+    if zone.box is not None:
+        left, top, right, bottom = zone.box
+        if right <= left or bottom <= top:
+            faults.append(
+                f"expected left, top, right, bottom, got {zone.box!r}; right must exceed left, "
+                "and bottom top"
+            )
+    if zone.view is not None and zone.view not in [view.name for view in file.views]:
+        faults.append(_unknown("view", zone.view, [view.name for view in file.views]))
+    return faults
+
+
+def _faults_of_rule(rule: ClauseRule, file: KnowledgeFile) -> list[str]:
+    faults = []
+    zones = [zone.name for zone in file.zones]
+    if rule.zone is not None and rule.zone not in zones:
+        faults.append(_unknown("zone", rule.zone, zones))
+    limits = [name for name in ("at_most", "at_least") if getattr(rule, name) is not None]
+    if rule.allowed is not None:
+        given = [n for n in ("quantity", "unit", *limits) if getattr(rule, n) is not None]
+        if given:
+            faults.append(
+                f"expected 'allowed: none' alone, got '{given[0]}:' too; remove one of the two"
+            )
+        return faults
+    if rule.quantity is None:
+        faults.append("expected 'allowed: none' or a 'quantity:', got neither; add one of them")
+        return faults
+    wanted, other = "at_most", "at_least"
+    if rule.quantity in AT_LEAST:
+        wanted, other = other, wanted
+    if other in limits:
+        faults.append(f"expected '{wanted}:' for {rule.quantity}, got '{other}:'; rename it")
+    elif not limits:
+        faults.append(f"expected a limit, got none; add '{wanted}:'")
+    return faults + _faults_of_unit(rule, file)
+
+
+def _faults_of_unit(rule: ClauseRule, file: KnowledgeFile) -> list[str]:
+    if rule.quantity in WITHOUT_UNIT:
+        if rule.unit is None:
+            return []
+        return [f"expected no unit for {rule.quantity}, got {rule.unit!r}; remove it"]
+    if rule.unit is None:
+        return [f"expected a unit for {rule.quantity}, got none; add 'unit: px', 'mm' or '%'"]
+    if rule.unit != "mm" or file.mm_per_px is not None:
+        return []
+    without = [view.name for view in file.views if view.mm_per_px is None]
+    if file.views and not without:
+        return []
+    where = f"the view {without[0]!r}" if without else "the top of the file"
+    return [f"a limit in mm needs the scale; add 'mm_per_px:' at {where}, or use px or %"]
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    advice = f"did you mean {close[0]!r}?" if close else f"add it under '{what}s:'"
+    return f"expected the name of a {what}, got {name!r}; {advice}"

@@ -1,0 +1,250 @@
+"""The Knowledge Guide: computes a line's rules on the regions that were found."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experts.errors import ImageError
+from experts.evidence import Clause, ClauseCheck, Region, Sight, Unruled
+from experts.knowledge.reading import Knowledge
+from experts.knowledge.schema import View, Zone
+from experts.knowledge.zones import (
+    distance_to_border,
+    distance_to_edge,
+    lies_in,
+    mask_of,
+    touches,
+)
+
+# Three pixels of 0.1 mm are 0.30000000000000004 mm, and within 0.3 mm.
+ROUNDING = 1e-9
+
+
+class Scene(NamedTuple):
+    """An image as the rules see it.
+
+    Attributes:
+        size_HW: In pixels.
+        sight: Its view and scale, and where zones lie.
+        limit: The patch score that only alpha of normal images reach.
+    """
+
+    size_HW: tuple[int, int]
+    sight: Sight
+    limit: float
+
+
+class Findings(NamedTuple):
+    """What a line's rules say of an image.
+
+    Attributes:
+        checks: Of each clause that may apply.
+        unruled: What no clause says anything about.
+    """
+
+    checks: tuple[ClauseCheck, ...]
+    unruled: tuple[Unruled, ...]
+
+
+class KnowledgeGuide:
+    """Computes the clauses of a line on the regions of an image."""
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self.knowledge = knowledge
+        self._defects = frozenset(defect.name for defect in knowledge.file.defects)
+        self._zones = {zone.name: zone for zone in knowledge.file.zones}
+
+    def view_of(self, name: str, asked: str | None = None) -> View | None:
+        """Which of the line's views an image shows; ``None`` if the line knows no views.
+
+        Args:
+            name: Of the image's file.
+            asked: The view that the user says it is.
+
+        Raises:
+            ImageError: If there is no such view, or nothing tells which one it is.
+        """
+        views = self.knowledge.file.views
+        known = ", ".join(view.name for view in views) or "none"
+        if asked is not None:
+            view = self.knowledge.view_named(asked)
+            if view is None:
+                raise ImageError(
+                    f"{name}: is said to show view {asked!r}; the knowledge file has {known}"
+                )
+            return view
+        file_name = PurePath(name).name
+        found = [v for v in views if v.match and fnmatch.fnmatch(file_name, v.match)]
+        if not found and len(views) == 1 and views[0].match is None:
+            found = views
+        if views and len(found) != 1:
+            says = "nothing tells" if not found else "several patterns say"
+            raise ImageError(
+                f"{name}: {says} which view it shows ({known}); say so with --view, or give each "
+                "view a 'match:' for its file names"
+            )
+        return found[0] if found else None
+
+    def sight(self, name: str, corners_xy: Sequence[Sequence[float]], asked: str | None) -> Sight:
+        """How the rules look at an image.
+
+        Args:
+            name: Of the image's file.
+            corners_xy: What relative coordinates refer to, see ``Sight``.
+            asked: The view that the user says it is.
+
+        Raises:
+            ImageError: As ``view_of``.
+        """
+        view, file = self.view_of(name, asked), self.knowledge.file
+        scale = view.mm_per_px if view and view.mm_per_px is not None else file.mm_per_px
+        corners = tuple((float(x), float(y)) for x, y in corners_xy)
+        return Sight(view=view.name if view else None, mm_per_px=scale, corners_xy=corners)
+
+    def check(self, regions: Sequence[Region], scene: Scene) -> Findings:
+        """Check the clauses that may apply, each on the regions that may be its defect.
+
+        The checks come in file order. The kinds of a region say which defects it may be, if the
+        file has all of them. As long as nothing tells, or it is of no kind that was shown, or may
+        be of a kind that the file does not have, it may be any defect of the file. The strictest of
+        its clauses decides. Of a region that touches a clause's zone the whole counts.
+        """
+        measuring = _Measuring(scene, self._zones_of(scene.sight.view))
+        checks = []
+        for clause in self.knowledge.clauses:
+            concerned = [
+                region
+                for region in regions
+                if self._may_be(region, clause.defect) and measuring.is_in(region, clause.zone)
+            ]
+            if concerned or not regions:
+                checks.append(measuring.check(clause, concerned))
+        unruled = (u for region in regions for u in self._unruled(region, measuring))
+        return Findings(tuple(checks), tuple(unruled))
+
+    def _unruled(self, region: Region, measuring: _Measuring) -> Iterator[Unruled]:
+        """What a region may be that no clause says anything about, all over it.
+
+        Once the region grows, a clause for a zone that it touches then is no reason to allow more.
+        """
+        for name in self.candidates(region) or (None,):
+            clauses = [c for c in self.knowledge.clauses if c.defect in (name, None)]
+            zones = tuple(dict.fromkeys(c.zone for c in clauses if c.zone is not None))
+            if any(c.zone is None for c in clauses) or measuring.is_covered(region, zones):
+                continue
+            yield Unruled(region_id=region.id, defect=name, zones=zones)
+
+    def candidates(self, region: Region) -> tuple[str, ...]:
+        """The defects of the file that a region may be, in file order."""
+        names = (defect.name for defect in self.knowledge.file.defects)
+        return tuple(name for name in names if self._may_be(region, name))
+
+    def zones_touched(self, region: Region, scene: Scene) -> tuple[str, ...]:
+        """The zones of the file that a region touches."""
+        zones = self._zones_of(scene.sight.view)
+        measuring = _Measuring(scene, zones)
+        return tuple(name for name in zones if measuring.is_in(region, name))
+
+    def _zones_of(self, view: str | None) -> dict[str, Zone]:
+        """The zones of a view; those without one are on each."""
+        return {n: z for n, z in self._zones.items() if z.view is None or z.view == view}
+
+    def _may_be(self, region: Region, defect: str | None) -> bool:
+        if defect is None or not self._is_told(region):
+            return True
+        return region.kinds is not None and defect in region.kinds.names
+
+    def _is_told(self, region: Region) -> bool:
+        """Whether the kinds of a region say which defects of the file it may be."""
+        names = region.kinds.names if region.kinds else ()
+        return bool(names) and self._defects.issuperset(names)
+
+
+class _Measuring:
+    """Measures the regions of one image in the units of clauses."""
+
+    def __init__(self, scene: Scene, zones: dict[str, Zone]) -> None:
+        self._scene = scene
+        self._zones = zones
+        self._masks: dict[str, NDArray[np.bool_]] = {}
+
+    def is_in(self, region: Region, zone: str | None) -> bool:
+        return zone is None or (zone in self._zones and touches(region, self._mask(zone)))
+
+    def is_covered(self, region: Region, zones: Sequence[str]) -> bool:
+        """Whether all of a region lies in some zones."""
+        masks = [self._mask(zone) for zone in zones if zone in self._zones]
+        return bool(masks) and lies_in(region, np.logical_or.reduce(masks))
+
+    def check(self, clause: Clause, regions: Sequence[Region]) -> ClauseCheck:
+        values = {region.id: self._value(clause, region) for region in regions}
+        if clause.quantity in ("count", "total_area"):
+            measured = math.fsum(values.values())
+            broken_by = () if _holds(clause, measured) else tuple(values)
+        else:
+            worst = min if clause.is_lower else max
+            # Without any region, nothing is too close to an edge.
+            measured = worst(values.values(), default=math.inf if clause.is_lower else 0.0)
+            broken_by = tuple(i for i, value in values.items() if not _holds(clause, value))
+        return ClauseCheck(
+            id=f"clause:{clause.id}",
+            clause=clause,
+            measured=measured,
+            within=_holds(clause, measured),
+            region_ids=tuple(values),
+            broken_by=broken_by,
+        )
+
+    def _value(self, clause: Clause, region: Region) -> float:
+        if clause.quantity == "count":
+            return 1.0
+        if clause.quantity == "score":
+            return region.peak_score / self._scene.limit
+        if clause.quantity in ("area", "total_area"):
+            return self._in_unit(clause, float(region.area_px), power=2)
+        return self._in_unit(clause, self._length(clause, region), power=1)
+
+    def _length(self, clause: Clause, region: Region) -> float:
+        if clause.quantity == "length":
+            return region.length_px
+        if clause.quantity == "width":
+            return region.width_px
+        if clause.quantity == "diameter":
+            return math.sqrt(4 * region.area_px / math.pi)
+        if clause.zone is not None:
+            return distance_to_border(region, self._mask(clause.zone))
+        return distance_to_edge(region, self._scene.size_HW)
+
+    def _in_unit(self, clause: Clause, pixels: float, *, power: int) -> float:
+        if clause.unit == "%":
+            return 100 * pixels / self._whole(clause, power)
+        if clause.unit == "mm":
+            # A limit in mm without a scale is a fault of the file.
+            return float(pixels * (self._scene.sight.mm_per_px or math.inf) ** power)
+        return pixels
+
+    def _whole(self, clause: Clause, power: int) -> float:
+        if power == 1:
+            return float(max(self._scene.size_HW))
+        if clause.zone is not None:
+            return float(max(self._mask(clause.zone).sum(), 1))
+        height, width = self._scene.size_HW
+        return float(height * width)
+
+    def _mask(self, zone: str) -> NDArray[np.bool_]:
+        if zone not in self._masks:
+            self._masks[zone] = mask_of(self._zones[zone], self._scene.sight, self._scene.size_HW)
+        return self._masks[zone]
+
+
+def _holds(clause: Clause, value: float) -> bool:
+    if clause.is_lower:
+        return value >= clause.limit * (1 - ROUNDING)
+    return value <= clause.limit * (1 + ROUNDING)

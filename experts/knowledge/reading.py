@@ -1,0 +1,203 @@
+"""Reads a knowledge file, and names all of its faults at once, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+
+from experts.errors import KnowledgeError
+from experts.evidence import Clause
+from experts.knowledge.faults import across_fields, explain, in_words
+from experts.knowledge.schema import ClauseRule, DefectKnowledge, KnowledgeFile, View
+
+# Parsing takes about a second for each 100 kB; 500 kinds of defects need a tenth of this.
+MAX_FILE_BYTES = 500_000
+MAX_DEPTH = 20
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """A knowledge file that was read and found right.
+
+    Attributes:
+        file: Its contents.
+        clauses: All rules in file order, those for any place last, each with its line.
+        source: Where it was read from.
+    """
+
+    file: KnowledgeFile
+    clauses: tuple[Clause, ...]
+    source: Path
+
+    def defect_named(self, text: str) -> str | None:
+        """The name of the defect that is called so, by name or else by synonym, in any case."""
+        wanted = text.casefold()
+        for defect in self.file.defects:
+            if defect.name.casefold() == wanted:
+                return defect.name
+        for defect in self.file.defects:
+            if wanted in (synonym.casefold() for synonym in defect.synonyms):
+                return defect.name
+        return None
+
+    def view_named(self, name: str) -> View | None:
+        """The view of that name."""
+        return next((view for view in self.file.views if view.name == name), None)
+
+    @property
+    def unlimited(self) -> frozenset[str]:
+        """Names of the defects of which no rule says how much is allowed."""
+        limited = {clause.defect for clause in self.clauses}
+        return frozenset(defect.name for defect in self.file.defects) - limited
+
+
+def load_knowledge(path: Path) -> Knowledge:
+    """Read and check a knowledge file.
+
+    Raises:
+        KnowledgeError: With all faults of single fields, or else all between fields, each as
+            ``file:line: field: what was expected, what came, what to do``.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise KnowledgeError(f"{path}: cannot be read ({reason}); check the path") from error
+    return parse_knowledge(raw, path)
+
+
+def parse_knowledge(raw: bytes, path: Path) -> Knowledge:
+    """As ``load_knowledge``, of a file that was read already.
+
+    Args:
+        raw: Its contents.
+        path: What messages call it.
+    """
+    document = parse_document(raw, path)
+    try:
+        file = KnowledgeFile.model_validate(document)
+    except ValidationError as error:
+        faults = [_fault(path, document, dict(fault)) for fault in error.errors()]
+        raise KnowledgeError("\n".join(faults)) from None
+    found = [f"{path}:{line_of(document, place)}: {text}" for place, text in across_fields(file)]
+    if found:
+        raise KnowledgeError("\n".join(found))
+    return Knowledge(file, tuple(_clauses(path, document, file)), path)
+
+
+def parse_document(raw: bytes, path: Path) -> CommentedMap:
+    """The YAML of a file with its comments and lines; its fields are not checked yet.
+
+    Raises:
+        KnowledgeError: If it is no mapping of plain YAML.
+    """
+    if len(raw) > MAX_FILE_BYTES:
+        raise KnowledgeError(
+            f"{path}: has {len(raw):,} bytes; a knowledge file has at most {MAX_FILE_BYTES:,}; "
+            "split it into one file for each product"
+        )
+    try:
+        text = raw.decode("utf-8")
+        _refuse_bombs(path, text)
+        document = YAML(typ="rt").load(text)
+    except UnicodeDecodeError as error:
+        raise KnowledgeError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    except YAMLError as error:
+        raise KnowledgeError(_broken(path, error)) from error
+    except (ValueError, OverflowError, TypeError, AttributeError) as error:
+        # From values that look like a date or a number of YAML and are none.
+        raise KnowledgeError(f"{path}: not valid YAML: {error}; put the value into quotes") from (
+            error
+        )
+    if not isinstance(document, CommentedMap):
+        kinds = {type(None): "nothing", CommentedSeq: "a list"}
+        got = kinds.get(type(document)) or in_words(document)
+        raise KnowledgeError(
+            f"{path}: expected fields such as 'product:' and 'defects:', got {got}; "
+            "begin with: echo-iad knowledge new NAME"
+        )
+    return document
+
+
+def _broken(path: Path, error: YAMLError) -> str:
+    mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
+    where = f":{mark.line + 1}" if mark else ""
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    advice = "look at this line and the one above it for a missing colon, quote or bracket"
+    if "\\t" in problem:
+        advice = "replace the tab by spaces"
+    elif "duplicate key" in problem:
+        advice = "keep one of the two"
+    return f"{path}{where}: not valid YAML: {problem}; {advice}"
+
+
+def _refuse_bombs(path: Path, text: str) -> None:
+    """Refuse what makes a small file endless or slow, and what no knowledge file needs."""
+    depth = 0
+    for event in YAML(typ="rt").parse(text):
+        if isinstance(event, AliasEvent):
+            line = event.start_mark.line + 1
+            raise KnowledgeError(
+                f"{path}:{line}: uses a YAML alias (*name); write the text out instead"
+            )
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            line = event.start_mark.line + 1
+            raise KnowledgeError(
+                f"{path}:{line}: is nested more than {MAX_DEPTH} levels deep; write it flatter"
+            )
+
+
+def line_of(document: Any, place: Sequence[str | int]) -> int:
+    """Line, from 1, of the deepest part of ``place`` that the document has."""
+    line = int(document.lc.line)
+    for key in place:
+        if isinstance(document, CommentedMap) and key in document:
+            line = int(document.lc.key(key)[0])
+        elif isinstance(document, CommentedSeq) and isinstance(key, int) and key < len(document):
+            line = int(document.lc.item(key)[0])
+        else:
+            break
+        document = document[key]
+    return line + 1
+
+
+def _fault(path: Path, document: CommentedMap, fault: dict[str, Any]) -> str:
+    place = fault["loc"]
+    return f"{path}:{line_of(document, place)}: {'.'.join(map(str, place))}: {explain(fault)}"
+
+
+def _clauses(path: Path, document: CommentedMap, file: KnowledgeFile) -> Iterator[Clause]:
+    for i, defect in enumerate(file.defects):
+        for j, rule in enumerate(defect.clauses):
+            line = line_of(document, ("defects", i, "clauses", j))
+            yield _clause(rule, defect, path, line)
+    for j, rule in enumerate(file.clauses):
+        yield _clause(rule, None, path, line_of(document, ("clauses", j)))
+
+
+def _clause(rule: ClauseRule, defect: DefectKnowledge | None, path: Path, line: int) -> Clause:
+    quantity = rule.quantity or "count"
+    limit = rule.at_least if rule.at_least is not None else rule.at_most
+    return Clause(
+        id=rule.id,
+        defect=defect.name if defect else None,
+        zone=rule.zone,
+        quantity=quantity,
+        # None allowed is a count of at most zero.
+        limit=limit if limit is not None else 0.0,
+        unit=rule.unit or "",
+        severity=defect.severity if defect else "major",
+        then=rule.then,
+        note=rule.note,
+        source=path.name,
+        line=line,
+    )
