@@ -362,12 +362,6 @@ class Clause(Evidence):
         until = " on" if self.is_lower else ""
         return f"{words} {bound} {self.limit:g}{self.unit_in_words}{until}"
 
-    @property
-    def applies_to(self) -> str:
-        """For example ``pit in bearing surface`` or ``any place``."""
-        what = self.defect or "any place"
-        return f"{what} in {self.zone}" if self.zone else what
-
 
 class ClauseCheck(Evidence):
     """A clause computed on the measured regions.

@@ -11,7 +11,7 @@ from experts.decision import (
     measured_in_words,
 )
 from experts.decoder.conformal import percent
-from experts.evidence import AnomalyMap, ClauseCheck, Reference, Region, Step, TwinScore
+from experts.evidence import AnomalyMap, Clause, ClauseCheck, Reference, Region, Step, TwinScore
 from experts.knowledge import Knowledge
 
 
@@ -125,7 +125,12 @@ def _weigh_clause(check: ClauseCheck) -> Step:
     clause = check.clause
     return Step(
         looked_at=f"clause {clause.id} ({clause.source}, line {clause.line})",
-        found=f"Of {clause.applies_to} allowed is {clause.allows}, measured "
+        found=f"{_condition(clause)}: allowed is {clause.allows}, measured "
         f"{measured_in_words(check)}; {'within' if check.within else 'not within'} the limit.",
         evidence_ids=(check.id, *check.region_ids),
     )
+
+
+def _condition(clause: Clause) -> str:
+    what = f"If this is {clause.defect}" if clause.defect else "Whatever this is"
+    return f"{what} in {clause.zone}" if clause.zone else what

@@ -230,7 +230,12 @@ def following(then: Verdict, note: str | None = None, name: str = "a") -> Clause
 
 def test_the_strictest_consequence_of_broken_clauses_follows() -> None:
     verdicts = {}
-    for thens in [("accept",), ("accept", "review"), ("review", "reject", "accept")]:
+    cases: list[tuple[Verdict, ...]] = [
+        ("accept",),
+        ("accept", "review"),
+        ("review", "reject", "accept"),
+    ]
+    for thens in cases:
         checks = [following(then, name=then) for then in thens]
         decision = decide(anomaly_of(0), [region_of()], checks)
         verdicts[thens] = (decision.verdict, decision.deciding_clause)

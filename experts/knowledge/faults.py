@@ -70,10 +70,10 @@ _PLAIN = {
     "string_too_short": ("a text that is not empty", "write one, or remove the line"),
     "float_type": ("a number", "write it without quotes and unit"),
     "finite_number": ("a finite number", "write the number itself"),
-    "greater_than": ("a number above {gt}", "correct it"),
-    "greater_than_equal": ("a number from {ge} on", "correct it"),
-    "less_than": ("a number below {lt}", "correct it"),
-    "less_than_equal": ("a number up to {le}", "correct it"),
+    "greater_than": ("a number above {gt:g}", "correct it"),
+    "greater_than_equal": ("a number from {ge:g} on", "correct it"),
+    "less_than": ("a number below {lt:g}", "correct it"),
+    "less_than_equal": ("a number up to {le:g}", "correct it"),
     "list_type": ("a list", "begin each entry with '- ', or write [one, two]"),
     "too_short": ("at least {min_length} entries", "add what is missing"),
     "too_long": ("at most {max_length} entries", "remove what is too much"),
@@ -158,8 +158,9 @@ def _faults_of_zone(zone: Zone, file: KnowledgeFile) -> list[str]:
     if zone.box is not None:
         left, top, right, bottom = zone.box
         if right <= left or bottom <= top:
+            shown = ", ".join(f"{share:g}" for share in zone.box)
             faults.append(
-                f"expected left, top, right, bottom, got {zone.box!r}; right must exceed left, "
+                f"expected left, top, right, bottom, got {shown}; right must exceed left, "
                 "and bottom top"
             )
     if zone.view is not None and zone.view not in [view.name for view in file.views]:
