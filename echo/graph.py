@@ -38,8 +38,8 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
         return "knowledge" if is_suspicious(state["anomaly"], experts.alpha) else "decide"
 
     def knowledge(state: InspectionState) -> dict[str, Any]:
-        checks, unruled = experts.apply_rules(state)
-        return {"clause_checks": checks, "unruled": unruled}
+        checks, unruled, excerpt = experts.apply_rules(state)
+        return {"clause_checks": checks, "unruled": unruled, "excerpt": excerpt}
 
     def reason(state: InspectionState) -> dict[str, Any]:
         steps = experts.reasoner.reason(
@@ -47,6 +47,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
             state["anomaly"],
             state["regions"],
             state["clause_checks"],
+            state["excerpt"],
         )
         return {"steps": steps}
 

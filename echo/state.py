@@ -22,7 +22,7 @@ from experts.evidence import (
     Unruled,
 )
 from experts.images import Picture
-from experts.knowledge import Findings, KnowledgeGuide, Scene
+from experts.knowledge import Excerpt, Findings, KnowledgeGuide, Scene
 from experts.naming import KindExpert
 from experts.reasoning import ReasoningExpert
 from experts.reference import ReferenceExtractor
@@ -40,6 +40,7 @@ class InspectionState(TypedDict, total=False):
         regions: Places that stand out; by ``decode``, only for a suspicious image.
         clause_checks: Limits computed on the regions; by ``knowledge``.
         unruled: What no clause says anything about; by ``knowledge``.
+        excerpt: What of the knowledge file matters; by ``knowledge``.
         steps: The reasoning so far; appended to by ``reason`` and ``decide``.
         decision: The verdict; by ``decide``.
         timings_ms: Milliseconds per node; added to by each.
@@ -53,6 +54,7 @@ class InspectionState(TypedDict, total=False):
     regions: tuple[Region, ...]
     clause_checks: tuple[ClauseCheck, ...]
     unruled: tuple[Unruled, ...]
+    excerpt: Excerpt
     steps: Annotated[tuple[Step, ...], operator.add]
     decision: Decision
     timings_ms: Annotated[dict[str, float], operator.or_]
@@ -82,7 +84,7 @@ class Experts:
     def apply_rules(self, state: InspectionState) -> Findings:
         """What the line's rules say of the regions; nothing, without a knowledge file."""
         if self.guide is None:
-            return Findings((), ())
+            return Findings((), (), Excerpt((), (), (), 0))
         scene = Scene(state["picture"].size_HW, state["sight"], state["anomaly"].limit)
         return self.guide.check(state["regions"], scene)
 

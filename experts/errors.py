@@ -8,6 +8,7 @@ EchoError
 │   ├── DamagedLineError
 │   └── IncompatibleLineError
 ├── KnowledgeError      a knowledge file is at fault
+├── HistoryError        the stored inspections of a line cannot be read or written
 ├── WeightsError        model weights are missing or not the expected ones
 └── OutputError         results cannot be written where the user asked for them
 """
@@ -45,6 +46,10 @@ class IncompatibleLineError(LineError):
 
 class KnowledgeError(EchoError):
     """A knowledge file is at fault."""
+
+
+class HistoryError(EchoError):
+    """The stored inspections of a line cannot be read or written."""
 
 
 class WeightsError(EchoError):

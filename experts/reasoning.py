@@ -12,7 +12,7 @@ from experts.decision import (
 )
 from experts.decoder.conformal import percent
 from experts.evidence import AnomalyMap, Clause, ClauseCheck, Reference, Region, Step, TwinScore
-from experts.knowledge import Knowledge
+from experts.knowledge import Excerpt, Knowledge, worth_a_step
 
 
 class ReasoningExpert:
@@ -27,13 +27,32 @@ class ReasoningExpert:
         anomaly: AnomalyMap,
         regions: Sequence[Region],
         checks: Sequence[ClauseCheck],
+        excerpt: Excerpt,
     ) -> tuple[Step, ...]:
-        """Return the steps, without the verdict."""
+        """Return the steps, without the verdict.
+
+        Args:
+            references: Most similar normal images.
+            anomaly: Map, score and p-value.
+            regions: Places that stand out.
+            checks: Clauses that may apply.
+            excerpt: What of the knowledge file matters here; of the other clauses only those that
+                do not hold get a step of their own.
+        """
         steps = [self._observe_normal(references), _compare(references, anomaly)]
         if anomaly.twin is not None:
             steps.append(_lay_over(anomaly.twin))
         steps += [_examine(region, anomaly) for region in regions]
-        steps += [_weigh_clause(check) for check in checks]
+        told = worth_a_step(checks, excerpt)
+        steps += [_weigh_clause(check) for check in told]
+        if others := len(checks) - len(told):
+            steps.append(
+                Step(
+                    looked_at="all other clauses",
+                    found=f"{others} more {'clause holds' if others == 1 else 'clauses hold'}.",
+                    evidence_ids=tuple(check.id for check in checks if check not in told),
+                )
+            )
         return tuple(steps)
 
     def _observe_normal(self, references: Sequence[Reference]) -> Step:

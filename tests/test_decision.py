@@ -25,7 +25,7 @@ from experts.evidence import (
     Unruled,
     Verdict,
 )
-from experts.knowledge import KnowledgeGuide, Scene, load_knowledge
+from experts.knowledge import Excerpt, KnowledgeGuide, Scene, load_knowledge
 from experts.reasoning import ReasoningExpert
 
 Severity: TypeAlias = Literal["minor", "major", "critical"]
@@ -484,8 +484,8 @@ def verdict_of(tmp_path_factory: pytest.TempPathFactory) -> Verdicts:
             size = {"length_px": length, "area_px": 4 * length}
             region = region_of(i).model_copy(update=size)
             regions.append(region if names is None else named(region, *names))
-        checks, unruled = guide.check(regions, scene)
-        return maker.decide(anomaly_of(0), regions, checks, unruled)[0].verdict
+        found = guide.check(regions, scene)
+        return maker.decide(anomaly_of(0), regions, found.checks, found.unruled)[0].verdict
 
     return verdict
 
@@ -542,7 +542,8 @@ def reasoning(regions: list[Region], checks: list[ClauseCheck], above: int = 0) 
     ]
     anomaly = anomaly_of(above)
     expert = ReasoningExpert(load_knowledge(SOLAR_CELL))
-    steps = expert.reason(references, anomaly, regions, checks)
+    everything = Excerpt((), tuple(check.clause for check in checks), (), 0)
+    steps = expert.reason(references, anomaly, regions, checks, everything)
     ids = {"anomaly", *(r.id for r in references), *(r.id for r in regions)}
     ids |= {c.id for c in checks}
     for step in steps:

@@ -293,7 +293,7 @@ def verdict_of(regions: list[Region], findings: Findings) -> Verdict:
         encoder="test",
     )
     maker = DecisionMaker(0.05, Wording(), has_knowledge=True)
-    return maker.decide(suspicious, regions, *findings)[0].verdict
+    return maker.decide(suspicious, regions, findings.checks, findings.unruled)[0].verdict
 
 
 SEVERITY: dict[Verdict, int] = {"accept": 0, "review": 1, "reject": 2}

@@ -403,7 +403,7 @@ SCENE = Scene((64, 64), Sight.of_image((64, 64), mm_per_px=0.5), 0.5)
 
 
 def checks_of(path: Path, *regions: Region) -> dict[str, ClauseCheck]:
-    checks, _ = KnowledgeGuide(load_knowledge(path)).check(regions, SCENE)
+    checks = KnowledgeGuide(load_knowledge(path)).check(regions, SCENE).checks
     return {check.clause.id: check for check in checks}
 
 

@@ -8,10 +8,12 @@ from experts.knowledge.reading import (
     parse_document,
     parse_knowledge,
 )
+from experts.knowledge.relevance import Excerpt, worth_a_step
 from experts.knowledge.schema import KnowledgeFile, json_schema
 
 __all__ = [
     "MAX_FILE_BYTES",
+    "Excerpt",
     "Findings",
     "Knowledge",
     "KnowledgeFile",
@@ -21,4 +23,5 @@ __all__ = [
     "load_knowledge",
     "parse_document",
     "parse_knowledge",
+    "worth_a_step",
 ]

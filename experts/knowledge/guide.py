@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from experts.errors import ImageError
 from experts.evidence import Clause, ClauseCheck, Region, Sight, Unruled
 from experts.knowledge.reading import Knowledge
+from experts.knowledge.relevance import Excerpt, Relevance
 from experts.knowledge.schema import View, Zone
 from experts.knowledge.zones import (
     distance_to_border,
@@ -47,10 +48,12 @@ class Findings(NamedTuple):
     Attributes:
         checks: Of each clause that may apply.
         unruled: What no clause says anything about.
+        excerpt: What of the file matters.
     """
 
     checks: tuple[ClauseCheck, ...]
     unruled: tuple[Unruled, ...]
+    excerpt: Excerpt
 
 
 class KnowledgeGuide:
@@ -59,6 +62,7 @@ class KnowledgeGuide:
     def __init__(self, knowledge: Knowledge) -> None:
         self.knowledge = knowledge
         self._defects = frozenset(defect.name for defect in knowledge.file.defects)
+        self._relevance = Relevance(knowledge)
         self._zones = {zone.name: zone for zone in knowledge.file.zones}
 
     def view_of(self, name: str, asked: str | None = None) -> View | None:
@@ -127,7 +131,7 @@ class KnowledgeGuide:
             if concerned or not regions:
                 checks.append(measuring.check(clause, concerned))
         unruled = (u for region in regions for u in self._unruled(region, measuring))
-        return Findings(tuple(checks), tuple(unruled))
+        return Findings(tuple(checks), tuple(unruled), self.relevant(regions, scene))
 
     def _unruled(self, region: Region, measuring: _Measuring) -> Iterator[Unruled]:
         """What a region may be that no clause says anything about, all over it.
@@ -140,6 +144,21 @@ class KnowledgeGuide:
             if any(c.zone is None for c in clauses) or measuring.is_covered(region, zones):
                 continue
             yield Unruled(region_id=region.id, defect=name, zones=zones)
+
+    def relevant(
+        self, regions: Sequence[Region], scene: Scene | None = None, question: str = ""
+    ) -> Excerpt:
+        """What of the file matters for some places, or for a question.
+
+        Args:
+            regions: The places; without any, the whole file may matter.
+            scene: The image that they lie in.
+            question: What a person asks.
+        """
+        names = (name for region in regions for name in self.candidates(region))
+        wanted = frozenset(names) if regions else self._defects
+        zones = {z for r in regions for z in self.zones_touched(r, scene)} if scene else set()
+        return self._relevance.excerpt(wanted, regions, zones, question)
 
     def candidates(self, region: Region) -> tuple[str, ...]:
         """The defects of the file that a region may be, in file order."""
