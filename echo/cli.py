@@ -21,6 +21,7 @@ from rich.table import Table
 from echo import cli_lines, cli_teach
 from echo.cli_bench import bench
 from echo.cli_common import Home, Json, say, say_aside
+from echo.cli_knowledge import knowledge as knowledge_commands
 from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ app = typer.Typer(
     help="Inspect industrial products from images, on your own machine.",
 )
 app.add_typer(bench, name="bench")
+app.add_typer(knowledge_commands, name="knowledge")
 app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)

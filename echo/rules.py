@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from echo import storage
 from echo.manifest import KNOWLEDGE
-from experts.errors import EchoError, KnowledgeError
-from experts.knowledge import Knowledge, parse_knowledge
+from experts.errors import EchoError, KnowledgeError, LineError
+from experts.knowledge import Knowledge, load_knowledge, parse_knowledge
+from experts.knowledge.writing import with_prompts
 
 if TYPE_CHECKING:
     from echo.line import ProductLine
@@ -35,13 +37,14 @@ class Rules:
     Attributes:
         knowledge: The revision in force; ``None`` for a line without rules.
         sha256: Hash of its file.
+        path: Where people edit it.
         fault: Why the file as it is now is not in force, or could not be kept, in one sentence.
     """
 
     def __init__(self, line: ProductLine) -> None:
         self._line = line
         path = line.manifest.knowledge_path
-        self._path = Path(path) if path is not None else None
+        self.path = Path(path) if path is not None else None
         self._seen: _State | str = "never"
         self.knowledge: Knowledge | None = line.knowledge
         self.sha256 = line.knowledge_sha256
@@ -55,23 +58,23 @@ class Rules:
 
     def refresh(self) -> bool:
         """Look at the file again; says whether other rules are in force now."""
-        if self._path is None or (state := _state_of(self._path)) == self._seen:
+        if self.path is None or (state := _state_of(self.path)) == self._seen:
             return False
         self._seen, self.fault = state, None
         try:
-            raw = _read_settled(self._path)
+            raw = _read_settled(self.path)
             digest = hashlib.sha256(raw).hexdigest()
             if digest == self.sha256:
                 return False
-            knowledge = parse_knowledge(raw, self._path)
+            knowledge = parse_knowledge(raw, self.path)
         except KnowledgeError as error:
             faults = "; ".join(str(error).splitlines())
             in_force = f"revision {self.sha256[:8]}" if self.sha256 else "none"
             self.fault = f"{faults}; of the rules {in_force} stays in force"
             return False
-        self.knowledge = cited(knowledge, self._path.name, digest)
+        self.knowledge = cited(knowledge, self.path.name, digest)
         self.sha256 = digest
-        self._keep(raw, self._path)
+        self._keep(raw, self.path)
         return True
 
     def _keep(self, raw: bytes, path: Path) -> None:
@@ -104,6 +107,32 @@ def put_in_line(line: ProductLine, raw: bytes, path: Path) -> None:
         now = ProductLine.at(line.folder)
         storage.write_bytes(staging / KNOWLEDGE, raw)
         write_changed(now, staging, {KNOWLEDGE}, {"knowledge_path": kept[0]})
+
+
+def editable_rules(line: ProductLine) -> tuple[Path, Knowledge]:
+    """The file in which people edit a line's rules, and what it says.
+
+    Raises:
+        LineError: If the line has none.
+        KnowledgeError: If the file is at fault.
+    """
+    if line.manifest.knowledge_path is None:
+        raise LineError(
+            f"line {line.name!r} has no knowledge file; give it one: "
+            f"echo-iad knowledge use {line.name} FILE"
+        )
+    path = Path(line.manifest.knowledge_path)
+    return path, load_knowledge(path)
+
+
+def accept_prompts(path: Path, abnormal: Sequence[str]) -> None:
+    """Write abnormal prompts into a knowledge file; comments and order stay.
+
+    Raises:
+        KnowledgeError: If the file is at fault.
+        OutputError: If it cannot be written.
+    """
+    storage.write_bytes(path, with_prompts(path.read_bytes(), path, abnormal))
 
 
 def cited(knowledge: Knowledge, name: str, digest: str) -> Knowledge:

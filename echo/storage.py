@@ -27,6 +27,17 @@ def write_bytes(path: Path, data: bytes) -> None:
     write_chunks(path, [data])
 
 
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file where there is none yet.
+
+    Raises:
+        OutputError: If there is one, or it cannot be written.
+    """
+    if os.path.lexists(path):
+        raise OutputError(f"{path}: is there already; move it away, or choose another name")
+    write_bytes(path, data)
+
+
 def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
     """As ``write_bytes``, for a file that need not fit into memory."""
     # A short name of its own: the file's may already be as long as names can be.

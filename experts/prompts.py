@@ -61,7 +61,7 @@ def prompts_for(product: str, knowledge: KnowledgeFile | None = None) -> Prompts
     Args:
         product: What the images show, such as ``solar cell``.
         knowledge: Of the line. What it says of a normal product becomes normal states; the name,
-            synonyms and appearance of each defect become abnormal ones.
+            synonyms and appearance of each defect become abnormal ones. Its own prompts are added.
     """
     normal, abnormal = list(NORMAL_STATES), list(ABNORMAL_STATES)
     if knowledge is not None:
@@ -69,6 +69,9 @@ def prompts_for(product: str, knowledge: KnowledgeFile | None = None) -> Prompts
         for defect in knowledge.defects:
             looks = [defect.name, *defect.synonyms, *_phrases(defect.appearance)]
             abnormal += [f"[o] with {look}" for look in looks]
+        # These name the product themselves.
+        normal += knowledge.prompts.normal
+        abnormal += knowledge.prompts.abnormal
     return Prompts(_compose(normal, product), _compose(abnormal, product))
 
 

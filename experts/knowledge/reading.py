@@ -107,7 +107,9 @@ def parse_document(raw: bytes, path: Path) -> CommentedMap:
     try:
         text = raw.decode("utf-8")
         _refuse_bombs(path, text)
-        document = YAML(typ="rt").load(text)
+        yaml = YAML(typ="rt")
+        yaml.preserve_quotes = True
+        document = yaml.load(text)
     except UnicodeDecodeError as error:
         raise KnowledgeError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except YAMLError as error:

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 # So many a reader takes in at once.
 MAX_DEFECTS = 8
 MAX_QUESTIONS = 3
-# A defect whose rules name the zone of a place gains as much as one whose words fit half as well.
-ZONE_BONUS = 0.5
+# Places are described in few general words, so these say less than a question; a zone that rules
+# name says as much as words that are quite the same.
+LOOKS = 0.5
 
 
 class Excerpt(NamedTuple):
@@ -71,10 +72,11 @@ class Relevance:
         file = self._knowledge.file
         wanted = frozenset(candidates)
         defects = [defect for defect in file.defects if defect.name in wanted]
-        query = " ".join([question, *(_words_of(region) for region in regions)]).strip()
         if len(defects) > MAX_DEFECTS:
-            scores_N = self._likeness(query, [_text_of(defect) for defect in defects])
-            scores_N += ZONE_BONUS * self._in_zones(defects, frozenset(zones))
+            texts = [_text_of(defect) for defect in defects]
+            looks = " ".join(_words_of(region) for region in regions)
+            scores_N = self._likeness(question, texts) + LOOKS * self._likeness(looks, texts)
+            scores_N += self._in_zones(defects, frozenset(zones))
             order = np.argsort(-scores_N, kind="stable")[:MAX_DEFECTS]
             defects = [defects[i] for i in order.tolist()]
         names = {defect.name for defect in defects}
