@@ -87,7 +87,7 @@ def _check_replaceable(folder: Path) -> None:
 def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
     inspections = []
     with Progress() as bars, bars.task("Inspecting", len(split.test)) as advance:
-        for result in Inspector(line).inspect_many(s.path for s in split.test):
+        for result in Inspector(line, keep=False).inspect_many(s.path for s in split.test):
             if isinstance(result, Failure):
                 raise EchoError(result.error)
             inspections.append(result)

@@ -88,7 +88,9 @@ def describe(folder: Path, home: Path) -> dict[str, Described]:
     rows: list[tuple[FloatArray, FloatArray, FloatArray]] = []
     names: list[str] = []
     with Progress() as bars, bars.task("Describing", len(tests)) as advance:
-        for path, result in zip(tests, Inspector(line).inspect_many(tests), strict=True):
+        for path, result in zip(
+            tests, Inspector(line, keep=False).inspect_many(tests), strict=True
+        ):
             if isinstance(result, Failure):
                 raise EchoError(result.error)
             row = _descriptors(path, folder, result, line)

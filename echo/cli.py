@@ -197,6 +197,9 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option(help="Write a picture per image and report.html here.")
     ] = None,
+    no_keep: Annotated[
+        bool, typer.Option("--no-keep", help="Add nothing to the line's stored inspections.")
+    ] = False,
     as_json: Json = False,
     home: Home = None,
 ) -> None:
@@ -204,7 +207,7 @@ def inspect(
     from echo.inspector import Inspector
     from echo.line import ProductLine
 
-    inspector = Inspector(ProductLine.load(line, home=home))
+    inspector = Inspector(ProductLine.load(line, home=home), keep=not no_keep)
     sources = _sources(images)
     writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()

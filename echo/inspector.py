@@ -10,12 +10,13 @@ from typing import NamedTuple, cast
 
 from echo import __version__
 from echo.graph import build_graph
+from echo.history import History
 from echo.line import ProductLine
 from echo.rules import Rules
 from echo.state import Experts, InspectionState
 from experts.decision import DecisionMaker, Wording
 from experts.decoder.encoder import Features
-from experts.errors import ImageError
+from experts.errors import HistoryError, ImageError
 from experts.evidence import Evidence, Inspection, Sight, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
 from experts.knowledge import KnowledgeGuide
@@ -52,10 +53,13 @@ class Inspector:
 
     Args:
         line: The enrolled product line.
+        keep: Add each inspection to the line's history, see ``echo.history``. One that cannot be
+            kept says so among its faults.
     """
 
-    def __init__(self, line: ProductLine) -> None:
+    def __init__(self, line: ProductLine, *, keep: bool = True) -> None:
         self.line = line
+        self._history = History(line) if keep else None
         self._rules = Rules(line)
         self._rules.refresh()
         self._take_rules()
@@ -167,7 +171,7 @@ class Inspector:
             "timings_ms": encoded.timings_ms,
         }
         state = cast(InspectionState, self._graph.invoke(given))
-        return Inspection(
+        inspection = Inspection(
             image=picture.name,
             size_HW=picture.size_HW,
             references=state["references"],
@@ -181,6 +185,17 @@ class Inspector:
             versions=self._versions(picture),
             timings_ms=state["timings_ms"],
         )
+        return self._kept(inspection, view)
+
+    def _kept(self, inspection: Inspection, view: str | None) -> Inspection:
+        if self._history is None:
+            return inspection
+        try:
+            self._history.add(inspection, self._experts.alpha, view)
+        except HistoryError as error:
+            faults = (*inspection.faults, str(error))
+            return inspection.model_copy(update={"faults": faults})
+        return inspection
 
     def _sight(self, encoded: _Encoded, view: str | None) -> Sight:
         frame, guide = encoded.features.frame, self._experts.guide
