@@ -162,7 +162,7 @@ def test_no_two_files_share_a_sentence() -> None:
 
 def test_the_schema_file_is_that_of_the_code() -> None:
     written = (FOLDER / "schema.json").read_text(encoding="utf-8")
-    assert written == json.dumps(json_schema(), indent=2) + "\n"
+    assert written == json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 # Of JSON Schema, what only describes.
