@@ -96,17 +96,30 @@ def put_in_line(line: ProductLine, raw: bytes, path: Path) -> None:
         LineError: If the folder cannot be written, or the line was replaced by another.
     """
     from echo.enrolment import write_changed
-    from echo.line import ProductLine
 
     kept = str(path.resolve()), hashlib.sha256(raw).hexdigest()
-    now = ProductLine.at(line.folder)
+    now = _as_it_is(line)
     # Whoever else inspects with this line may have kept the edit already.
     if (now.manifest.knowledge_path, now.knowledge_sha256) == kept:
         return
     with storage.replace_folder(line.folder) as staging:
-        now = ProductLine.at(line.folder)
+        now = _as_it_is(line)
         storage.write_bytes(staging / KNOWLEDGE, raw)
         write_changed(now, staging, {KNOWLEDGE}, {"knowledge_path": kept[0]})
+
+
+def _as_it_is(line: ProductLine) -> ProductLine:
+    """A line as it is on disk, if nothing but its rules has changed."""
+    from echo.line import ProductLine
+
+    now = ProductLine.at(line.folder)
+    if _learned(now) != _learned(line):
+        raise LineError(f"line {line.name!r} was replaced since it was opened; load it again")
+    return now
+
+
+def _learned(line: ProductLine) -> dict[str, str]:
+    return {name: digest for name, digest in line.manifest.parts.items() if name != KNOWLEDGE}
 
 
 def editable_rules(line: ProductLine) -> tuple[Path, Knowledge]:

@@ -33,9 +33,18 @@ def write_new(path: Path, data: bytes) -> None:
     Raises:
         OutputError: If there is one, or it cannot be written.
     """
+    check_free(path)
+    write_bytes(path, data)
+
+
+def check_free(path: Path) -> None:
+    """Make sure that nothing stands where a file shall be written.
+
+    Raises:
+        OutputError: If something does.
+    """
     if os.path.lexists(path):
         raise OutputError(f"{path}: is there already; move it away, or choose another name")
-    write_bytes(path, data)
 
 
 def write_chunks(path: Path, chunks: Iterable[bytes]) -> None:
