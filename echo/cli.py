@@ -20,7 +20,7 @@ from rich.table import Table
 
 from echo import cli_lines, cli_teach
 from echo.cli_bench import bench
-from echo.cli_common import Home, Json, say, say_aside
+from echo.cli_common import STYLES, Home, Json, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
 from experts.errors import EchoError, LineError
 
@@ -41,8 +41,6 @@ app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
 app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
-
-STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
 
 
 def main() -> int:

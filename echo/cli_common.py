@@ -14,6 +14,8 @@ Home = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
+
 
 def say(sentence: str) -> None:
     """Print a sentence of the command's result."""

@@ -53,6 +53,11 @@ class AnomalyDecoder:
         self._limit = max(upper_limit(model.calibration.peaks_n, alpha), ROUNDING)
         self._score_limit = max(upper_limit(model.calibration.scores_n, alpha), ROUNDING)
 
+    @property
+    def limit(self) -> float:
+        """The patch score that only ``alpha`` of normal images reach, see ``AnomalyMap``."""
+        return self._limit
+
     def decode(self, picture: Picture, features: Features, laid: Laid | None = None) -> AnomalyMap:
         """Score every place and the whole image.
 

@@ -24,6 +24,15 @@ from experts.evidence import AnomalyMap, Region
 FloatArray = NDArray[np.float32]
 BoolArray = NDArray[np.bool_]
 
+_MEASURES = (
+    "area_px",
+    "length_px",
+    "width_px",
+    "skeleton_length_px",
+    "mean_width_px",
+    "max_width_px",
+)
+
 # More places than these nobody reads; the strongest are kept.
 MAX_REGIONS = 20
 
@@ -255,6 +264,14 @@ def measure_region(
         **measures,
         **_in_mm(measures, mm_per_px),
     )
+
+
+def in_scale(region: Region, mm_per_px: float | None) -> Region:
+    """A region that was measured before, as another scale gives its lengths and its area in mm."""
+    measures = {name: getattr(region, name) for name in _MEASURES}
+    known = {name: value for name, value in measures.items() if value is not None}
+    without = dict.fromkeys(_in_mm(dict.fromkeys(_MEASURES, 0.0), 1.0))
+    return region.model_copy(update={**without, **_in_mm(known, mm_per_px)})
 
 
 def _in_mm(measures: dict[str, float], mm_per_px: float | None) -> dict[str, float]:
