@@ -195,6 +195,9 @@ def inspect(
     out: Annotated[
         Path | None, typer.Option(help="Write a picture per image and report.html here.")
     ] = None,
+    view: Annotated[
+        str | None, typer.Option(help="Which view of the knowledge file all of them show.")
+    ] = None,
     no_keep: Annotated[
         bool, typer.Option("--no-keep", help="Add nothing to the line's stored inspections.")
     ] = False,
@@ -209,8 +212,9 @@ def inspect(
     sources = _sources(images)
     writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()
+    results = inspector.inspect_with_pictures(sources, view=view)
     try:
-        for result in _with_progress(inspector.inspect_with_pictures(sources), len(sources)):
+        for result in _with_progress(results, len(sources)):
             run.take(result, writer, as_json=as_json)
     finally:
         # Also where the run breaks off: what was inspected until then is worth a page.
@@ -231,6 +235,7 @@ class _Run:
         self.table = _results_table([])
         self.failures: list[str] = []
         self.held_back = False
+        self._told: set[str] = set()
 
     def take(self, result: Inspected | Failure, writer: Any, *, as_json: bool) -> None:
         """Print a result as JSON, draw it, and note how it ended."""
@@ -242,6 +247,10 @@ class _Run:
         if isinstance(result, Failure):
             self._fail(result.error)
             return
+        # A fault in the rules comes with every inspection; once is enough.
+        for fault in set(result.inspection.faults) - self._told:
+            self._told.add(fault)
+            typer.echo(f"echo-iad: {fault}", err=True)
         _add_row(self.table, result.inspection)
         self.held_back |= result.inspection.verdict != "accept"
         try:
