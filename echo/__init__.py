@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from echo.inspector import Failure, Inspector
     from echo.line import ProductLine
+    from echo.which import LineFinder, which_line
     from experts.decoder.encoder import register_encoder
     from experts.errors import (
         DamagedLineError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         WeightsError,
     )
     from experts.evidence import Decision, Inspection, Region
+    from experts.lines import LineGuess
 
 __version__ = "0.1.0"
 
@@ -46,12 +48,15 @@ _HOME_OF = {
     "Inspector": "echo.inspector",
     "KnowledgeError": "experts.errors",
     "LineError": "experts.errors",
+    "LineFinder": "echo.which",
+    "LineGuess": "experts.lines",
     "OutputError": "experts.errors",
     "ProductLine": "echo.line",
     "Region": "experts.evidence",
     "UnknownLineError": "experts.errors",
     "WeightsError": "experts.errors",
     "register_encoder": "experts.decoder.encoder",
+    "which_line": "echo.which",
 }
 
 __all__ = [
@@ -67,6 +72,8 @@ __all__ = [
     "Inspector",
     "KnowledgeError",
     "LineError",
+    "LineFinder",
+    "LineGuess",
     "OutputError",
     "ProductLine",
     "Region",
@@ -74,6 +81,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "register_encoder",
+    "which_line",
 ]
 
 

@@ -18,9 +18,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo import cli_lines, cli_teach
+from echo import cli_lines, cli_teach, cli_which
 from echo.cli_bench import bench
-from echo.cli_common import STYLES, Home, Json, say, say_aside
+from echo.cli_common import STYLES, Home, Json, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
 from experts.errors import EchoError, LineError
 
@@ -41,6 +41,7 @@ app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
 app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
+app.command(epilog=cli_which.EPILOG)(cli_which.which)
 
 
 def main() -> int:
@@ -209,7 +210,7 @@ def inspect(
     from echo.line import ProductLine
 
     inspector = Inspector(ProductLine.load(line, home=home), keep=not no_keep)
-    sources = _sources(images)
+    sources = image_sources(images)
     writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()
     results = inspector.inspect_with_pictures(sources, view=view)
@@ -299,17 +300,6 @@ def _out() -> Console:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
-
-
-def _sources(images: list[str]) -> list[Any]:
-    from experts.images import find_images
-
-    found: list[Any] = []
-    for image in images:
-        # A single file is left to the inspection, which names it if it is missing or bad.
-        is_many = Path(image).is_dir() or any(c in image for c in "*?[")
-        found += find_images(image) if is_many and not Path(image).is_file() else [image]
-    return found
 
 
 def _report_writer(out: Path | None, title: str, line: ProductLine) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,3 +25,19 @@ def say(sentence: str) -> None:
 def say_aside(text: str) -> None:
     """Print on the error stream, as it is, what is not the command's result."""
     Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def image_sources(images: list[str]) -> list[Any]:
+    """What the images named on a command line are: each file, and those of folders and patterns.
+
+    Raises:
+        ImageError: If a folder or a pattern holds none.
+    """
+    from experts.images import find_images
+
+    found: list[Any] = []
+    for image in images:
+        # A single file is left to the command, which names it if it is missing or bad.
+        is_many = Path(image).is_dir() or any(c in image for c in "*?[")
+        found += find_images(image) if is_many and not Path(image).is_file() else [image]
+    return found
