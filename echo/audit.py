@@ -23,7 +23,12 @@ from scipy.special import stdtr
 
 from echo.enrolment import require_images
 from echo.manifest import EnrolledImage
-from experts.decoder.conformal import percent, rate_range, smallest_p_value
+from experts.decoder.conformal import (
+    percent,
+    rate_range,
+    room_for_twins,
+    smallest_p_value,
+)
 from experts.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -258,7 +263,24 @@ def _in_words(
             f"One more image would lower the score of a normal part by about {percent(gain)}: "
             f"{enough}."
         )
+    if twins := _twins_in_words(line):
+        sentences.append(twins)
     return (*sentences, _promise(line))
+
+
+def _twins_in_words(line: ProductLine) -> str:
+    """What images that differ from their twins cost: smaller differences alone count."""
+    visible_n = line.twins.highest_n > line.sketches.limit
+    count, room = int(visible_n.sum()), room_for_twins(len(visible_n), line.alpha)
+    # A fresh part that differs makes the one from which it differs count, too.
+    if not room or count + 2 <= room:
+        return ""
+    areas = np.sort(line.twins.areas_n[visible_n])
+    largest = percent(float(areas[max(0, room - 2)]))
+    return (
+        f"{count} images differ from another that they lie on, as parts of one kind do; so a "
+        f"difference only counts on less than {largest} of the area. More images allow for more."
+    )
 
 
 def _both(pair: NearDuplicate) -> str:

@@ -250,7 +250,7 @@ def compare_twins(
     from experts.decoder.twins import calibrate_twins
 
     if not sketches.has_twins:
-        scores = {}
+        return calibrate_twins(sketches, {}, template, earlier)
     with bars.task("Laying images on each other", len(scores)) as advance:
         return calibrate_twins(sketches, scores, template, earlier, advance)
 

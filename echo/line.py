@@ -206,6 +206,8 @@ class ProductLine(LineParts):
     def promise(self) -> str:
         """What the line can promise about false rejects, in one sentence."""
         n, alpha = self.manifest.calibration_size, self.alpha
+        uncovered = self.manifest.twins and not room_for_twins(n, alpha)
+        beside = "; reviews for a difference from a twin come on top" if uncovered else ""
         if not self.manifest.images:
             return (
                 "no normal image tells how high good parts score, so every part goes to review; "
@@ -213,8 +215,6 @@ class ProductLine(LineParts):
             )
         if smallest_p_value(n) <= alpha:
             low, high = rate_range(n, alpha)
-            uncovered = self.manifest.twins and not room_for_twins(n, alpha)
-            beside = "; reviews for a difference from a twin come on top" if uncovered else ""
             return (
                 f"on average at most {percent(alpha)} of good parts are held back "
                 f"({n} calibration images; of nine lines in ten the rate lies between "
@@ -222,7 +222,7 @@ class ProductLine(LineParts):
             )
         return (
             f"{n} calibration images cannot promise fewer false rejects than "
-            f"{percent(smallest_p_value(n))}, so nothing is rejected, only sent to review; "
+            f"{percent(smallest_p_value(n))}, so nothing is rejected, only sent to review{beside}; "
             f"for {percent(alpha)} enrol at least {images_needed(alpha)}"
         )
 

@@ -14,7 +14,7 @@ from experts.errors import DamagedLineError, IncompatibleLineError
 
 # Raised whenever a line of before would be read or compared otherwise: also with the encoder's
 # input size, its layers, or the banks' neighbourhoods.
-FORMAT_VERSION = 6
+FORMAT_VERSION = 7
 
 MANIFEST = "manifest.json"
 EMBEDDINGS = "embeddings.faiss"

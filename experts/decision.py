@@ -121,7 +121,8 @@ class DecisionMaker:
     def _weigh(self, seen: _Seen) -> _Ruled:
         anomaly = seen.anomaly
         if not is_suspicious(anomaly, self._alpha):
-            return _Ruled("accept", f"Accepted: {self._rank_in_words(anomaly)}.")
+            aside = set_aside_in_words(anomaly.twin) if anomaly.twin else ""
+            return _Ruled("accept", f"Accepted: {self._rank_in_words(anomaly)}{aside}.")
         if anomaly.twin and anomaly.p_value > self._alpha and not is_beyond_all(anomaly):
             return self._weigh_twin(seen, anomaly.twin)
         if not anomaly.part_found:
@@ -188,16 +189,26 @@ class DecisionMaker:
         normal = f"{n} normal {self._wording.parts}"
         above = round(p * (n + 1)) - 1
         if anomaly.twin is not None and anomaly.twin.decides:
-            alike = f"only {above}" if above else "none"
-            return (
-                f"differs from {anomaly.twin.path.name}, which else shows the same, as {alike} of "
-                f"{normal} {'do' if above > 1 else 'does'} from another (p = {p:.2g})"
-            )
-        if is_beyond_all(anomaly):
-            return f"scores beyond all {normal} (p = {p:.2g})"
+            return f"{self._differs_in_words(anomaly, anomaly.twin, normal)} (p = {p:.2g})"
+        # Those that differ from their twins rank above, whatever they score.
+        others = above - anomaly.differing
+        aside = ""
+        if anomaly.differing:
+            verb = "differs from its twin" if anomaly.differing == 1 else "differ from their twins"
+            aside = f"; {anomaly.differing} more {verb}, which ranks above"
+        if is_beyond_all(anomaly) or (p <= self._alpha and not others):
+            return f"scores beyond all {normal}{aside} (p = {p:.2g})"
         if p <= self._alpha:
-            return f"scores beyond all but {above} of {normal} (p = {p:.2g})"
-        return f"{above} of {normal} score at least as high (p = {p:.2g})"
+            return f"scores beyond all but {others} of {normal}{aside} (p = {p:.2g})"
+        return f"{others} of {normal} score at least as high{aside} (p = {p:.2g})"
+
+    def _differs_in_words(self, anomaly: AnomalyMap, twin: TwinScore, normal: str) -> str:
+        alike = f"only {anomaly.differing}" if anomaly.differing else "none"
+        verb = "do" if anomaly.differing > 1 else "does"
+        return (
+            f"differs from {twin.path.name}, which else shows the same, as {alike} of {normal} "
+            f"{verb} from its twin"
+        )
 
 
 def describe(region: Region) -> str:
@@ -209,6 +220,16 @@ def describe(region: Region) -> str:
         size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
     where = "in the" if region.place == "centre" else "at the"
     return f"{article} {region.looks} of about {size} {where} {region.place}"
+
+
+def set_aside_in_words(twin: TwinScore) -> str:
+    """Why a visible difference from a twin does not count; empty if there is none such."""
+    if twin.difference <= twin.limit or twin.stands_out:
+        return ""
+    return (
+        f"; it differs from {twin.path.name} on {percent(twin.area)} of the area, as normal images "
+        "do that show different parts, so this does not count"
+    )
 
 
 def kinds_in_words(region: Region) -> str:

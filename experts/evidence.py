@@ -113,8 +113,9 @@ class TwinScore(Evidence):
         difference: The largest of any place, in units of the line's grey range.
         limit: What a change in exposure may do at most.
         area: Share of the image that differs by more than half of that.
-        largest_area: What normal images differ in that lie on each other, though they show
-            different parts; infinite if too few do to tell.
+        largest_area: From this share on normal images differ that lie on each other, though they
+            show different parts, this image and those whose twin it would be among them; infinite
+            if too few do to tell.
         calibrated: Whether the p-value takes the difference into account; else there are too few
             normal images for that.
         added: What the difference adds to the image's score.
@@ -154,6 +155,8 @@ class AnomalyMap(Evidence):
         p_value: Conformal: how often a normal part stands out as much.
         channels: What the score is fused from.
         calibration_size: How many normal images the p-value is taken against.
+        differing: How many of these differ from their twins so that it counts; they rank above all
+            that do not.
         limit: The patch score that only ``alpha`` of normal images reach anywhere; infinite where
             there is none to compare with.
         extent_limit: The patch score below which no region extends: one normal patch in a
@@ -171,6 +174,7 @@ class AnomalyMap(Evidence):
     p_value: float
     channels: tuple[ChannelScore, ...] = ()
     calibration_size: int
+    differing: int = 0
     limit: Limit
     extent_limit: Limit
     encoder: str

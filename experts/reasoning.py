@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from experts.decision import (
     describe,
-    is_beyond_all,
     kinds_in_words,
     measured_in_words,
+    set_aside_in_words,
 )
 from experts.decoder.conformal import percent
 from experts.evidence import AnomalyMap, Clause, ClauseCheck, Reference, Region, Step, TwinScore
@@ -79,36 +79,40 @@ def _compare(references: Sequence[Reference], anomaly: AnomalyMap) -> Step:
             "by words alone; no normal image tells how high good ones score.",
             evidence_ids=("anomaly",),
         )
-    n = anomaly.calibration_size
-    above = round(anomaly.p_value * (n + 1)) - 1
-    many = above > 1
-    verb = "score" if many else "scores"
-    if anomaly.twin is not None and anomaly.twin.decides:
-        verb = f"{'differ from theirs and score' if many else 'differs from its own and scores'}"
-    rank = "none of" if is_beyond_all(anomaly) else f"{above} of"
     return Step(
         looked_at="the image beside the normal images",
-        found=f"It scores {anomaly.score_alone:.3f}; {rank} the {n} normal ones {verb} that "
-        f"high, so p = {anomaly.p_value:.2g}.",
+        found=f"It scores {anomaly.score_alone:.3f}; {_rank(anomaly)}, so "
+        f"p = {anomaly.p_value:.2g}.",
         evidence_ids=("anomaly", *(r.id for r in references)),
     )
 
 
-def _lay_over(twin: TwinScore) -> Step:
-    shows = twin.difference > twin.limit
-    found = (
-        f"It differs by {twin.difference:.0%} of the grey range at most, "
-        f"{'more' if shows else 'no more'} than the {twin.limit:.0%} that a change in exposure may "
-        "do"
-    )
-    if shows and not twin.stands_out:
-        found += (
-            f"; but on {percent(twin.area)} of the area, as normal images do that lie on each "
-            "other and show different parts, so this does not count"
+def _rank(anomaly: AnomalyMap) -> str:
+    n, above = anomaly.calibration_size, round(anomaly.p_value * (anomaly.calibration_size + 1)) - 1
+    if anomaly.twin is not None and anomaly.twin.decides:
+        rank = f"{above} of" if above else "none of"
+        verb = (
+            "differ from their twins and score" if above > 1 else "differs from its twin and scores"
         )
+        return f"{rank} the {n} normal ones {verb} that high"
+    others = above - anomaly.differing
+    rank = f"{others} of" if others else "none of"
+    words = f"{rank} the {n} normal ones {'score' if others > 1 else 'scores'} that high"
+    if anomaly.differing:
+        verb = "differs from its twin" if anomaly.differing == 1 else "differ from their twins"
+        words += f" and {anomaly.differing} more {verb}, which ranks above"
+    return words
+
+
+def _lay_over(twin: TwinScore) -> Step:
+    more = "more" if twin.difference > twin.limit else "no more"
+    found = (
+        f"It differs by {twin.difference:.0%} of the grey range at most, {more} than the "
+        f"{twin.limit:.0%} that a change in exposure may do"
+    )
     return Step(
         looked_at=f"the image laid over {twin.path.name}",
-        found=f"{found}.",
+        found=f"{found}{set_aside_in_words(twin)}.",
         evidence_ids=("anomaly",),
     )
 

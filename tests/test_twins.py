@@ -13,14 +13,16 @@ from scipy import ndimage
 
 from echo import Inspector, ProductLine
 from experts.decision import DecisionMaker, Wording
-from experts.decoder.conformal import room_for_twins
+from experts.decoder.conformal import needed_for_twins, room_for_twins
 from experts.decoder.golden import SketchBook, Sketches
-from experts.decoder.template import ALIGNED, difference
+from experts.decoder.template import ALIGNED, difference, template_of
 from experts.decoder.twins import (
     NO_TWIN,
     Difference,
     Rival,
+    Ruling,
     TwinCalibration,
+    TwinFinder,
     calibrate_twins,
 )
 from experts.evidence import AnomalyMap, Inspection, TwinScore
@@ -32,25 +34,29 @@ ALPHA = 0.05
 
 
 @pytest.mark.parametrize(
-    ("n", "alpha", "room"), [(78, 0.05, 0), (79, 0.05, 2), (119, 0.05, 3), (399, 0.01, 2)]
+    ("n", "alpha", "room"),
+    [(58, 0.05, 0), (59, 0.05, 2), (99, 0.05, 4), (179, 0.05, 6), (298, 0.01, 0), (299, 0.01, 2)],
 )
-def test_half_of_the_promise_is_for_twins_and_holds_at_least_two(
+def test_two_thirds_of_the_promise_are_for_twins_if_that_is_two_at_least(
     n: int, alpha: float, room: int
 ) -> None:
     assert room_for_twins(n, alpha) == room
+    assert (n >= needed_for_twins(alpha)) == (room > 0)
 
 
 class World(NamedTuple):
     """Images, some of which lie on each other; the last of them are the seed.
 
     Attributes:
-        closeness: Of each to each.
+        closeness: Of each to each; many are equal.
+        digests: Of each.
         highest: Difference of each from each, if that is its twin.
         area: On which they differ.
         scores: Of those that may calibrate.
     """
 
     closeness: NDArray[np.float64]
+    digests: NDArray[np.uint64]
     highest: NDArray[np.float64]
     area: NDArray[np.float64]
     scores: NDArray[np.float32]
@@ -59,7 +65,10 @@ class World(NamedTuple):
         return Difference(float(self.highest[one, other]), float(self.area[one, other]))
 
     def closest(self, one: int, others: list[int]) -> int:
-        return max((o for o in others if o != one), key=lambda o: self.closeness[one, o])
+        def key(other: int) -> tuple[float, int]:
+            return float(self.closeness[one, other]), -int(self.digests[other])
+
+        return max((other for other in others if other != one), key=key)
 
 
 def world(seed: int, count: int = 100, seeds: int = 20) -> World:
@@ -67,13 +76,18 @@ def world(seed: int, count: int = 100, seeds: int = 20) -> World:
     points = rng.normal(size=(count + seeds, 4))
     points[: count // 2] *= 3  # some have many neighbours, some few
     closeness = -np.linalg.norm(points[:, None] - points[None], axis=2)
+    # Some lie at equal distances from others.
+    closeness = closeness.round(0) if seed % 2 else closeness
+    digests = rng.permutation(len(points)).astype(np.uint64)
     shape = closeness.shape
     # What an image is laid on is not quite the same the other way round.
     highest = np.where(rng.random(shape) < 0.1, rng.uniform(LIMIT, 1, shape), 0.3)
     symmetric = np.triu(highest) + np.triu(highest, 1).T
     highest = np.where(rng.random(shape) < 0.9, symmetric, highest)
     area = rng.choice([0.001, 0.002, 0.004, 0.01, 0.03], shape)
-    return World(closeness, highest, area, rng.normal(size=count).round(1).astype(np.float32))
+    return World(
+        closeness, digests, highest, area, rng.normal(size=count).round(1).astype(np.float32)
+    )
 
 
 def slow_p(world: World, fresh: int) -> float:
@@ -81,7 +95,8 @@ def slow_p(world: World, fresh: int) -> float:
     count, everything = len(world.scores), list(range(len(world.closeness)))
     found = [world.difference(i, world.closest(i, everything)) for i in range(count)]
     areas = sorted(d.area for d in found if d.highest > LIMIT)
-    room = math.floor(ALPHA * count / 2)
+    held_back = math.floor(ALPHA * count)
+    room = held_back - held_back // 3
     largest = areas[room] if len(areas) > room else math.inf
     ranks = [
         (d.highest > LIMIT and d.area < largest, score)
@@ -100,11 +115,13 @@ def fast_p(world: World, fresh: int) -> float:
         known,
         world.scores[known],
         np.array(partners),
-        world.closeness[known, partners].astype(np.float32),
+        world.closeness[known, partners],
+        world.digests[partners],
         np.array([d.highest for d in found]),
         np.array([d.area for d in found]),
     )
-    places = calibration.those_closer_to(world.closeness[fresh].astype(np.float32))
+    digest = int(world.digests[fresh])
+    places = calibration.those_closer_to(world.closeness[fresh], digest)
     rivals = [Rival(place, world.difference(int(known[place]), fresh)) for place in places]
     own = world.difference(fresh, world.closest(fresh, others))
     ruling = calibration.rule(float(world.scores[fresh]), own, rivals, LIMIT, ALPHA)
@@ -129,17 +146,18 @@ def test_whichever_image_is_the_fresh_one_few_have_a_low_p(seed: int) -> None:
 
 def calibration(highest: list[float], areas: list[float], count: int = 99) -> TwinCalibration:
     """Of so many images with scores 0, 1, ..., of which the first differ from their twins."""
-    blank = np.zeros(count, np.float32)
+    blank = np.zeros(count)
     highest_n, areas_n = np.zeros(count), np.zeros(count)
     highest_n[: len(highest)], areas_n[: len(areas)] = highest, areas
     numbers = np.arange(count)
-    return TwinCalibration(numbers, numbers.astype(np.float32), numbers, blank, highest_n, areas_n)
+    scores_n, digests_n = numbers.astype(np.float32), numbers.astype(np.uint64)
+    return TwinCalibration(numbers, scores_n, numbers, blank, digests_n, highest_n, areas_n)
 
 
 def test_what_differs_from_its_twin_ranks_above_all_that_do_not() -> None:
     seen = Difference(0.9, 0.001)
     plain = calibration([], [])
-    assert plain.rule(-1.0, seen, [], LIMIT, ALPHA) == (0.01, math.inf, True)
+    assert plain.rule(-1.0, seen, [], LIMIT, ALPHA) == Ruling(0.01, math.inf, calibrated=True)
     assert plain.rule(-1.0, Difference(0.6, 0.001), [], LIMIT, ALPHA).p_value == 1
     assert plain.rule(-1.0, NO_TWIN, [], LIMIT, ALPHA).p_value == 1
     # One of the line's images differs from the fresh one in turn, and scores higher or lower.
@@ -153,23 +171,21 @@ def test_what_differs_from_its_twin_ranks_above_all_that_do_not() -> None:
 
 
 def test_differences_on_as_much_area_as_between_normal_images_do_not_count() -> None:
-    line = calibration([0.9, 0.9, 0.9, 0.6], [0.02, 0.03, 0.04, 0.001])
-    little = line.rule(0.5, Difference(0.9, 0.01), [], LIMIT, ALPHA)
+    line = calibration([0.9] * 5 + [0.6], [0.02, 0.03, 0.04, 0.05, 0.06, 0.001])
+    little = line.rule(2.5, Difference(0.9, 0.01), [], LIMIT, ALPHA)
     assert little.p_value == 0.01
-    assert little.largest_area == pytest.approx(0.03)
-    large = line.rule(-1.0, Difference(0.9, 0.035), [], LIMIT, ALPHA)
-    assert large.p_value == 1
-    assert large.largest_area <= 0.035
+    assert (little.largest_area, little.differing) == (0.05, 3)
+    large = line.rule(-1.0, Difference(0.9, 0.055), [], LIMIT, ALPHA)
+    assert large == Ruling(1.0, 0.055, calibrated=True, differing=4)
 
 
 def test_too_few_images_leave_the_p_value_alone() -> None:
-    line = calibration([], [], count=60)
-    seen = Difference(0.9, 0.001)
-    assert line.rule(70.0, seen, [Rival(1, seen)], LIMIT, ALPHA) == (1 / 61, math.inf, False)
-    assert line.rule(30.0, seen, [], LIMIT, ALPHA).p_value == pytest.approx(31 / 61)
-    # Where one normal image differs on as little, the fresh one need not be looked at.
-    differing = calibration([0.9], [0.001], count=60)
-    assert differing.rule(30.0, Difference(0.9, 0.002), [], LIMIT, ALPHA).largest_area <= 0.002
+    seen = Difference(0.9, 0.3)
+    # Whatever differs is for a person to look at, though normal images differ, too.
+    for line in (calibration([], [], count=58), calibration([0.9] * 9, [0.001] * 9, count=58)):
+        found = line.rule(70.0, seen, [Rival(1, seen)], LIMIT, ALPHA)
+        assert found == Ruling(1 / 59, math.inf, calibrated=False)
+        assert line.rule(30.0, seen, [], LIMIT, ALPHA).p_value == pytest.approx(29 / 59)
 
 
 def marked(number: int, side: int = 7) -> tuple[ByteArray, int, int]:
@@ -182,11 +198,11 @@ def marked(number: int, side: int = 7) -> tuple[ByteArray, int, int]:
     return image, y, x
 
 
-def sketched(images: list[ByteArray]) -> Sketches:
+def sketched(images: list[ByteArray], seeds: int = 0) -> Sketches:
     book = SketchBook(ALPHA)
     for number, image in enumerate(images):
         book.add(number, image)
-    return book.finish()
+    return book.finish(seeds)
 
 
 def test_each_image_is_compared_with_the_closest_other_one() -> None:
@@ -227,6 +243,56 @@ def test_a_line_that_grows_compares_anew_only_where_another_image_is_closer() ->
     kept = int((grown.partners_n[:3] == before.partners_n).sum())
     assert kept >= 1
     assert len(asked) == 10 - kept
+
+
+def kindred(number: int) -> ByteArray:
+    """Boards of a few kinds; some show a speck, some another track, and some are the same."""
+    rng = np.random.default_rng(1000 + number)
+    image = board(int(rng.integers(0, 25)))
+    if rng.random() < 0.15:
+        y, x = rng.integers(10, 140, 2)
+        image[y : y + 6, x : x + 6] = 255 - image[y : y + 6, x : x + 6]
+    if rng.random() < 0.1:
+        y = int(rng.integers(10, 140))
+        image[y : y + 8, 20:140] = GROUND
+    y, x = (int(shift) for shift in rng.integers(-3, 4, 2))
+    noisy = np.roll(image, (y, x), axis=(0, 1)) + rng.normal(0, 4, image.shape)
+    return np.asarray(noisy.clip(0, 255), np.uint8)
+
+
+def test_a_fresh_board_ranks_as_if_it_were_one_of_the_line() -> None:
+    count, seeds = 66, 6
+    shown = [kindred(number) for number in range(count)]
+    images = [template_of(picture(image).rgb_HW3) for image in shown]
+    scores = np.random.default_rng(0).normal(size=count).astype(np.float32)
+    everything = calibrate_twins(
+        sketched(images, seeds),
+        {n: float(scores[n]) for n in range(seeds, count)},
+        images.__getitem__,
+    )
+    limit, rivals = sketched(images, seeds).limit, 0
+    seen = everything.highest_n > limit
+    room = room_for_twins(count - seeds - 1, ALPHA)
+    areas = np.sort(everything.areas_n[seen])
+    counts = seen & (everything.areas_n < (areas[room] if len(areas) > room else np.inf))
+    ranks = list(zip(counts.tolist(), everything.scores_n.tolist(), strict=True))
+    for fresh in range(seeds, count):
+        others = [n for n in range(count) if n != fresh]
+        line = [images[n] for n in others]
+        known = {place: float(scores[n]) for place, n in enumerate(others) if n >= seeds}
+        sketches = sketched(line, seeds)
+        calibrated = calibrate_twins(sketches, known, line.__getitem__)
+        paths = [Path(str(n)) for n in others]
+        laid = TwinFinder(sketches, calibrated, ALPHA, line.__getitem__, paths).find(
+            picture(shown[fresh])
+        )
+        assert laid is not None
+        rivals += len(laid.rivals)
+        rank = ranks[fresh - seeds]
+        exact = sum(other >= rank for other in ranks) / len(ranks)
+        assert laid.rule(float(scores[fresh])).p_value == pytest.approx(exact)
+    assert rivals > 10
+    assert counts.any()
 
 
 @pytest.fixture(scope="module")
@@ -303,7 +369,9 @@ def test_many_images_calibrate_it_so_it_rejects_within_the_promise(large: Inspec
     inspection = inspect(large, image)
     assert check_found(inspection, y, x).decides
     assert inspection.verdict == "reject"
+    # The board itself differs from it in turn.
     assert inspection.anomaly.p_value <= 2 / 93
+    assert inspection.anomaly.differing == 1
     assert "differs from board-7.png, which else shows the same, as" in inspection.decision.reason
     assert "come on top" not in large.line.promise
 
@@ -389,23 +457,51 @@ def test_what_is_not_calibrated_never_rejects_and_says_what_the_promise_leaves_o
         "rejects does not cover them."
     )
     assert shown.twin is not None
-    for change in ({"difference": 0.6}, {"largest_area": 0.001}):
+    rank = "Accepted: 39 of 99 normal boards score at least as high (p = 0.4)"
+    aside = (
+        "; it differs from board-7.png on 0.10% of the area, as normal images do that show "
+        "different parts, so this does not count"
+    )
+    for change, more in (({"difference": 0.6}, ""), ({"largest_area": 0.001}, aside)):
         calm = shown.model_copy(update={"twin": shown.twin.model_copy(update=change)})
         accepted, _ = maker.decide(calm, [], [])
-        assert accepted.verdict == "accept"
+        assert (accepted.verdict, accepted.reason) == ("accept", f"{rank}{more}.")
 
 
 @pytest.mark.parametrize(
-    ("p_value", "words"),
+    ("p_value", "alike", "words"),
     [
-        (0.01, "as none of 99 normal boards does from another (p = 0.01)"),
-        (0.02, "as only 1 of 99 normal boards does from another (p = 0.02)"),
-        (0.03, "as only 2 of 99 normal boards do from another (p = 0.03)"),
+        (0.4, 2, "Accepted: 37 of 99 normal boards score at least as high; 2 more differ from "),
+        (
+            0.03,
+            2,
+            "scores beyond all 99 normal boards; 2 more differ from their twins, which ranks",
+        ),
+        (0.04, 1, "scores beyond all but 2 of 99 normal boards; 1 more differs from its twin, whi"),
     ],
 )
-def test_what_is_calibrated_says_how_rare_it_is(p_value: float, words: str) -> None:
+def test_normal_images_that_rank_above_for_their_twins_are_told_apart(
+    p_value: float, alike: int, words: str
+) -> None:
     maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    decision, _ = maker.decide(differing(p_value, calibrated=True), [], [])
+    plain = differing(p_value, calibrated=True).model_copy(
+        update={"twin": None, "differing": alike}
+    )
+    assert words in maker.decide(plain, [], [])[0].reason
+
+
+@pytest.mark.parametrize(
+    ("alike", "words"),
+    [
+        (0, "as none of 99 normal boards does from its twin (p = 0.01)"),
+        (1, "as only 1 of 99 normal boards does from its twin (p = 0.01)"),
+        (2, "as only 2 of 99 normal boards do from its twin (p = 0.01)"),
+    ],
+)
+def test_what_is_calibrated_says_how_rare_it_is(alike: int, words: str) -> None:
+    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
+    shown = differing(0.01, calibrated=True).model_copy(update={"differing": alike})
+    decision, _ = maker.decide(shown, [], [])
     assert decision.reason == (
         "To review: the board as a whole differs from board-7.png, which else shows the same, "
         f"{words}, but no single place stands out."

@@ -12,9 +12,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-# Of the promise, what twins may take at most.
-SHARE_OF_TWINS = 0.5
-
 
 def p_value(score: float, calibration_n: NDArray[np.float32]) -> float:
     """(1 + number of normal scores at least as high) / (n + 1).
@@ -62,6 +59,8 @@ def rate_range(n: int, alpha: float, share: float = 0.9) -> tuple[float, float]:
 def room_for_twins(n: int, alpha: float) -> int:
     """How many of n images that calibrate a line, and a fresh one, may differ so that it counts.
 
+    Of those that may be held back, a third, but at least one, are left for parts without a twin.
+
     Args:
         n: Images that calibrate the line.
         alpha: The false-reject rate that it promises.
@@ -69,9 +68,15 @@ def room_for_twins(n: int, alpha: float) -> int:
     Returns:
         0 if a difference cannot be calibrated.
     """
+    held_back = math.floor(alpha * (n + 1) + 1e-9)
+    room = held_back - max(1, held_back // 3)
     # Two images that differ from each other count both, or neither.
-    room = math.floor(SHARE_OF_TWINS * alpha * (n + 1) + 1e-9)
     return room if room >= 2 else 0
+
+
+def needed_for_twins(alpha: float) -> int:
+    """How many images it takes at least to calibrate differences."""
+    return math.ceil(3 / alpha - 1 - 1e-9)
 
 
 def percent(rate: float) -> str:

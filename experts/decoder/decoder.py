@@ -70,11 +70,11 @@ class AnomalyDecoder:
         seen = frame.picture if frame else picture
         score, grid, channels = self._look(seen, features)
         scores_n = model.calibration.scores_n
-        p, compared = p_value(score, scores_n), None
+        p, compared, differing = p_value(score, scores_n), None, 0
         # A single image leaves no limits in whose units a difference could be weighed.
         if laid is not None and len(scores_n):
             ruling = laid.rule(score)
-            p = ruling.p_value
+            p, differing = ruling.p_value, ruling.differing
             compared = self._weigh(laid, ruling)
             if laid.twin is not None and compared is not None and compared.stands_out:
                 grid = self._with_twin(grid, laid.twin, compared.limit)
@@ -87,6 +87,7 @@ class AnomalyDecoder:
             p_value=p,
             channels=channels,
             calibration_size=len(scores_n),
+            differing=differing,
             limit=self._limit,
             extent_limit=model.calibration.extent_limit,
             encoder=self._encoder,

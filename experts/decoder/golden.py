@@ -11,11 +11,12 @@ memory bank's task. What a difference is worth beyond its limit says ``experts.d
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,12 +58,14 @@ class Sketches:
     Attributes:
         sketches_Nss: uint8, see ``sketch_of``.
         shapes_N2: Height and width of each template.
+        digests_N: uint64, see ``digest_of``.
         unit: The line's grey range.
         limit: The difference beyond which it shows; infinite for a line without twins.
     """
 
     sketches_Nss: ByteArray
     shapes_N2: NDArray[np.int32]
+    digests_N: NDArray[np.uint64]
     unit: float
     limit: float
 
@@ -72,20 +75,41 @@ class Sketches:
         return math.isfinite(self.limit)
 
     @cached_property
-    def _features_ND(self) -> FloatArray:
-        return _features(self.sketches_Nss)
+    def _pixels_ND(self) -> FloatArray:
+        return _pixels(self.sketches_Nss)
 
-    def closeness(self, template_hw: ByteArray) -> FloatArray:
-        """How much alike an image and each of the line's are in outline, float32 (N,).
+    @cached_property
+    def _norms_N(self) -> NDArray[np.float64]:
+        return _norms(self._pixels_ND)
 
-        The correlation of the sketches at the shift where it is highest, of which 1 is the most; an
-        image of another shape is not like at all, −inf. It is the same the other way round.
+    def closeness(self, template_hw: ByteArray) -> NDArray[np.float64]:
+        """How much alike an image and each of the line's are in outline, float64 (N,).
+
+        The correlation of the sketches at the shift where it is highest, of which 1 is the most;
+        one grey level of noise counts as alike, so that flat is like flat. An image of another
+        shape is not like at all, −inf. It is exactly the same the other way round.
         """
-        sketch_ss = sketch_of(template_hw)
-        shifted_SD = _features(np.stack(list(_shifts(sketch_ss))))
-        closeness_N: FloatArray = (self._features_ND @ shifted_SD.T).max(axis=1)
+        shifted_SD = _pixels(np.stack(list(_shifts(sketch_of(template_hw)))))
+        # Sums of whole numbers that float32 holds exactly, in whatever order they are taken.
+        products_N = (self._pixels_ND @ shifted_SD.T).max(axis=1).astype(np.float64)
+        pixels = shifted_SD.shape[1]
+        sums_N = self._pixels_ND.sum(axis=1, dtype=np.float64)
+        covariances_N = pixels * products_N - sums_N * shifted_SD[0].sum(dtype=np.float64)
+        norms_N = self._norms_N * _norms(shifted_SD[:1])
+        closeness_N = (covariances_N + pixels**2) / norms_N
         closeness_N[(self.shapes_N2 != template_hw.shape).any(axis=1)] = -np.inf
-        return closeness_N
+        return np.asarray(closeness_N, np.float64)
+
+    def closest(self, closeness_N: NDArray[np.float64]) -> int | None:
+        """The image that is closest; of several that are equally close, the one of least digest.
+
+        Any rule by which the images came would favour some of them.
+        """
+        highest = float(closeness_N.max(initial=-math.inf))
+        if not math.isfinite(highest):
+            return None
+        equal = np.flatnonzero(closeness_N == highest)
+        return int(equal[self.digests_N[equal].argmin()])
 
     def closest_to(self, number: int, template_hw: ByteArray) -> tuple[int, float] | None:
         """The image that is closest to one of the line's, and how close; none of another shape.
@@ -96,9 +120,8 @@ class Sketches:
         """
         closeness_N = self.closeness(template_hw)
         closeness_N[number] = -np.inf
-        closest = int(closeness_N.argmax())
-        highest = float(closeness_N[closest])
-        return (closest, highest) if math.isfinite(highest) else None
+        closest = self.closest(closeness_N)
+        return None if closest is None else (closest, float(closeness_N[closest]))
 
     def lay_on(self, query_hw: ByteArray, template_hw: ByteArray) -> Pair | None:
         """A template laid on a query of its shape; none if it does not lie on it."""
@@ -113,6 +136,7 @@ class Sketches:
         return {
             "sketches": self.sketches_Nss,
             "shapes": self.shapes_N2,
+            "digests": self.digests_N,
             "unit_and_limit": np.array([self.unit, self.limit]),
         }
 
@@ -124,20 +148,25 @@ class Sketches:
             KeyError: If an array is missing.
         """
         unit, limit = (float(value) for value in tensors["unit_and_limit"])
-        return cls(tensors["sketches"], tensors["shapes"], unit, limit)
+        return cls(tensors["sketches"], tensors["shapes"], tensors["digests"], unit, limit)
 
 
-def _features(sketches_Kss: ByteArray) -> FloatArray:
-    """Vectors whose products are the correlations of sketches, float32 (K, D).
+def digest_of(template_hw: ByteArray) -> int:
+    """A number that an image's template decides alone."""
+    return int.from_bytes(hashlib.sha256(template_hw.tobytes()).digest()[:8], "big")
 
-    One grey level of noise counts as alike, so that flat is like flat.
-    """
-    rows_KD = sketches_Kss.reshape(len(sketches_Kss), -1).astype(np.float32)
-    rows_KD -= rows_KD.mean(axis=1, keepdims=True)
-    deviation_K1 = rows_KD.std(axis=1, keepdims=True)
-    noise_K1 = np.ones_like(deviation_K1)
-    features_KD = np.hstack([rows_KD / math.sqrt(rows_KD.shape[1]), noise_K1]) / (deviation_K1 + 1)
-    return np.asarray(features_KD, np.float32)
+
+def _pixels(sketches_Kss: ByteArray) -> FloatArray:
+    """Whole numbers from −128 to 127, float32 (K, D)."""
+    return sketches_Kss.reshape(len(sketches_Kss), -1).astype(np.float32) - 128
+
+
+def _norms(pixels_KD: FloatArray) -> NDArray[np.float64]:
+    """Deviations of sketches with a grey level of noise, times the number of pixels, (K,)."""
+    count = pixels_KD.shape[1]
+    squares_K = np.einsum("kd,kd->k", pixels_KD, pixels_KD, dtype=np.float64)
+    sums_K = pixels_KD.sum(axis=1, dtype=np.float64)
+    return np.asarray(np.sqrt(count * squares_K - sums_K**2 + count**2), np.float64)
 
 
 def _shifts(sketch_ss: ByteArray) -> Iterator[ByteArray]:
@@ -181,6 +210,12 @@ def where_they_differ(
     )
 
 
+class _Sketch(NamedTuple):
+    sketch_ss: ByteArray
+    shape: tuple[int, ...]
+    digest: int
+
+
 class SketchBook:
     """Gathers the sketches while the images of a line come by.
 
@@ -192,12 +227,13 @@ class SketchBook:
     def __init__(self, alpha: float, *, free: bool = False) -> None:
         self._alpha = alpha
         self._free = free
-        self._sketches: dict[int, tuple[ByteArray, tuple[int, ...]]] = {}
+        self._sketches: dict[int, _Sketch] = {}
         self._sample: list[ByteArray] = []
 
     def add(self, number: int, template_hw: ByteArray) -> None:
         """Take the image of that number, from 0; in an order that does not depend on them."""
-        self._sketches[number] = sketch_of(template_hw), template_hw.shape
+        digest = digest_of(template_hw)
+        self._sketches[number] = _Sketch(sketch_of(template_hw), template_hw.shape, digest)
         if len(self._sample) < SAMPLE:
             self._sample.append(template_hw)
 
@@ -210,22 +246,26 @@ class SketchBook:
         """
         self._sample = self._sample[: seeds or SAMPLE]
         unit = grey_range(self._sample)
-        kept = [self._sketches[number] for number in range(len(self._sketches))]
-        return Sketches(
-            np.stack([sketch for sketch, _ in kept]),
-            np.array([shape for _, shape in kept], np.int32),
-            unit,
-            self._limit(unit),
-        )
+        sketches_Nss, shapes_N2, digests_N = self._gathered()
+        return Sketches(sketches_Nss, shapes_N2, digests_N, unit, self._limit(unit))
 
     def append_to(self, earlier: Sketches) -> Sketches:
         """The earlier sketches, then these; the unit and the limit stay."""
-        kept = [self._sketches[number] for number in range(len(self._sketches))]
+        sketches_Nss, shapes_N2, digests_N = self._gathered()
         return Sketches(
-            np.stack([*earlier.sketches_Nss, *(sketch for sketch, _ in kept)]),
-            np.array([*earlier.shapes_N2, *(shape for _, shape in kept)], np.int32),
+            np.concatenate([earlier.sketches_Nss, sketches_Nss]),
+            np.concatenate([earlier.shapes_N2, shapes_N2]),
+            np.concatenate([earlier.digests_N, digests_N]),
             earlier.unit,
             earlier.limit,
+        )
+
+    def _gathered(self) -> tuple[ByteArray, NDArray[np.int32], NDArray[np.uint64]]:
+        kept = [self._sketches[number] for number in range(len(self._sketches))]
+        return (
+            np.stack([sketch.sketch_ss for sketch in kept]),
+            np.array([sketch.shape for sketch in kept], np.int32),
+            np.array([sketch.digest for sketch in kept], np.uint64),
         )
 
     def _limit(self, unit: float) -> float:
@@ -247,8 +287,13 @@ def differences_among(templates: Sequence[ByteArray], unit: float) -> NDArray[np
         templates: uint8 each.
         unit: The line's grey range.
     """
-    shapes_N2 = np.array([t.shape for t in templates], np.int32)
-    all_ = Sketches(np.stack([sketch_of(t) for t in templates]), shapes_N2, unit, LIMIT)
+    all_ = Sketches(
+        np.stack([sketch_of(t) for t in templates]),
+        np.array([t.shape for t in templates], np.int32),
+        np.array([digest_of(t) for t in templates], np.uint64),
+        unit,
+        LIMIT,
+    )
     found: list[float] = []
     for number, template_hw in enumerate(templates):
         closest = all_.closest_to(number, template_hw)

@@ -3,19 +3,21 @@
 Two images that lie on each other need not show one part: boards of one kind share tracks, and then
 they differ without a defect. How much of this is normal a line's own images tell, each laid on its
 closest other one. A visible difference only counts if it covers less of the area than so many
-visible differences among normal images do that half of the promise is left for parts without a
+visible differences among normal images do that part of the promise is left for parts without a
 twin. What counts ranks above all that does not, and among its like by the score of its patches.
 
 The proof is that of full conformal prediction (Vovk, Gammerman & Shafer, "Algorithmic Learning in a
 Random World", 2005, section 2.2). Put the fresh part among the images that calibrate the line: what
 counts is then chosen from all of them alike, whatever their order, so the rank of a fresh normal
 part is uniform. Compared with it, an image finds its closest one among the line's and the fresh
-part; where that is the fresh part, its difference is taken anew. Of the patches' scores those that
-are kept are at least the exact ones, see ``experts.decoder.memory_bank``. So the p-value is at
-least the exact one.
+part; where that is the fresh part, its difference is taken anew. Which of two is closer never
+depends on their order, see ``Sketches.closest``. Of the patches' scores those that are kept are at
+least the exact ones, see ``experts.decoder.memory_bank``. So the p-value is at least the exact one.
+The grey range and the limit rest on the seed images; where there are none, on images that calibrate
+the line, and then all of this holds nearly, not exactly.
 
-A difference between two normal images makes both count. Where half of the promise has no room for
-two, nothing can be promised of twins, and what differs from its own is for a person to look at.
+A difference between two normal images makes both count. Where there is no room for two, nothing can
+be promised of twins, and whatever visibly differs from its own is for a person to look at.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from numpy.typing import NDArray
 
 from experts.decoder.conformal import p_value, room_for_twins
 from experts.decoder.coreset import Advance
-from experts.decoder.golden import Sketches
+from experts.decoder.golden import Sketches, digest_of
 from experts.decoder.template import (
     ByteArray,
     Pair,
@@ -45,8 +47,6 @@ from experts.images import Picture
 
 # No other image has the shape of this one.
 _NONE = -1
-# Correlations are right to about this much, which depends on how many are taken at once.
-_ROUNDING = 1e-5
 
 
 class Difference(NamedTuple):
@@ -83,11 +83,13 @@ class Ruling(NamedTuple):
         p_value: Of the image, its difference included where the line can calibrate it.
         largest_area: A visible difference only counts below it; infinite where all count.
         calibrated: Whether the line can calibrate differences.
+        differing: How many of the line's images differ so that it counts.
     """
 
     p_value: float
     largest_area: float
     calibrated: bool
+    differing: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ class TwinCalibration:
         numbers_n: Of the images in the line, from 0.
         scores_n: float32, what the channels made of each that was left out.
         partners_n: Number of the closest other image; −1 if none has the same shape.
-        closeness_n: float32, see ``Sketches.closeness``.
+        closeness_n: float64, see ``Sketches.closeness``.
+        digests_n: uint64, of the closest other image.
         highest_n: float64, see ``Difference``.
         areas_n: float64, see ``Difference``.
     """
@@ -106,7 +109,8 @@ class TwinCalibration:
     numbers_n: NDArray[np.int64]
     scores_n: NDArray[np.float32]
     partners_n: NDArray[np.int64]
-    closeness_n: NDArray[np.float32]
+    closeness_n: NDArray[np.float64]
+    digests_n: NDArray[np.uint64]
     highest_n: NDArray[np.float64]
     areas_n: NDArray[np.float64]
 
@@ -122,21 +126,21 @@ class TwinCalibration:
             limit: The difference that can be seen.
             alpha: The false-reject rate that the line promises.
         """
+        room = room_for_twins(len(self.scores_n), alpha)
+        if not room:
+            return Ruling(p_value(score, np.sort(self.scores_n)), math.inf, calibrated=False)
         highest_m = np.append(self.highest_n, own.highest)
         areas_m = np.append(self.areas_n, own.area)
-        room = room_for_twins(len(self.scores_n), alpha)
-        for rival in rivals if room else ():
+        for rival in rivals:
             highest_m[rival.place], areas_m[rival.place] = rival.difference
         visible_m = highest_m > limit
-        largest = _largest_area(areas_m[visible_m], max(room, 1))
-        if not room:
-            return Ruling(p_value(score, np.sort(self.scores_n)), largest, calibrated=False)
+        largest = _largest_area(areas_m[visible_m], room)
         counts_m = visible_m & (areas_m < largest)
         above_n = counts_m[:-1] > counts_m[-1]
         level_n = counts_m[:-1] == counts_m[-1]
         at_least_n = above_n | (level_n & (self.scores_n >= np.float32(score)))
         p = (1 + int(at_least_n.sum())) / (len(at_least_n) + 1)
-        return Ruling(p, largest, calibrated=True)
+        return Ruling(p, largest, calibrated=True, differing=int(counts_m[:-1].sum()))
 
     @property
     def differences(self) -> dict[tuple[int, int], Difference]:
@@ -145,15 +149,17 @@ class TwinCalibration:
         pairs = zip(self.numbers_n.tolist(), self.partners_n.tolist(), strict=True)
         return dict(zip(pairs, found, strict=True))
 
-    def those_closer_to(self, closeness_N: NDArray[np.float32]) -> list[int]:
+    def those_closer_to(self, closeness_N: NDArray[np.float64], digest: int) -> list[int]:
         """Which images lie closer to a fresh one than to any other, by place.
 
         Args:
             closeness_N: Of the fresh one to each image of the line.
+            digest: Of the fresh one; it decides between equally close ones.
         """
         closeness_n = closeness_N[self.numbers_n]
-        closer_n = (closeness_n >= self.closeness_n - _ROUNDING) & np.isfinite(closeness_n)
-        return np.flatnonzero(closer_n).tolist()
+        equal_n = (closeness_n == self.closeness_n) & (np.uint64(digest) < self.digests_n)
+        closer_n = (closeness_n > self.closeness_n) | equal_n
+        return np.flatnonzero(closer_n & np.isfinite(closeness_n)).tolist()
 
     def to_tensors(self) -> dict[str, NDArray[Any]]:
         """As named arrays, for a safetensors file."""
@@ -213,7 +219,8 @@ def calibrate_twins(
         np.array(list(scores), np.int64),
         np.array(list(scores.values()), np.float32),
         np.array(partners, np.int64),
-        np.array(closeness, np.float32),
+        np.array(closeness, np.float64),
+        np.array([sketches.digests_N[p] if p != _NONE else 0 for p in partners], np.uint64),
         *differences_n2.T.copy(),
     )
 
@@ -315,10 +322,11 @@ class TwinFinder:
         return Laid(twin, difference, self._rivals(query_hw, closeness_N), self)
 
     def _own(
-        self, query_hw: ByteArray, closeness_N: NDArray[np.float32], size_HW: tuple[int, int]
+        self, query_hw: ByteArray, closeness_N: NDArray[np.float64], size_HW: tuple[int, int]
     ) -> tuple[Twin | None, Difference]:
-        sketches, number = self._sketches, int(closeness_N.argmax())
-        if not math.isfinite(closeness_N[number]):
+        sketches = self._sketches
+        number = sketches.closest(closeness_N)
+        if number is None:
             return None, NO_TWIN
         pair = sketches.lay_on(query_hw, self._template(number))
         if pair is None:
@@ -328,12 +336,12 @@ class TwinFinder:
         twin = Twin(self._paths[number], agreement(pair, sketches.unit), places)
         return twin, _summed_up(difference_hw, sketches)
 
-    def _rivals(self, query_hw: ByteArray, closeness_N: NDArray[np.float32]) -> list[Rival]:
+    def _rivals(self, query_hw: ByteArray, closeness_N: NDArray[np.float64]) -> list[Rival]:
         calibration = self.calibration
         if not room_for_twins(len(calibration.scores_n), self.alpha):
             return []
         rivals = []
-        for place in calibration.those_closer_to(closeness_N):
+        for place in calibration.those_closer_to(closeness_N, digest_of(query_hw)):
             template_hw = self._template(int(calibration.numbers_n[place]))
             pair = self._sketches.lay_on(template_hw, query_hw)
             rivals.append(Rival(place, _difference(pair, self._sketches)))
