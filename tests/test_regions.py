@@ -13,6 +13,7 @@ from experts.decoder.encoder import Features
 from experts.decoder.regions import (
     MAX_REGIONS,
     find_regions,
+    in_scale,
     marked_region,
     measure_region,
     place_in_words,
@@ -175,6 +176,17 @@ def test_measures_in_mm_and_contrast() -> None:
     assert region.contrast == pytest.approx(-0.5)
     assert region.looks == "dark line"
     assert region.place == "centre"
+
+
+def test_another_scale_is_as_if_it_had_been_measured_so() -> None:
+    grey_HW = np.zeros((60, 60), np.float32)
+    scales = (None, 0.1, 0.25)
+    for mask_HW in (np.ones((2, 40), bool), np.ones((9, 8), bool)):
+        regions = [measure_region("region-1", mask_HW, (3, 5), 2.0, grey_HW, s) for s in scales]
+        for old in regions:
+            for new, scale in zip(regions, scales, strict=True):
+                assert in_scale(old, scale).model_dump_json() == new.model_dump_json()
+    assert regions[0].skeleton_length_px is None
 
 
 @pytest.mark.parametrize(
