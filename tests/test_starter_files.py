@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
+from echo.cli_knowledge import knowledge
 from experts.decoder.regions import measure_region
-from experts.evidence import KindSet, Quantity, Region, Sight
-from experts.knowledge import Knowledge, KnowledgeGuide, Scene, json_schema, load_knowledge
+from experts.evidence import KindSet, Quantity, Region, Sight, Verdict
+from experts.knowledge import (
+    Knowledge,
+    KnowledgeGuide,
+    Scene,
+    json_schema,
+    load_knowledge,
+    parse_knowledge,
+)
 
 FOLDER = Path(__file__).parent.parent / "knowledge"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -251,3 +259,40 @@ def test_every_file_is_valid_by_the_schema_file(starter: Knowledge) -> None:
         {"clauses": [{"quantity": "count"}]},
     ):
         assert not is_valid(document | wrong, schema), wrong
+
+
+README = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+# Explained in the rows of zones and questions.
+OF_ROWS = {"box", "question", "answer"}
+
+
+def test_the_example_of_the_page_loads_and_is_explained() -> None:
+    example, views = re.findall(r"```yaml\n(.+?)```", README, re.DOTALL)
+    rules = parse_knowledge(example.encode(), Path("washer.yaml"))
+    assert [c.id for c in rules.clauses] == ["pit.size", "pit.edge", "any.total"]
+    parse_knowledge(f"product: washer\nnormal: A ring.\n{views}".encode(), Path("washer.yaml"))
+    explained = README.split("```")[2]
+    for field in re.findall(r"^[ -]*(\w+):", example, re.MULTILINE):
+        assert f"`{field}`" in explained or f"`{field}: " in explained or field in OF_ROWS
+
+
+def test_the_page_tells_every_field_quantity_unit_and_consequence() -> None:
+    for quantity in get_args(Quantity):
+        assert f"| `{quantity}` |" in README
+    for consequence in get_args(Verdict):
+        assert f"| `{consequence}` |" in README
+    for unit in ("px", "mm", '"%"'):
+        assert f"| `{unit}` |" in README
+    for schema in (json_schema(), *json_schema()["$defs"].values()):
+        for field in schema["properties"]:
+            assert re.search(rf"\b{field}\b", README), field
+
+
+def test_the_page_tells_every_command() -> None:
+    commands = [c.name or c.callback.__name__ for c in knowledge.registered_commands if c.callback]
+    assert len(commands) == 8
+    for command in commands:
+        assert f"| `echo-iad knowledge {command}" in README
+    assert len(re.findall(r"^\| `echo-iad knowledge ", README, re.MULTILINE)) == len(commands)
