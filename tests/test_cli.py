@@ -152,7 +152,7 @@ def test_a_folder_or_a_list_but_no_single_image(washer_home: Path, tmp_path: Pat
             inspector.inspect_many(given_alone)
 
 
-InspectStream = Callable[[Inspector, Iterable[ImageSource]], Iterator[Inspected | Failure]]
+InspectStream = Callable[..., Iterator[Inspected | Failure]]
 
 
 def test_inspections_are_not_kept(
@@ -163,9 +163,9 @@ def test_inspections_are_not_kept(
     alive: list[int] = []
 
     def watched(
-        inspector: Inspector, images: Iterable[ImageSource]
+        inspector: Inspector, images: Iterable[ImageSource], *, view: str | None
     ) -> Iterator[Inspected | Failure]:
-        for result in inspect(inspector, images):
+        for result in inspect(inspector, images, view=view):
             assert isinstance(result, Inspected)
             seen.append(weakref.ref(result.inspection))
             alive.append(sum(inspection() is not None for inspection in seen))
@@ -184,9 +184,9 @@ def test_a_run_that_breaks_off_leaves_a_page(
     inspect: InspectStream = Inspector.inspect_with_pictures
 
     def broken_off(
-        inspector: Inspector, images: Iterable[ImageSource]
+        inspector: Inspector, images: Iterable[ImageSource], *, view: str | None
     ) -> Iterator[Inspected | Failure]:
-        yield next(inspect(inspector, images))
+        yield next(inspect(inspector, images, view=view))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Inspector, "inspect_with_pictures", broken_off)
@@ -308,7 +308,8 @@ def test_a_faulty_knowledge_file(run: Command, good_folder: Path, tmp_path: Path
     rules.write_text("product: washer\nnormal: ''\n")
     assert_fails(
         run("enroll", "few", good_folder, "--knowledge", rules, "--home", tmp_path),
-        f"{rules}:2: normal: string should have at least 1 character, got ''",
+        f"{rules}:2: normal: expected a text that is not empty, got ''; write one, or remove the "
+        "line",
     )
 
 

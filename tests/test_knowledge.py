@@ -76,6 +76,7 @@ def test_solar_cell_has_its_clauses_where_they_stand() -> None:
         ("inactive.any", "inactive area", "count", 0, "", "critical"),
         ("finger.count", "finger interruption", "count", 3, "", "minor"),
         ("material.size", "material defect", "length", 30, "px", "major"),
+        ("material.middle", "material defect", "total_area", 2, "%", "major"),
     ]
     lines = SOLAR_CELL.read_text(encoding="utf-8").splitlines()
     for clause in knowledge.clauses:
@@ -345,7 +346,7 @@ def test_what_came_is_shown_in_short(washer: Path) -> None:
         ),
         ("", " expected fields such as 'product:' and 'defects:', got nothing; begin with: "),
         ("- product: washer", " expected fields such as 'product:' and 'defects:', got a list; "),
-        ("a: &x 1\nb: *x", "2: uses a YAML alias (*name); write the text out instead"),
+        ("a: &x 1\nb: *x", "1: uses a YAML anchor (&x); remove it, or put the value into quotes"),
         ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document; look at this line"),
         ("[" * 600 + "]" * 600, "1: is nested more than 20 levels deep; write it flatter"),
         ("product: 2020-99-99", " not valid YAML: month must be in 1..12; put the value into quot"),

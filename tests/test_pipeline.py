@@ -209,7 +209,8 @@ def test_too_few_images_ask_for_more(tmp_path: Path) -> None:
     line = ProductLine.enroll("few", [good_part(i) for i in range(3)], home=tmp_path)
     assert line.promise == (
         "3 calibration images cannot promise fewer false rejects than 25.0%, so nothing is "
-        "rejected, only sent to review; for 5.0% enrol at least 19"
+        "rejected, only sent to review; reviews for a difference from a twin come on top; for 5.0% "
+        "enrol at least 19"
     )
     inspection = Inspector(line).inspect(bad_part(9))
     assert inspection.verdict == "review"

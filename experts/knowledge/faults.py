@@ -38,7 +38,11 @@ _MODELS: dict[str, type[BaseModel]] = {
 
 def in_words(value: Any) -> str:
     """What came, shortened."""
-    shown = repr(value)
+    try:
+        shown = repr(value)
+    except ValueError:
+        # Python writes out no integer of more than 4,300 digits.
+        return "a number that is far too long"
     return shown if len(shown) <= MAX_SHOWN else f"{shown[: MAX_SHOWN - 1]}…"
 
 
@@ -54,7 +58,8 @@ def explain(fault: dict[str, Any]) -> str:
         field = fault["loc"][-1]
         return f"expected this field, got nothing; add '{field}:'"
     if kind == "extra_forbidden":
-        return f"expected a known field, got {fault['loc'][-1]!r}; {_other_field(fault['loc'])}"
+        field = in_words(fault["loc"][-1])
+        return f"expected a known field, got {field}; {_other_field(fault['loc'])}"
     if kind == "literal_error":
         return f"expected {context['expected']}, {got}; {_other_value(fault)}"
     if kind in _PLAIN:
@@ -79,6 +84,7 @@ _PLAIN = {
     "too_long": ("at most {max_length} entries", "remove what is too much"),
     "model_type": ("fields such as 'id: …'", "write each as 'name: value'"),
     "model_attributes_type": ("fields such as 'id: …'", "write each as 'name: value'"),
+    "invalid_key": ("a name before the colon", "write one, in quotes if it looks like a number"),
     "dict_type": ("fields such as 'id: …'", "write each as 'name: value'"),
 }
 

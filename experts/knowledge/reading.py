@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,26 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEvent
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    ScalarEvent,
+)
 
 from experts.errors import KnowledgeError
 from experts.evidence import Clause
 from experts.knowledge.faults import across_fields, explain, in_words
 from experts.knowledge.schema import ClauseRule, DefectKnowledge, KnowledgeFile, View
 
-# Parsing takes about a second for each 100 kB; 500 kinds of defects need a tenth of this.
+# What takes longest to parse takes about a second for each 10,000 entries, or for 10,000 lines
+# of comments; 500 kinds of defects need half of this.
 MAX_FILE_BYTES = 500_000
+MAX_LINES = 20_000
+MAX_ENTRIES = 20_000
 MAX_DEPTH = 20
+# More are not told at once.
+MAX_FAULTS = 100
 
 
 @dataclass(frozen=True)
@@ -38,13 +49,16 @@ class Knowledge:
     source: Path
 
     def defect_named(self, text: str) -> str | None:
-        """The name of the defect that is called so, by name or else by synonym, in any case."""
-        wanted = text.casefold()
+        """The name of the defect that is called so, by name or else by synonym.
+
+        In any case, and with underscores for blanks, as folders are called.
+        """
+        wanted = _plain(text)
         for defect in self.file.defects:
-            if defect.name.casefold() == wanted:
+            if _plain(defect.name) == wanted:
                 return defect.name
         for defect in self.file.defects:
-            if wanted in (synonym.casefold() for synonym in defect.synonyms):
+            if wanted in map(_plain, defect.synonyms):
                 return defect.name
         return None
 
@@ -57,6 +71,10 @@ class Knowledge:
         """Names of the defects of which no rule says how much is allowed."""
         limited = {clause.defect for clause in self.clauses}
         return frozenset(defect.name for defect in self.file.defects) - limited
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace("_", " ")
 
 
 def load_knowledge(path: Path) -> Knowledge:
@@ -85,9 +103,12 @@ def parse_knowledge(raw: bytes, path: Path) -> Knowledge:
     try:
         file = KnowledgeFile.model_validate(document)
     except ValidationError as error:
-        faults = [_fault(path, document, dict(fault)) for fault in error.errors()]
+        faults = [_fault(path, document, dict(fault)) for fault in error.errors()[:MAX_FAULTS]]
+        if error.error_count() > MAX_FAULTS:
+            faults.append(f"{path}: has {error.error_count() - MAX_FAULTS} faults more")
         raise KnowledgeError("\n".join(faults)) from None
-    found = [f"{path}:{line_of(document, place)}: {text}" for place, text in across_fields(file)]
+    across = itertools.islice(across_fields(file), MAX_FAULTS)
+    found = [f"{path}:{line_of(document, place)}: {text}" for place, text in across]
     if found:
         raise KnowledgeError("\n".join(found))
     return Knowledge(file, tuple(_clauses(path, document, file)), path)
@@ -143,19 +164,33 @@ def _broken(path: Path, error: YAMLError) -> str:
 
 def _refuse_bombs(path: Path, text: str) -> None:
     """Refuse what makes a small file endless or slow, and what no knowledge file needs."""
+    if (lines := len(text.splitlines())) > MAX_LINES:
+        raise KnowledgeError(
+            f"{path}: has {lines:,} lines; a knowledge file has at most {MAX_LINES:,}; split it "
+            "into one file for each product"
+        )
     depth = 0
-    for event in YAML(typ="rt").parse(text):
-        if isinstance(event, AliasEvent):
-            line = event.start_mark.line + 1
-            raise KnowledgeError(
-                f"{path}:{line}: uses a YAML alias (*name); write the text out instead"
-            )
+    for number, event in enumerate(YAML(typ="rt").parse(text)):
         depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if depth > MAX_DEPTH:
-            line = event.start_mark.line + 1
-            raise KnowledgeError(
-                f"{path}:{line}: is nested more than {MAX_DEPTH} levels deep; write it flatter"
-            )
+        if fault := _needless(event, depth, number):
+            raise KnowledgeError(f"{path}:{event.start_mark.line + 1}: {fault}")
+
+
+def _needless(event: Any, depth: int, number: int) -> str | None:
+    """What no knowledge file needs, and what to do instead."""
+    if isinstance(event, AliasEvent):
+        return "uses a YAML alias (*name); write the text out instead"
+    if getattr(event, "anchor", None) is not None:
+        return f"uses a YAML anchor (&{event.anchor}); remove it, or put the value into quotes"
+    if getattr(event, "tag", None) is not None:
+        return f"uses a YAML tag ({event.tag}); remove it, or put the value into quotes"
+    if isinstance(event, ScalarEvent) and event.value == "<<" and event.implicit[0]:
+        return "uses a YAML merge key (<<); write the fields out instead"
+    if depth > MAX_DEPTH:
+        return f"is nested more than {MAX_DEPTH} levels deep; write it flatter"
+    if number > MAX_ENTRIES:
+        return f"has more than {MAX_ENTRIES:,} entries; split it into one file for each product"
+    return None
 
 
 def line_of(document: Any, place: Sequence[str | int]) -> int:
