@@ -175,13 +175,53 @@ def test_processes_that_begin_a_history_and_write_at_once(
     stored.write_text(slim(inspections[1]).model_dump_json())
     home, names = tmp_path / "home", "abcd"
     running = [run_python(ADD_MANY, home, stored, 50, name) for name in names]
-    assert [process.communicate() for process in running] == [("ready\n", None)] * len(names)
+    assert [process.communicate()[0] for process in running] == ["ready\n"] * len(names)
     assert [process.returncode for process in running] == [0] * len(names)
     images = [record.image for record in History(line).records()]
     assert sorted(images) == sorted(f"{name}-{n}" for name in names for n in range(50))
     for name in names:
         own = [image for image in images if image.startswith(name)]
         assert own == [f"{name}-{n}" for n in range(50)]
+
+
+BEGIN_TOGETHER = """
+import multiprocessing
+fork = multiprocessing.get_context("fork")
+together, told = fork.Barrier(6), fork.SimpleQueue()
+
+def begin():
+    for number in range(100):
+        history = History(line)
+        history.path = history.path.with_name(f"{number}.sqlite")
+        together.wait()
+        try:
+            history.add(inspection, 0.05)
+        except Exception as error:
+            told.put(str(error))
+
+Path(History(line).path).parent.mkdir()
+running = [fork.Process(target=begin) for _ in range(6)]
+for process in running:
+    process.start()
+for process in running:
+    process.join()
+print("all", *(told.get() for _ in iter(told.empty, True)), sep="\\n")
+"""
+
+
+def test_several_may_begin_a_history_at_the_same_moment(
+    line: ProductLine, inspections: list[Inspection], tmp_path: Path
+) -> None:
+    stored = tmp_path / "inspection.json"
+    stored.write_text(slim(inspections[0]).model_dump_json())
+    printed, _ = run_python(BEGIN_TOGETHER, tmp_path / "home", stored).communicate()
+    assert printed == "all\n"
+    files = sorted(History(line).path.parent.glob("*.sqlite"))
+    assert len(files) == 100
+    for file in files:
+        history = History(line)
+        history.path = file
+        assert len(history) == 6
 
 
 def test_a_process_that_is_killed_leaves_whole_records(
@@ -211,9 +251,12 @@ FORK = """
 import os
 history = History(line)
 history.add(inspection, 0.05)
+opened = history._database
 child = os.fork()
 for number in range(30):
     history.add(inspection, 0.05)
+# SQLite forbids to use a file in a fork of the process that opened it.
+assert (history._database is opened) == bool(child)
 if child:
     assert os.waitpid(child, 0)[1] == 0
     print(len(history))

@@ -267,6 +267,8 @@ def test_a_view_that_the_rules_do_not_tell_any_more_stays(
         found = try_out(inspector.line, rules % (match, 0.2))
         assert verdicts_of(found) == {"large": AR, "middle_top": AR}
         assert (found.total, found.unclear) == (2, ())
+    # What was said by hand counts more than the name: seen from the top, it would be rejected.
+    assert try_out(inspector.line, rules % ("", 0.05)).changes == ()
     # The file does not know that view any more.
     one_view = rules.replace("side", "bottom") % ("", 0.2)
     found = try_out(inspector.line, one_view)
