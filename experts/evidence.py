@@ -382,7 +382,7 @@ class ClauseCheck(Evidence):
 
     id: str
     clause: Clause
-    measured: float
+    measured: Limit
     within: bool
     region_ids: tuple[str, ...]
     broken_by: tuple[str, ...]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
+from skimage.draw import polygon
 
 from experts.decision import DecisionMaker, Wording
 from experts.decoder.regions import measure_region
@@ -18,9 +19,10 @@ from experts.errors import ImageError
 from experts.evidence import AnomalyMap, ClauseCheck, KindSet, Region, Sight, Verdict
 from experts.knowledge import Findings, KnowledgeGuide, Scene, load_knowledge
 from experts.knowledge.schema import Zone
-from experts.knowledge.zones import mask_of
+from experts.knowledge.zones import corners_of, distance_to_border, mask_of
 
 SIZE_HW = (60, 100)
+WHOLE = (0, 0, 100, 60)
 SCENE = Scene(SIZE_HW, Sight.of_image(SIZE_HW, mm_per_px=0.5), 0.5)
 
 PLATE = """\
@@ -143,7 +145,36 @@ def test_a_zone_holds_the_pixels_whose_centres_lie_in_it(
     expected = np.zeros(SIZE_HW, bool)
     top, bottom, left, right = inside
     expected[top:bottom, left:right] = True
-    assert np.array_equal(mask_of(zone, SCENE.sight, SIZE_HW), expected)
+    assert np.array_equal(mask_of(zone, SCENE.sight, WHOLE), expected)
+
+
+def test_any_polygon_is_filled_as_by_the_library() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        corners = rng.random((int(rng.integers(3, 12)), 2))
+        zone = Zone(name="a", polygon=corners.tolist())
+        expected = np.zeros(SIZE_HW, bool)
+        xy_N2 = corners_of(zone, SCENE.sight)
+        expected[polygon(xy_N2[:, 1], xy_N2[:, 0], SIZE_HW)] = True
+        assert np.array_equal(mask_of(zone, SCENE.sight, WHOLE), expected)
+        window = mask_of(zone, SCENE.sight, (20, 10, 70, 50))
+        assert np.array_equal(window, expected[10:50, 20:70])
+
+
+def test_the_distance_to_a_border_is_that_of_the_nearest_pixel_outside() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        left, top = rng.uniform(0, 0.3, 2)
+        right, bottom = rng.uniform(0.7, 1, 2)
+        zone = Zone(name="a", polygon=[[left, top], [right, top], [right, bottom], [left, bottom]])
+        region = block(int(rng.integers(20, 65)), int(rng.integers(12, 40)), 9, 7)
+        mask_HW = mask_of(zone, SCENE.sight, WHOLE)
+        outside_HW = ndimage.distance_transform_edt(np.pad(mask_HW, 1))[1:-1, 1:-1] - 1
+        x0, y0, x1, y1 = region.box_xyxy
+        slow = max(0.0, outside_HW[y0:y1, x0:x1].min())
+        found = distance_to_border(region, zone, SCENE.sight)
+        # The border itself runs between pixels.
+        assert slow - 0.5 <= found <= slow + 0.5
 
 
 def test_a_zone_turns_with_the_frame_of_its_part() -> None:
@@ -152,7 +183,7 @@ def test_a_zone_turns_with_the_frame_of_its_part() -> None:
     sight = Sight(corners_xy=((79.5, 9.5), (79.5, 49.5), (19.5, 9.5)))
     expected = np.zeros(SIZE_HW, bool)
     expected[10:30, 20:80] = True
-    assert np.array_equal(mask_of(zone, sight, SIZE_HW), expected)
+    assert np.array_equal(mask_of(zone, sight, WHOLE), expected)
 
 
 ZONED = """\

@@ -8,19 +8,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from experts.errors import ImageError
 from experts.evidence import Clause, ClauseCheck, Region, Sight, Unruled
 from experts.knowledge.reading import Knowledge
 from experts.knowledge.relevance import Excerpt, Relevance
 from experts.knowledge.schema import View, Zone
 from experts.knowledge.zones import (
+    area_px,
     distance_to_border,
     distance_to_edge,
     lies_in,
-    mask_of,
     touches,
 )
 
@@ -131,7 +128,8 @@ class KnowledgeGuide:
             if concerned or not regions:
                 checks.append(measuring.check(clause, concerned))
         unruled = (u for region in regions for u in self._unruled(region, measuring))
-        return Findings(tuple(checks), tuple(unruled), self.relevant(regions, scene))
+        excerpt = self._excerpt(regions, measuring, "")
+        return Findings(tuple(checks), tuple(unruled), excerpt)
 
     def _unruled(self, region: Region, measuring: _Measuring) -> Iterator[Unruled]:
         """What a region may be that no clause says anything about, all over it.
@@ -155,21 +153,21 @@ class KnowledgeGuide:
             scene: The image that they lie in.
             question: What a person asks.
         """
+        measuring = _Measuring(scene, self._zones_of(scene.sight.view)) if scene else None
+        return self._excerpt(regions, measuring, question)
+
+    def _excerpt(
+        self, regions: Sequence[Region], measuring: _Measuring | None, question: str
+    ) -> Excerpt:
         names = (name for region in regions for name in self.candidates(region))
         wanted = frozenset(names) if regions else self._defects
-        zones = {z for r in regions for z in self.zones_touched(r, scene)} if scene else set()
+        zones = {z for r in regions for z in measuring.zones_of(r)} if measuring else set()
         return self._relevance.excerpt(wanted, regions, zones, question)
 
     def candidates(self, region: Region) -> tuple[str, ...]:
         """The defects of the file that a region may be, in file order."""
         names = (defect.name for defect in self.knowledge.file.defects)
         return tuple(name for name in names if self._may_be(region, name))
-
-    def zones_touched(self, region: Region, scene: Scene) -> tuple[str, ...]:
-        """The zones of the file that a region touches."""
-        zones = self._zones_of(scene.sight.view)
-        measuring = _Measuring(scene, zones)
-        return tuple(name for name in zones if measuring.is_in(region, name))
 
     def _zones_of(self, view: str | None) -> dict[str, Zone]:
         """The zones of a view; those without one are on each."""
@@ -192,15 +190,23 @@ class _Measuring:
     def __init__(self, scene: Scene, zones: dict[str, Zone]) -> None:
         self._scene = scene
         self._zones = zones
-        self._masks: dict[str, NDArray[np.bool_]] = {}
+        self._touched: dict[str, tuple[str, ...]] = {}
+
+    def zones_of(self, region: Region) -> tuple[str, ...]:
+        """The zones that a region touches."""
+        if region.id not in self._touched:
+            sight = self._scene.sight
+            names = (name for name, zone in self._zones.items() if touches(region, zone, sight))
+            self._touched[region.id] = tuple(names)
+        return self._touched[region.id]
 
     def is_in(self, region: Region, zone: str | None) -> bool:
-        return zone is None or (zone in self._zones and touches(region, self._mask(zone)))
+        return zone is None or zone in self.zones_of(region)
 
     def is_covered(self, region: Region, zones: Sequence[str]) -> bool:
         """Whether all of a region lies in some zones."""
-        masks = [self._mask(zone) for zone in zones if zone in self._zones]
-        return bool(masks) and lies_in(region, np.logical_or.reduce(masks))
+        known = [self._zones[zone] for zone in zones if zone in self._zones]
+        return lies_in(region, known, self._scene.sight)
 
     def check(self, clause: Clause, regions: Sequence[Region]) -> ClauseCheck:
         values = {region.id: self._value(clause, region) for region in regions}
@@ -238,7 +244,7 @@ class _Measuring:
         if clause.quantity == "diameter":
             return math.sqrt(4 * region.area_px / math.pi)
         if clause.zone is not None:
-            return distance_to_border(region, self._mask(clause.zone))
+            return distance_to_border(region, self._zones[clause.zone], self._scene.sight)
         return distance_to_edge(region, self._scene.size_HW)
 
     def _in_unit(self, clause: Clause, pixels: float, *, power: int) -> float:
@@ -253,14 +259,9 @@ class _Measuring:
         if power == 1:
             return float(max(self._scene.size_HW))
         if clause.zone is not None:
-            return float(max(self._mask(clause.zone).sum(), 1))
+            return max(area_px(self._zones[clause.zone], self._scene.sight), 1.0)
         height, width = self._scene.size_HW
         return float(height * width)
-
-    def _mask(self, zone: str) -> NDArray[np.bool_]:
-        if zone not in self._masks:
-            self._masks[zone] = mask_of(self._zones[zone], self._scene.sight, self._scene.size_HW)
-        return self._masks[zone]
 
 
 def _holds(clause: Clause, value: float) -> bool:
