@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from echo import Inspector, ProductLine
 from experts.decision import DecisionMaker, Wording
-from experts.decoder.conformal import needed_for_twins, room_for_twins
+from experts.decoder.conformal import room_for_twins
 from experts.decoder.golden import SketchBook, Sketches
 from experts.decoder.template import ALIGNED, difference, template_of
 from experts.decoder.twins import (
@@ -35,13 +35,21 @@ ALPHA = 0.05
 
 @pytest.mark.parametrize(
     ("n", "alpha", "room"),
-    [(58, 0.05, 0), (59, 0.05, 2), (99, 0.05, 4), (179, 0.05, 6), (298, 0.01, 0), (299, 0.01, 2)],
+    [
+        (58, 0.05, 0),
+        (59, 0.05, 2),
+        (79, 0.05, 3),
+        (99, 0.05, 4),
+        (179, 0.05, 4),
+        (399, 0.05, 10),
+        (298, 0.01, 0),
+        (299, 0.01, 2),
+    ],
 )
-def test_two_thirds_of_the_promise_are_for_twins_if_that_is_two_at_least(
+def test_half_of_the_promise_is_for_twins_or_as_much_as_two_pairs_need(
     n: int, alpha: float, room: int
 ) -> None:
     assert room_for_twins(n, alpha) == room
-    assert (n >= needed_for_twins(alpha)) == (room > 0)
 
 
 class World(NamedTuple):
@@ -96,7 +104,7 @@ def slow_p(world: World, fresh: int) -> float:
     found = [world.difference(i, world.closest(i, everything)) for i in range(count)]
     areas = sorted(d.area for d in found if d.highest > LIMIT)
     held_back = math.floor(ALPHA * count)
-    room = held_back - held_back // 3
+    room = min(held_back - 1, max(4, held_back // 2))
     largest = areas[room] if len(areas) > room else math.inf
     ranks = [
         (d.highest > LIMIT and d.area < largest, score)

@@ -56,10 +56,16 @@ def rate_range(n: int, alpha: float, share: float = 0.9) -> tuple[float, float]:
     return float(low), float(high)
 
 
+# A difference between two images makes both count.
+TWO_PAIRS = 4
+
+
 def room_for_twins(n: int, alpha: float) -> int:
     """How many of n images that calibrate a line, and a fresh one, may differ so that it counts.
 
-    Of those that may be held back, a third, but at least one, are left for parts without a twin.
+    Half of those that may be held back, the others are for parts without a twin. In small lines
+    more, so that a pair of normal images leaves room for a fresh one and what it differs from; one
+    at least is left.
 
     Args:
         n: Images that calibrate the line.
@@ -69,14 +75,8 @@ def room_for_twins(n: int, alpha: float) -> int:
         0 if a difference cannot be calibrated.
     """
     held_back = math.floor(alpha * (n + 1) + 1e-9)
-    room = held_back - max(1, held_back // 3)
-    # Two images that differ from each other count both, or neither.
+    room = min(held_back - 1, max(TWO_PAIRS, held_back // 2))
     return room if room >= 2 else 0
-
-
-def needed_for_twins(alpha: float) -> int:
-    """How many images it takes at least to calibrate differences."""
-    return math.ceil(3 / alpha - 1 - 1e-9)
 
 
 def percent(rate: float) -> str:
