@@ -35,6 +35,8 @@ def new(
     from echo.storage import write_new
     from experts.knowledge.writing import first_file
 
+    if not re.search(r"\w", product):
+        raise typer.BadParameter(f"{product!r}: expected a name, such as washer")
     path = out or Path(re.sub(r"[^\w.-]+", "_", product.strip()).strip("._") + ".yaml")
     schema = path.with_name("schema.json")
     write_new(path, first_file(product.strip(), schema.name).encode())
@@ -116,11 +118,13 @@ def use(
     """Put a knowledge file in force for a line; later edits of it count as they are saved."""
     from echo.line import ProductLine
     from echo.rules import put_in_line
-    from experts.knowledge import load_knowledge
+    from experts.knowledge import parse_knowledge
+    from experts.knowledge.reading import read_file
 
     opened = ProductLine.load(line, home=home)
-    count = len(load_knowledge(file).clauses)
-    put_in_line(opened, file.read_bytes(), file)
+    raw = read_file(file)
+    count = len(parse_knowledge(raw, file).clauses)
+    put_in_line(opened, raw, file)
     say(f"{file} is in force for {line}: {_counted(count, 'clause')}. Its edits count once saved.")
 
 
@@ -179,6 +183,8 @@ def prompts(
         return
     chosen = [proposed[number - 1] for number in _numbers(accept, len(proposed))]
     accept_prompts(path, chosen)
+    for text in chosen:
+        say(f"  {text}")
     say(
         f"Wrote {_counted(len(chosen), 'prompt')} into {path}. The text branch learns them when "
         f"{line} is enrolled again."
@@ -191,9 +197,8 @@ def import_mmad(
     out: Annotated[Path, typer.Option(help="Folder that takes one file for each object.")],
 ) -> None:
     """Turn the MMAD benchmark's texts into knowledge files; no clause is invented."""
-    from experts.knowledge.mmad import import_domain_knowledge
-
     from echo.storage import check_free, writable_folder, write_new
+    from experts.knowledge.mmad import import_domain_knowledge
 
     texts = import_domain_knowledge(_read_json(file), str(file))
     folder = writable_folder(out)

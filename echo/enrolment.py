@@ -153,6 +153,7 @@ class Settings(NamedTuple):
     Attributes:
         name: Of the line.
         alpha: The false-reject rate to promise.
+        without_rules: The one to promise once the rules say nothing about it.
         seed: Of the order in which the images are taken.
         copies: How many copies were left out.
         rules: The knowledge file, if there is one.
@@ -160,6 +161,7 @@ class Settings(NamedTuple):
 
     name: str
     alpha: float
+    without_rules: float
     seed: int
     copies: int
     rules: RulesFile | None
@@ -308,7 +310,7 @@ def _manifest(
         name=settings.name,
         encoder=model.name,
         weights_sha256=model.weights_sha256,
-        alpha=settings.alpha,
+        alpha=settings.without_rules,
         seed=settings.seed,
         copies=settings.copies,
         knowledge_path=settings.rules.path if settings.rules else None,

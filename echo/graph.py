@@ -57,6 +57,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
             state["regions"],
             state["clause_checks"],
             state["unruled"],
+            state["sight"].fault,
         )
         return {"decision": decision, "steps": (step,)}
 

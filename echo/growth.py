@@ -143,7 +143,7 @@ def remove(line: ProductLine, images: Iterable[str | int | Path], bars: Progress
     rules = None
     if line.knowledge is not None:
         rules = RulesFile((line.folder / KNOWLEDGE).read_bytes(), old.knowledge_path or KNOWLEDGE)
-    settings = Settings(line.name, line.alpha, old.seed, old.copies, rules)
+    settings = Settings(line.name, line.alpha, old.alpha, old.seed, old.copies, rules)
     with storage.replace_folder(line.folder) as staging:
         line.check_current()
         write_line([Path(image.path) for image in rest], line.encoder, staging, settings, bars)

@@ -36,6 +36,7 @@ from echo.enrolment import (
 from echo.manifest import check_compatible, read_manifest
 from echo.parts import LineParts
 from echo.progress import Progress
+from echo.rules import with_newest_rules
 from echo.settings import lines_folder
 from experts.decoder.conformal import (
     images_needed,
@@ -47,7 +48,8 @@ from experts.decoder.conformal import (
 from experts.decoder.encoder import DEFAULT_ENCODER, load_encoder
 from experts.errors import EnrolError, LineError, UnknownLineError
 from experts.images import ImageSource, find_images
-from experts.knowledge import load_knowledge
+from experts.knowledge import parse_knowledge
+from experts.knowledge.reading import read_file
 
 if TYPE_CHECKING:
     from echo.audit import Audit
@@ -134,6 +136,8 @@ class ProductLine(LineParts):
         if seed < 0:
             raise EnrolError(f"seed is {seed!r}; expected 0 or more")
         rules = _read_rules(knowledge)
+        # What holds once the file says nothing about it.
+        without_rules = alpha if alpha is not None else DEFAULT_ALPHA
         alpha = _agreed_alpha(alpha, rules)
         sources = None if images is None else find_images(images)
         if sources is None:
@@ -144,7 +148,7 @@ class ProductLine(LineParts):
         if sources is None:
             check_words(model)
         with Progress(progress) as bars, storage.replace_folder(_folder(name, home)) as staging:
-            settings = Settings(name, alpha, seed, 0, rules)
+            settings = Settings(name, alpha, without_rules, seed, 0, rules)
             if sources is None:
                 write_line_of_words(model, staging, settings, bars)
             else:
@@ -187,7 +191,10 @@ class ProductLine(LineParts):
         found: list[ProductLine | BrokenLine] = []
         for folder in storage.folders(lines_folder(home)):
             try:
-                found.append(ProductLine.at(folder))
+                line = ProductLine.at(folder)
+                # Rules that cannot be read break a line, too.
+                _ = line.knowledge
+                found.append(line)
             except LineError as error:
                 found.append(BrokenLine(folder, str(error)))
         return tuple(found)
@@ -259,7 +266,7 @@ class ProductLine(LineParts):
         from echo import teaching
 
         with Progress(progress) as bars:
-            teaching.teach(self, kind, images, masks, bars)
+            teaching.teach(with_newest_rules(self), kind, images, masks, bars)
         return ProductLine.at(self.folder)
 
     def forget(self, kind: str) -> ProductLine:
@@ -271,7 +278,7 @@ class ProductLine(LineParts):
         """
         from echo import teaching
 
-        teaching.forget(self, kind)
+        teaching.forget(with_newest_rules(self), kind)
         return ProductLine.at(self.folder)
 
     def add(
@@ -302,7 +309,7 @@ class ProductLine(LineParts):
         from echo import growth
 
         with Progress(progress) as bars:
-            growth.add(self, images, bars)
+            growth.add(with_newest_rules(self), images, bars)
         return ProductLine.at(self.folder)
 
     def remove(
@@ -327,7 +334,7 @@ class ProductLine(LineParts):
         from echo import growth
 
         with Progress(progress) as bars:
-            growth.remove(self, images, bars)
+            growth.remove(with_newest_rules(self), images, bars)
         return ProductLine.at(self.folder)
 
     def audit(self) -> Audit:
@@ -368,8 +375,9 @@ def _read_rules(path: PathLike | None) -> RulesFile | None:
     if path is None:
         return None
     source = Path(path)
-    knowledge = load_knowledge(source)
-    return RulesFile(source.read_bytes(), str(source.resolve()), knowledge.file.alpha)
+    raw = read_file(source)
+    knowledge = parse_knowledge(raw, source)
+    return RulesFile(raw, str(source.absolute()), knowledge.file.alpha)
 
 
 def _agreed_alpha(given: float | None, rules: RulesFile | None) -> float:

@@ -25,9 +25,9 @@ from echo.manifest import (
     read_manifest,
 )
 from experts.decoder.encoder import Encoder, load_encoder
-from experts.errors import DamagedLineError, IncompatibleLineError, LineError
+from experts.errors import DamagedLineError, IncompatibleLineError, KnowledgeError, LineError
 from experts.evidence import Reference
-from experts.knowledge import Knowledge, load_knowledge
+from experts.knowledge import Knowledge, parse_knowledge
 
 if TYPE_CHECKING:
     from echo.intake import Look
@@ -199,8 +199,14 @@ class LineParts:
         digest = self.knowledge_sha256
         if digest is None:
             return None
-        self._part(KNOWLEDGE)
-        rules = load_knowledge(self.folder / KNOWLEDGE)
+        raw = self._part(KNOWLEDGE)
+        try:
+            rules = parse_knowledge(raw, self.folder / KNOWLEDGE)
+        except KnowledgeError as error:
+            raise DamagedLineError(
+                f"line {self.name!r} holds rules that cannot be read ({str(error).splitlines()[0]})"
+                f"; put right ones in force: echo-iad knowledge use {self.name} FILE"
+            ) from error
         return cited(rules, self.manifest.knowledge_name or KNOWLEDGE, digest)
 
     @property

@@ -178,18 +178,16 @@ class _Judge:
             return Sight(corners_xy=corners_xy)
         view_named = self._guide.knowledge.view_named
         asked = record.asked if record.asked and view_named(record.asked) else None
-        try:
-            return self._guide.sight(record.image, corners_xy, asked)
-        except ImageError:
-            seen = stored.sight.view
-            if seen is None or view_named(seen) is None:
-                raise
-            return self._guide.sight(record.image, corners_xy, seen)
+        return self._guide.sight(record.image, corners_xy, asked)
 
     def _anomaly(self, record: Record, stored: AnomalyMap) -> AnomalyMap:
         """What the decoder would say for the alpha of these rules."""
         if self._alpha == record.alpha:
             return stored
+        if self._line.manifest.framing is not None:
+            raise _NeedsNewLook(
+                "the shape of places on a part that lies free depends on alpha; inspect it again"
+            )
         self._check_twin(record, stored)
         return stored.model_copy(update={"limit": self._limit})
 
@@ -217,7 +215,7 @@ class _Judge:
             return self._maker.decide(anomaly, regions, ())[0]
         scaled = [in_scale(region, sight.mm_per_px) for region in regions]
         found = self._guide.check(scaled, Scene(size_HW, sight, anomaly.limit))
-        return self._maker.decide(anomaly, scaled, found.checks, found.unruled)[0]
+        return self._maker.decide(anomaly, scaled, found.checks, found.unruled, sight.fault)[0]
 
 
 def _are_all(record: Record, stored: Inspection, anomaly: AnomalyMap) -> bool:

@@ -10,7 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from echo import storage
+from experts.decoder.framing import frame_of
 from experts.evidence import Sight
+from experts.images import Picture
 from experts.knowledge.zones import corners_of
 
 if TYPE_CHECKING:
@@ -25,18 +27,17 @@ COLOURS = ("#e6194b", "#3cb44b", "#4363d8", "#f58231", "#911eb4", "#008080", "#9
 def write_zones(line: ProductLine, knowledge: Knowledge, out: Path) -> Path:
     """Draw all zones onto the line's first normal image, or onto a blank one.
 
-    Zones of parts that lie free are drawn as they lie in the frame, onto a blank one.
+    A part that lies free is shown in its frame, in which its zones are.
 
     Raises:
         OutputError: If the file cannot be written.
     """
     image = Image.new("RGB", (SIDE_PX, SIDE_PX), "white")
-    framing = line.look.framing
-    if line.manifest.images and framing is None:
+    if line.manifest.images:
         image = line.copy_of(0)
-    elif framing is not None:
-        scale = SIDE_PX / max(framing.height, framing.width)
-        image = image.resize((round(framing.width * scale), round(framing.height * scale)))
+    if line.look.framing is not None:
+        picture = Picture("the first image", np.asarray(image))
+        image = Image.fromarray(frame_of(picture, line.look.framing).picture.rgb_HW3)
     factor = SIDE_PX / max(image.size)
     image = image.resize((round(image.width * factor), round(image.height * factor)))
     sight = Sight.of_image((image.height, image.width))

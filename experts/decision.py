@@ -61,6 +61,7 @@ class _Seen(NamedTuple):
         checks: Clauses that may apply.
         broken: Those of them that do not hold, the gravest first.
         unruled: What no clause says anything about.
+        fault: Why the rules cannot be computed.
     """
 
     anomaly: AnomalyMap
@@ -68,6 +69,7 @@ class _Seen(NamedTuple):
     checks: Sequence[ClauseCheck]
     broken: Sequence[ClauseCheck]
     unruled: Sequence[Unruled]
+    fault: str | None
 
 
 class _Ruled(NamedTuple):
@@ -103,10 +105,19 @@ class DecisionMaker:
         regions: Sequence[Region],
         checks: Sequence[ClauseCheck],
         unruled: Sequence[Unruled] = (),
+        fault: str | None = None,
     ) -> tuple[Decision, Step]:
-        """Give the verdict, and the step that says what it rests on."""
+        """Give the verdict, and the step that says what it rests on.
+
+        Args:
+            anomaly: Map, score and p-value.
+            regions: Places that stand out.
+            checks: Clauses that may apply.
+            unruled: What no clause says anything about.
+            fault: Why the rules cannot be computed; then a person shall look.
+        """
         broken = sorted((c for c in checks if not c.within), key=_gravity, reverse=True)
-        seen = _Seen(anomaly, regions, checks, broken, unruled)
+        seen = _Seen(anomaly, regions, checks, broken, unruled, fault)
         verdict, text, clause = self._weigh(seen)
         decision = Decision(
             verdict=verdict,
@@ -150,6 +161,9 @@ class DecisionMaker:
         """The strictest consequence of what is broken or not ruled at all."""
         if not self._has_knowledge:
             return _Ruled("reject", f"Rejected: {what}; the line has no knowledge file.")
+        if seen.fault is not None:
+            why = f"the rules cannot be applied: {seen.fault}"
+            return _Ruled("review", f"To review: {what}; {why}.")
         then = seen.broken[0].clause.then if seen.broken else "accept"
         if then != "reject" and (seen.unruled or not seen.checks):
             return _Ruled("reject", f"Rejected: {what}; {_unruled_in_words(seen.unruled)}.")
@@ -256,7 +270,7 @@ def measured_in_words(check: ClauseCheck) -> str:
     texts = (in_words(check.measured, digits) for digits in range(3, 9))
     beside = "just under" if clause.is_lower else "just over"
     shown = next((t for t in texts if t != limit or check.within), f"{beside} {limit}")
-    return shown + clause.unit_in_words
+    return shown + clause.unit_in_words + (" or more" if check.or_more else "")
 
 
 def broken_in_words(check: ClauseCheck, checks: Sequence[ClauseCheck]) -> str:

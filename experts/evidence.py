@@ -378,6 +378,8 @@ class ClauseCheck(Evidence):
         region_ids: The regions it was measured on.
         broken_by: Those of them that break it; all of them, where it is their sum or number that
             does.
+        or_more: Whether there may be more places than were told apart, so that a sum or a number
+            is at least the value and never holds.
     """
 
     id: str
@@ -386,6 +388,7 @@ class ClauseCheck(Evidence):
     within: bool
     region_ids: tuple[str, ...]
     broken_by: tuple[str, ...]
+    or_more: bool = False
 
 
 class Unruled(Evidence):
@@ -410,11 +413,13 @@ class Sight(Evidence):
         mm_per_px: Its scale, if that is known.
         corners_xy: What relative coordinates refer to: its top left, top right and bottom left
             corner in image pixels. The image, or the frame of a part that lies free.
+        fault: Why the rules cannot be computed on it, if they cannot.
     """
 
     view: str | None = None
     mm_per_px: float | None = None
     corners_xy: tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+    fault: str | None = None
 
     @classmethod
     def of_image(cls, size_HW: tuple[int, int], **known: Any) -> Sight:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.draw import polygon
 
-from experts.decision import DecisionMaker, Wording
-from experts.decoder.regions import measure_region
+from experts.decision import DecisionMaker, Wording, measured_in_words
+from experts.decoder.regions import MAX_REGIONS, measure_region
 from experts.errors import ImageError
 from experts.evidence import AnomalyMap, ClauseCheck, KindSet, Region, Sight, Verdict
 from experts.knowledge import Findings, KnowledgeGuide, Scene, load_knowledge
@@ -107,6 +107,18 @@ def test_every_quantity_by_hand(plate: KnowledgeGuide) -> None:
     assert checks["edge"].region_ids == ("region-1", "region-2")
     assert checks["stain.middle"].region_ids == ("region-1",)
     assert checks["strong"].broken_by == ("region-1",)
+
+
+def test_of_as_many_places_as_are_told_apart_there_may_be_more(plate: KnowledgeGuide) -> None:
+    many = [block(4 * n, 50, 2, 2, f"region-{n}") for n in range(MAX_REGIONS)]
+    found = {c.clause.id: c for c in plate.check(many, SCENE).checks}
+    assert (found["stain.total"].measured, found["stain.total"].within) == (20, False)
+    assert found["stain.total"].or_more
+    assert measured_in_words(found["stain.total"]) == "20 mm² or more"
+    # Each place alone is what it is.
+    assert found["stain.length"].within
+    fewer = {c.clause.id: c for c in plate.check(many[1:], SCENE).checks}
+    assert fewer["stain.total"].within
 
 
 def test_the_source_of_a_clause_is_cited(plate: KnowledgeGuide) -> None:
@@ -280,6 +292,11 @@ def test_a_view_is_never_guessed(
     with pytest.raises(ImageError) as caught:
         guide.view_of(name, asked)
     assert str(caught.value).startswith(sentence)
+    if asked is None:
+        sight = guide.sight(name, SCENE.sight.corners_xy, None)
+        assert sight.fault == str(caught.value)
+        findings = guide.check([block(1, 1, 9, 9)], Scene(SIZE_HW, sight, 1.0))
+        assert (findings.checks, findings.unruled) == ((), ())
 
 
 def test_a_single_view_needs_no_pattern(tmp_path: Path) -> None:

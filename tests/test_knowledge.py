@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -347,7 +348,7 @@ def test_what_came_is_shown_in_short(washer: Path) -> None:
         ("", " expected fields such as 'product:' and 'defects:', got nothing; begin with: "),
         ("- product: washer", " expected fields such as 'product:' and 'defects:', got a list; "),
         ("a: &x 1\nb: *x", "1: uses a YAML anchor (&x); remove it, or put the value into quotes"),
-        ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document; look at this line"),
+        ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document; write one document"),
         ("[" * 600 + "]" * 600, "1: is nested more than 20 levels deep; write it flatter"),
         ("product: 2020-99-99", " not valid YAML: month must be in 1..12; put the value into quot"),
         ("a: 1\nb: 2\na: 3", '3: not valid YAML: found duplicate key "a" with value "3" (original'),
@@ -373,13 +374,37 @@ def test_a_file_that_cannot_be_text(tmp_path: Path, washer: Path) -> None:
     washer.write_bytes(large)
     assert_faults(
         washer,
-        f" has {len(large):,} bytes; a knowledge file has at most 500,000; split it into one file "
-        "for each product",
+        " is too large; a knowledge file has at most 500,000 bytes; split it into one file for "
+        "each product",
     )
     assert_faults(
         tmp_path / "missing.yaml", " cannot be read (No such file or directory); check the path"
     )
-    assert_faults(tmp_path, " cannot be read (Is a directory); check the path")
+    assert_faults(tmp_path, " cannot be read (it is a folder); check the path")
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert_faults(pipe, " cannot be read (it is no file); check the path")
+
+
+@pytest.mark.parametrize("directive", ["%YAML 1.9", "%YAML 3.0", "%YAML x"])
+def test_a_directive_is_a_fault_and_no_accident(washer: Path, directive: str) -> None:
+    washer.write_text(f"{directive}\n---\n{WASHER}")
+    with pytest.raises(KnowledgeError) as caught:
+        load_knowledge(washer)
+    assert str(caught.value).startswith(f"{washer}:")
+
+
+@pytest.mark.parametrize(
+    ("polygon", "fault"),
+    [
+        ("[[0, 0], [0.5, 0.5], [1, 1]]", "a polygon with an area, got one without"),
+        ("[[0, 0], [1, 0.8], [1, 0], [0, 1]]", "a polygon, got one whose sides cross"),
+    ],
+)
+def test_a_zone_has_an_area_and_an_inside(washer: Path, polygon: str, fault: str) -> None:
+    washer.write_text(WASHER + f"zones:\n  - {{name: rim, polygon: {polygon}}}\n")
+    line = len(WASHER.splitlines()) + 2
+    assert_faults(washer, f"{line}: rim: expected {fault}; give its corners in order")
 
 
 @pytest.mark.parametrize("place", ["normal: %s", "%s"])

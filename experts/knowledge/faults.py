@@ -23,6 +23,11 @@ from experts.knowledge.schema import (
 # Keys and positions that lead to a field.
 Place = tuple[str | int, ...]
 
+_Point = tuple[float, ...]
+_Side = tuple[_Point, _Point]
+
+# Of the image; a smaller zone holds no pixel of most images.
+MIN_AREA = 1e-5
 # Of what came, so much is shown.
 MAX_SHOWN = 60
 
@@ -169,9 +174,31 @@ def _faults_of_zone(zone: Zone, file: KnowledgeFile) -> list[str]:
                 f"expected left, top, right, bottom, got {shown}; right must exceed left, "
                 "and bottom top"
             )
+    if zone.polygon is not None and (fault := _fault_of_polygon(zone.polygon)):
+        faults.append(fault)
     if zone.view is not None and zone.view not in [view.name for view in file.views]:
         faults.append(_unknown("view", zone.view, [view.name for view in file.views]))
     return faults
+
+
+def _fault_of_polygon(corners: Sequence[Sequence[float]]) -> str | None:
+    sides = [(tuple(a), tuple(b)) for a, b in zip(corners, [*corners[1:], corners[0]], strict=True)]
+    doubled = sum(a[0] * b[1] - b[0] * a[1] for a, b in sides)
+    if abs(doubled) < 2 * MIN_AREA:
+        return "expected a polygon with an area, got one without; give its corners in order"
+    if any(_cross(one, other) for i, one in enumerate(sides) for other in sides[i + 1 :]):
+        return "expected a polygon, got one whose sides cross; give its corners in order"
+    return None
+
+
+def _cross(one: _Side, other: _Side) -> bool:
+    """Whether two sides cross in their middles."""
+
+    def turn(a: _Point, b: _Point, c: _Point) -> float:
+        return (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+
+    apart = turn(*one, other[0]) * turn(*one, other[1]) < 0
+    return apart and turn(*other, one[0]) * turn(*other, one[1]) < 0
 
 
 def _faults_of_rule(rule: ClauseRule, file: KnowledgeFile) -> list[str]:
@@ -193,7 +220,9 @@ def _faults_of_rule(rule: ClauseRule, file: KnowledgeFile) -> list[str]:
     wanted, other = "at_most", "at_least"
     if rule.quantity in AT_LEAST:
         wanted, other = other, wanted
-    if other in limits:
+    if len(limits) == 2:
+        faults.append(f"expected '{wanted}:' for {rule.quantity}, got both; remove '{other}:'")
+    elif other in limits:
         faults.append(f"expected '{wanted}:' for {rule.quantity}, got '{other}:'; rename it")
     elif not limits:
         faults.append(f"expected a limit, got none; add '{wanted}:'")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
+from experts.decoder.regions import MAX_REGIONS
 from experts.errors import ImageError
 from experts.evidence import Clause, ClauseCheck, Region, Sight, Unruled
 from experts.knowledge.reading import Knowledge
@@ -94,7 +95,7 @@ class KnowledgeGuide:
         return found[0] if found else None
 
     def sight(self, name: str, corners_xy: Sequence[Sequence[float]], asked: str | None) -> Sight:
-        """How the rules look at an image.
+        """How the rules look at an image; where nothing tells which view it shows, that is said.
 
         Args:
             name: Of the image's file.
@@ -102,11 +103,17 @@ class KnowledgeGuide:
             asked: The view that the user says it is.
 
         Raises:
-            ImageError: As ``view_of``.
+            ImageError: If there is no view that is called so.
         """
-        view, file = self.view_of(name, asked), self.knowledge.file
-        scale = view.mm_per_px if view and view.mm_per_px is not None else file.mm_per_px
         corners = tuple((float(x), float(y)) for x, y in corners_xy)
+        file = self.knowledge.file
+        try:
+            view = self.view_of(name, asked)
+        except ImageError as error:
+            if asked is not None:
+                raise
+            return Sight(corners_xy=corners, fault=str(error))
+        scale = view.mm_per_px if view and view.mm_per_px is not None else file.mm_per_px
         return Sight(view=view.name if view else None, mm_per_px=scale, corners_xy=corners)
 
     def check(self, regions: Sequence[Region], scene: Scene) -> Findings:
@@ -118,6 +125,8 @@ class KnowledgeGuide:
         its clauses decides. Of a region that touches a clause's zone the whole counts.
         """
         measuring = _Measuring(scene, self._zones_of(scene.sight.view))
+        if scene.sight.fault is not None:
+            return Findings((), (), self._excerpt(regions, None, ""))
         checks = []
         for clause in self.knowledge.clauses:
             concerned = [
@@ -126,7 +135,8 @@ class KnowledgeGuide:
                 if self._may_be(region, clause.defect) and measuring.is_in(region, clause.zone)
             ]
             if concerned or not regions:
-                checks.append(measuring.check(clause, concerned))
+                check = measuring.check(clause, concerned)
+                checks.append(_at_least(check) if len(regions) >= MAX_REGIONS else check)
         unruled = (u for region in regions for u in self._unruled(region, measuring))
         excerpt = self._excerpt(regions, measuring, "")
         return Findings(tuple(checks), tuple(unruled), excerpt)
@@ -174,14 +184,14 @@ class KnowledgeGuide:
         return {n: z for n, z in self._zones.items() if z.view is None or z.view == view}
 
     def _may_be(self, region: Region, defect: str | None) -> bool:
-        if defect is None or not self._is_told(region):
-            return True
-        return region.kinds is not None and defect in region.kinds.names
+        told = self._told(region)
+        return defect is None or not told or defect in told
 
-    def _is_told(self, region: Region) -> bool:
-        """Whether the kinds of a region say which defects of the file it may be."""
-        names = region.kinds.names if region.kinds else ()
-        return bool(names) and self._defects.issuperset(names)
+    def _told(self, region: Region) -> tuple[str, ...]:
+        """The defects of the file that the kinds of a region say it may be, if they say so."""
+        kinds = region.kinds.names if region.kinds else ()
+        names = [self.knowledge.defect_named(kind) for kind in kinds]
+        return tuple(name for name in names if name is not None) if all(names) else ()
 
 
 class _Measuring:
@@ -262,6 +272,15 @@ class _Measuring:
             return max(area_px(self._zones[clause.zone], self._scene.sight), 1.0)
         height, width = self._scene.size_HW
         return float(height * width)
+
+
+def _at_least(check: ClauseCheck) -> ClauseCheck:
+    """What is counted or summed where not all places were told apart: there may be more."""
+    if check.clause.quantity not in ("count", "total_area") or not check.region_ids:
+        return check
+    return check.model_copy(
+        update={"or_more": True, "within": False, "broken_by": check.region_ids}
+    )
 
 
 def _holds(clause: Clause, value: float) -> bool:

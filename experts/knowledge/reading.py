@@ -84,12 +84,25 @@ def load_knowledge(path: Path) -> Knowledge:
         KnowledgeError: With all faults of single fields, or else all between fields, each as
             ``file:line: field: what was expected, what came, what to do``.
     """
+    return parse_knowledge(read_file(path), path)
+
+
+def read_file(path: Path) -> bytes:
+    """The contents of a knowledge file, or as much of them as shows that it is too large.
+
+    Raises:
+        KnowledgeError: If it cannot be read.
+    """
     try:
-        raw = path.read_bytes()
+        # A pipe would be waited for.
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "no file"
+            raise KnowledgeError(f"{path}: cannot be read (it is {kind}); check the path")
+        with path.open("rb") as stream:
+            return stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         reason = error.strerror or str(error)
         raise KnowledgeError(f"{path}: cannot be read ({reason}); check the path") from error
-    return parse_knowledge(raw, path)
 
 
 def parse_knowledge(raw: bytes, path: Path) -> Knowledge:
@@ -122,7 +135,7 @@ def parse_document(raw: bytes, path: Path) -> CommentedMap:
     """
     if len(raw) > MAX_FILE_BYTES:
         raise KnowledgeError(
-            f"{path}: has {len(raw):,} bytes; a knowledge file has at most {MAX_FILE_BYTES:,}; "
+            f"{path}: is too large; a knowledge file has at most {MAX_FILE_BYTES:,} bytes; "
             "split it into one file for each product"
         )
     try:
@@ -135,11 +148,15 @@ def parse_document(raw: bytes, path: Path) -> CommentedMap:
         raise KnowledgeError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
     except YAMLError as error:
         raise KnowledgeError(_broken(path, error)) from error
-    except (ValueError, OverflowError, TypeError, AttributeError) as error:
-        # From values that look like a date or a number of YAML and are none.
-        raise KnowledgeError(f"{path}: not valid YAML: {error}; put the value into quotes") from (
-            error
-        )
+    except KnowledgeError:
+        raise
+    except Exception as error:
+        # Values that look like a date and are none, directives of other versions: the library
+        # stumbles over them in many ways, and a line must not.
+        raise KnowledgeError(
+            f"{path}: not valid YAML: {error}; put the value into quotes, and write no directives "
+            "(%)"
+        ) from error
     if not isinstance(document, CommentedMap):
         kinds = {type(None): "nothing", CommentedSeq: "a list"}
         got = kinds.get(type(document)) or in_words(document)
@@ -157,6 +174,8 @@ def _broken(path: Path, error: YAMLError) -> str:
     advice = "look at this line and the one above it for a missing colon, quote or bracket"
     if "\\t" in problem:
         advice = "replace the tab by spaces"
+    elif "another document" in problem:
+        advice = "write one document, without --- in the middle"
     elif "duplicate key" in problem:
         advice = "keep one of the two"
     return f"{path}{where}: not valid YAML: {problem}; {advice}"

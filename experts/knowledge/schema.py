@@ -101,7 +101,7 @@ class Zone(_Strict):
     polygon: (
         Annotated[
             list[Annotated[list[Share], Field(min_length=2, max_length=2)]],
-            Field(min_length=3, max_length=1000),
+            Field(min_length=3, max_length=100),
         ]
         | None
     ) = Field(default=None, description="Corners [x, y], each from 0 to 1.")
@@ -131,7 +131,7 @@ class KnowledgeFile(_Strict):
     part: Text = Field(default="image", description="What sentences call one of them.")
     parts: Text = Field(default="images", description="What sentences call many of them.")
     normal: Text = Field(description="What a good part looks like.")
-    alpha: Annotated[float, Field(gt=0, lt=1, allow_inf_nan=False)] | None = Field(
+    alpha: Annotated[float, Field(ge=1e-6, lt=1, allow_inf_nan=False)] | None = Field(
         default=None, description="Highest rate of good parts that may be held back; else 0.05."
     )
     mm_per_px: Scale | None = Field(default=None, description="Millimetres per pixel.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +71,8 @@ def first_file(product: str, schema: str) -> str:
         product: What the images show.
         schema: Where the JSON Schema lies, for the editor.
     """
-    return TEMPLATE.format(product=product, schema=schema)
+    # In quotes, whatever is in it.
+    return TEMPLATE.format(product=json.dumps(product, ensure_ascii=False), schema=schema)
 
 
 def with_prompts(raw: bytes, path: Path, abnormal: Sequence[str]) -> bytes:
