@@ -203,7 +203,7 @@ class LineParts:
         try:
             rules = parse_knowledge(raw, self.folder / KNOWLEDGE)
         except KnowledgeError as error:
-            raise DamagedLineError(
+            raise IncompatibleLineError(
                 f"line {self.name!r} holds rules that cannot be read ({str(error).splitlines()[0]})"
                 f"; put right ones in force: echo-iad knowledge use {self.name} FILE"
             ) from error

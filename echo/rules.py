@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from echo import storage
 from echo.manifest import KNOWLEDGE, MANIFEST
-from experts.errors import DamagedLineError, EchoError, KnowledgeError, LineError
+from experts.errors import EchoError, IncompatibleLineError, KnowledgeError, LineError
 from experts.knowledge import Knowledge, load_knowledge, parse_knowledge
 from experts.knowledge.reading import read_file
 from experts.knowledge.writing import with_prompts
@@ -57,7 +57,7 @@ class Rules:
         self._unkept: _Unkept | None = None
         try:
             self.knowledge = line.knowledge
-        except DamagedLineError as error:
+        except IncompatibleLineError as error:
             # The file that people edit may be right.
             self._broken, self.sha256 = str(error), None
 
