@@ -236,9 +236,10 @@ def test_a_clause_is_whole_and_means_one_thing(washer: Path, rule: str, fault: s
     washer.write_text(zones + WASHER.replace(RULE, f"      - {rule}"))
     if fault is None:
         taken = "scratch.width: this id is taken; give each clause its own"
-        assert_faults(washer, f"{line_with(washer, 'id: scratch.width,')}: {taken}")
+        line = line_with(washer, "id: scratch.width,")
+        assert_faults(washer, f"{line}: defects.1.clauses.2: {taken}")
     else:
-        assert_faults(washer, f"13: {fault}")
+        assert_faults(washer, f"13: defects.0.clauses.0: {fault}")
 
 
 def line_with(path: Path, text: str) -> int:
@@ -267,7 +268,7 @@ def line_with(path: Path, text: str) -> int:
 )
 def test_a_zone_is_one_shape_of_a_known_view(washer: Path, zone: str, fault: str) -> None:
     washer.write_text(WASHER + f"zones:\n  - {zone}\n")
-    assert_faults(washer, f"{len(WASHER.splitlines()) + 2}: {fault}")
+    assert_faults(washer, f"{len(WASHER.splitlines()) + 2}: zones.0: {fault}")
 
 
 @pytest.mark.parametrize(
@@ -314,7 +315,12 @@ def test_a_limit_in_mm_needs_the_scale(washer: Path) -> None:
     for extra, where in (("", "the top of the file"), (views, "the view 'side'")):
         washer.write_text(unscaled + extra)
         needs = f"a limit in mm needs the scale; add 'mm_per_px:' at {where}, or use px or %"
-        assert_faults(washer, *(f"{n}: {name}: {needs}" for name, n in found.items()))
+        with pytest.raises(KnowledgeError) as caught:
+            load_knowledge(washer)
+        told = [line.split(": ", 3) for line in str(caught.value).splitlines()]
+        assert [(line, name, text) for line, _, name, text in told] == [
+            (f"{washer}:{n}", name, needs) for name, n in found.items()
+        ]
     washer.write_text(unscaled + views.replace("{name: side}", "{name: side, mm_per_px: 1}"))
     assert len(load_knowledge(washer).clauses) == 7
 
@@ -326,6 +332,22 @@ def test_a_limit_is_a_finite_number_from_zero(washer: Path, number: str) -> None
         KnowledgeError, match=r"\A.+:12: defects\.0\.clauses\.0\.at_most: expected .+"
     ):
         load_knowledge(washer)
+
+
+def test_faults_of_fields_hide_none_between_fields(washer: Path) -> None:
+    broken = WASHER.replace("quantity: width, at_most: 3", "quantity: wdth, at_most: 3")
+    broken = broken.replace("mm_per_px: 0.5\n", "").replace("at_most: 48, unit: px", "at_most: 48")
+    washer.write_text(broken + "zones: [{name: rim, box: 7}]\n")
+    with pytest.raises(KnowledgeError) as caught:
+        load_knowledge(washer)
+    fields = [line.split(": ")[1] for line in str(caught.value).splitlines()]
+    assert fields == [
+        "zones.0.box",
+        "defects.1.clauses.3.quantity",
+        "defects.0.clauses.1",
+        "defects.0.clauses.2",
+        "defects.1.clauses.1",
+    ]
 
 
 def test_what_came_is_shown_in_short(washer: Path) -> None:
@@ -404,7 +426,7 @@ def test_a_directive_is_a_fault_and_no_accident(washer: Path, directive: str) ->
 def test_a_zone_has_an_area_and_an_inside(washer: Path, polygon: str, fault: str) -> None:
     washer.write_text(WASHER + f"zones:\n  - {{name: rim, polygon: {polygon}}}\n")
     line = len(WASHER.splitlines()) + 2
-    assert_faults(washer, f"{line}: rim: expected {fault}; give its corners in order")
+    assert_faults(washer, f"{line}: zones.0: rim: expected {fault}; give its corners in order")
 
 
 @pytest.mark.parametrize("place", ["normal: %s", "%s"])

@@ -136,8 +136,8 @@ ADVICE = "give MMAD's domain_knowledge.json (dataset, object, kind, text)"
         ),
         (
             {"d": {"o": {"good": "x", "a_b": "y", "A b": "z"}}},
-            "d, o: makes no right file (d_o.yaml:11: A b: is a name of 'a b', too; give each its "
-            "own); correct it there",
+            "d, o: makes no right file (d_o.yaml:11: defects.1: A b: is a name of 'a b', too; give "
+            "each its own); correct it there",
         ),
         (
             {"d": {"": {"good": "x"}}},

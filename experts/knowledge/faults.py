@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from experts.knowledge.schema import (
     AT_LEAST,
@@ -19,6 +19,8 @@ from experts.knowledge.schema import (
     View,
     Zone,
 )
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 # Keys and positions that lead to a field.
 Place = tuple[str | int, ...]
@@ -249,3 +251,63 @@ def _unknown(what: str, name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1)
     advice = f"did you mean {close[0]!r}?" if close else f"add it under '{what}s:'"
     return f"expected the name of a {what}, got {name!r}; {advice}"
+
+
+def salvage(document: Any) -> KnowledgeFile:
+    """What of a faulty document can be compared with the rest of it.
+
+    In place of an entry that is at fault itself stands one that contradicts nothing.
+    """
+    views = [
+        _valid(View, raw) or View.model_construct(name=_name(raw, i), mm_per_px=1.0)
+        for i, raw in enumerate(_entries(document, "views"))
+    ]
+    zones = [
+        _valid(Zone, raw) or Zone.model_construct(name=_name(raw, i), box=[0, 0, 1, 1])
+        for i, raw in enumerate(_entries(document, "zones"))
+    ]
+    defects = [
+        DefectKnowledge.model_construct(
+            name=_name(raw, i),
+            appearance="",
+            severity="minor",
+            synonyms=[text for text in _entries(raw, "synonyms") if isinstance(text, str)],
+            clauses=_clauses_of(raw, str(i)),
+        )
+        for i, raw in enumerate(_entries(document, "defects"))
+    ]
+    # A scale that is at fault itself was meant to be one.
+    scale = 1.0 if isinstance(document, dict) and document.get("mm_per_px") is not None else None
+    return KnowledgeFile.model_construct(
+        product="",
+        normal="",
+        mm_per_px=scale,
+        views=views,
+        zones=zones,
+        defects=defects,
+        clauses=_clauses_of(document, "file"),
+    )
+
+
+def _clauses_of(raw: Any, where: str) -> list[ClauseRule]:
+    return [
+        _valid(ClauseRule, entry) or ClauseRule.model_construct(id=f"{where}.{i}?", allowed="none")
+        for i, entry in enumerate(_entries(raw, "clauses"))
+    ]
+
+
+def _valid(model: type[_Model], raw: Any) -> _Model | None:
+    try:
+        return model.model_validate(raw)
+    except ValidationError:
+        return None
+
+
+def _entries(raw: Any, field: str) -> list[Any]:
+    found = raw.get(field) if isinstance(raw, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def _name(raw: Any, number: int) -> str:
+    name = raw.get("name") if isinstance(raw, dict) else None
+    return name.strip() if isinstance(name, str) and name.strip() else f"{number}?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from ruamel.yaml.events import (
 
 from experts.errors import KnowledgeError
 from experts.evidence import Clause
-from experts.knowledge.faults import across_fields, explain, in_words
+from experts.knowledge.faults import Place, across_fields, explain, in_words, salvage
 from experts.knowledge.schema import ClauseRule, DefectKnowledge, KnowledgeFile, View
 
 # What takes longest to parse takes about a second for each 10,000 entries, or for 10,000 lines
@@ -81,8 +80,8 @@ def load_knowledge(path: Path) -> Knowledge:
     """Read and check a knowledge file.
 
     Raises:
-        KnowledgeError: With all faults of single fields, or else all between fields, each as
-            ``file:line: field: what was expected, what came, what to do``.
+        KnowledgeError: With all faults, each as ``file:line: field: what was expected, what came,
+            what to do``.
     """
     return parse_knowledge(read_file(path), path)
 
@@ -116,15 +115,23 @@ def parse_knowledge(raw: bytes, path: Path) -> Knowledge:
     try:
         file = KnowledgeFile.model_validate(document)
     except ValidationError as error:
-        faults = [_fault(path, document, dict(fault)) for fault in error.errors()[:MAX_FAULTS]]
-        if error.error_count() > MAX_FAULTS:
-            faults.append(f"{path}: has {error.error_count() - MAX_FAULTS} faults more")
-        raise KnowledgeError("\n".join(faults)) from None
-    across = itertools.islice(across_fields(file), MAX_FAULTS)
-    found = [f"{path}:{line_of(document, place)}: {text}" for place, text in across]
-    if found:
-        raise KnowledgeError("\n".join(found))
+        found = [(fault["loc"], explain(dict(fault))) for fault in error.errors()]
+        raise _faulty(path, document, [*found, *across_fields(salvage(document))]) from None
+    if across := list(across_fields(file)):
+        raise _faulty(path, document, across)
     return Knowledge(file, tuple(_clauses(path, document, file)), path)
+
+
+def _faulty(
+    path: Path, document: CommentedMap, faults: Sequence[tuple[Place, str]]
+) -> KnowledgeError:
+    lines = [
+        f"{path}:{line_of(document, place)}: {'.'.join(map(str, place))}: {text}"
+        for place, text in faults[:MAX_FAULTS]
+    ]
+    if len(faults) > MAX_FAULTS:
+        lines.append(f"{path}: has {len(faults) - MAX_FAULTS} faults more")
+    return KnowledgeError("\n".join(lines))
 
 
 def parse_document(raw: bytes, path: Path) -> CommentedMap:
@@ -224,11 +231,6 @@ def line_of(document: Any, place: Sequence[str | int]) -> int:
             break
         document = document[key]
     return line + 1
-
-
-def _fault(path: Path, document: CommentedMap, fault: dict[str, Any]) -> str:
-    place = fault["loc"]
-    return f"{path}:{line_of(document, place)}: {'.'.join(map(str, place))}: {explain(fault)}"
 
 
 def _clauses(path: Path, document: CommentedMap, file: KnowledgeFile) -> Iterator[Clause]:
