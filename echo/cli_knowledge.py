@@ -198,27 +198,15 @@ def import_mmad(
 ) -> None:
     """Turn the MMAD benchmark's texts into knowledge files; no clause is invented."""
     from echo.storage import check_free, writable_folder, write_new
-    from experts.knowledge.mmad import import_domain_knowledge
+    from experts.knowledge.mmad import read_domain_knowledge
 
-    texts = import_domain_knowledge(_read_json(file), str(file))
+    texts = read_domain_knowledge(file)
     folder = writable_folder(out)
     for name in texts:
         check_free(folder / name)
     for name, text in texts.items():
         write_new(folder / name, text.encode())
     say(f"Wrote {_counted(len(texts), 'file')} into {folder}.")
-
-
-def _read_json(path: Path) -> Any:
-    from experts.errors import KnowledgeError
-
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise KnowledgeError(f"{path}: cannot be read ({reason}); check the path") from error
-    except (ValueError, RecursionError) as error:
-        raise KnowledgeError(f"{path}: is no JSON file ({error}); give MMAD's own") from error
 
 
 def _schema() -> bytes:

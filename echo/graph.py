@@ -48,6 +48,7 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
             state["regions"],
             state["clause_checks"],
             state["excerpt"],
+            state["sight"].view,
         )
         return {"steps": steps}
 

@@ -7,7 +7,7 @@ states and templates of Gu et al., "AnomalyGPT" (AAAI 2024).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from experts.knowledge import KnowledgeFile
@@ -61,7 +61,8 @@ def prompts_for(product: str, knowledge: KnowledgeFile | None = None) -> Prompts
     Args:
         product: What the images show, such as ``solar cell``.
         knowledge: Of the line. What it says of a normal product becomes normal states; the name,
-            synonyms and appearance of each defect become abnormal ones. Its own prompts are added.
+            synonyms and appearance of each defect become abnormal ones. Its own prompts are
+            added, and all is said of its aliases, too.
     """
     normal, abnormal = list(NORMAL_STATES), list(ABNORMAL_STATES)
     if knowledge is not None:
@@ -72,11 +73,13 @@ def prompts_for(product: str, knowledge: KnowledgeFile | None = None) -> Prompts
         # These name the product themselves.
         normal += knowledge.prompts.normal
         abnormal += knowledge.prompts.abnormal
-    return Prompts(_compose(normal, product), _compose(abnormal, product))
+    names = [product, *(knowledge.aliases if knowledge is not None else ())]
+    return Prompts(_compose(normal, names), _compose(abnormal, names))
 
 
-def _compose(states: Iterable[str], product: str) -> tuple[str, ...]:
-    phrases = [state.replace("[o]", product, 1) for state in dict.fromkeys(states)]
+def _compose(states: Iterable[str], names: Sequence[str]) -> tuple[str, ...]:
+    said = (state.replace("[o]", name, 1) for name in names for state in states)
+    phrases = dict.fromkeys(said)
     return tuple(form.replace("[c]", phrase, 1) for phrase in phrases for form in TEMPLATES)
 
 

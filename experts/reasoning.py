@@ -28,6 +28,7 @@ class ReasoningExpert:
         regions: Sequence[Region],
         checks: Sequence[ClauseCheck],
         excerpt: Excerpt,
+        view: str | None = None,
     ) -> tuple[Step, ...]:
         """Return the steps, without the verdict.
 
@@ -38,8 +39,9 @@ class ReasoningExpert:
             checks: Clauses that may apply.
             excerpt: What of the knowledge file matters here; of the other clauses only those that
                 do not hold get a step of their own.
+            view: Which of the line's views the image shows, if it has several.
         """
-        steps = [self._observe_normal(references), _compare(references, anomaly)]
+        steps = [self._observe_normal(references, view), _compare(references, anomaly)]
         if anomaly.twin is not None:
             steps.append(_lay_over(anomaly.twin))
         steps += [_examine(region, anomaly) for region in regions]
@@ -55,7 +57,7 @@ class ReasoningExpert:
             )
         return tuple(steps)
 
-    def _observe_normal(self, references: Sequence[Reference]) -> Step:
+    def _observe_normal(self, references: Sequence[Reference], view: str | None) -> Step:
         found = "No normal image was enrolled."
         if references:
             nearest = references[0]
@@ -64,6 +66,9 @@ class ReasoningExpert:
                 f"(similarity {nearest.similarity:.2f})."
             )
         normal = f" {self._knowledge.file.normal}" if self._knowledge else ""
+        seen = self._knowledge.view_named(view) if self._knowledge and view else None
+        if seen is not None and seen.normal:
+            normal += f" From {seen.name}: {seen.normal}"
         return Step(
             looked_at="what is normal",
             found=found + normal,

@@ -91,3 +91,11 @@ def test_accepted_prompts_are_what_the_encoder_is_told() -> None:
     state = "washer with a hole"
     assert {t.replace("[c]", state) for t in TEMPLATES} <= set(prompts.abnormal)
     assert not any(state in prompt for prompt in prompts.normal)
+
+
+def test_all_is_said_of_aliases_too() -> None:
+    plain, named = file_of(), file_of(TEXT + "aliases: [ring]\n")
+    before, after = prompts_for("washer", plain), prompts_for("washer", named)
+    assert set(before.abnormal) < set(after.abnormal)
+    assert "a photo of a damaged ring." in after.abnormal
+    assert "a photo of a flawless ring." in after.normal

@@ -327,7 +327,7 @@ def test_two_rates_must_not_contradict(tmp_path: Path, good_folder: Path) -> Non
 
 
 VIEWS = STRICT.replace("mm_per_px: 0.1\n", "") + (
-    'views: [{name: near, match: "*_near*", mm_per_px: 0.01}, {name: far, mm_per_px: 0.1}]\n'
+    'views: [{name: near, match: "*_near*", mm_per_px: 0.01}, {name: far, mm_per_px: 0.1, normal: Small.}]\n'
 )
 
 
@@ -339,6 +339,7 @@ def test_a_view_is_told_by_the_file_or_by_the_user(folder: Path) -> None:
     assert inspector.inspect(near).verdict == "accept"
     far = inspector.inspect(other, view="far")
     assert (far.verdict, far.sight.view, far.sight.mm_per_px) == ("reject", "far", 0.1)
+    assert far.steps[0].found.endswith(" A bright ring. From far: Small.")
     with pytest.raises(ImageError, match="is said to show view 'fra'"):
         inspector.inspect(other, view="fra")
     # A line must not stop because a name tells no view: what stands out is for a person then.
