@@ -327,7 +327,8 @@ def test_two_rates_must_not_contradict(tmp_path: Path, good_folder: Path) -> Non
 
 
 VIEWS = STRICT.replace("mm_per_px: 0.1\n", "") + (
-    'views: [{name: near, match: "*_near*", mm_per_px: 0.01}, {name: far, mm_per_px: 0.1, normal: Small.}]\n'
+    'views:\n  - {name: near, match: "*_near*", mm_per_px: 0.01}\n'
+    "  - {name: far, mm_per_px: 0.1, normal: Small.}\n"
 )
 
 
