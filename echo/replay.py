@@ -214,7 +214,9 @@ class _Judge:
         if self._guide is None:
             return self._maker.decide(anomaly, regions, ())[0]
         scaled = [in_scale(region, sight.mm_per_px) for region in regions]
-        found = self._guide.check(scaled, Scene(size_HW, sight, anomaly.limit))
+        found = self._guide.check(
+            scaled, Scene(size_HW, sight, anomaly.limit, len(regions) >= MAX_REGIONS)
+        )
         return self._maker.decide(anomaly, scaled, found.checks, found.unruled, sight.fault)[0]
 
 

@@ -158,11 +158,14 @@ def put_in_line(line: ProductLine, raw: bytes, path: Path) -> None:
 def with_newest_rules(line: ProductLine) -> ProductLine:
     """A line as it is on disk, with the newest right edit of its rules kept.
 
-    Raises:
-        LineError: If more than its rules has changed since it was opened.
+    If more than its rules has changed since it was opened, it is left as it is; who writes to it
+    will say so.
     """
-    Rules(line).refresh()
-    return as_it_is(line)
+    try:
+        Rules(line).refresh()
+        return as_it_is(line)
+    except LineError:
+        return line
 
 
 def as_it_is(line: ProductLine) -> ProductLine:

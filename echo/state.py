@@ -10,6 +10,7 @@ from typing import Annotated, Any, Protocol, TypedDict
 from experts.decision import DecisionMaker
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
+from experts.decoder.regions import MAX_REGIONS
 from experts.decoder.twins import TwinFinder
 from experts.evidence import (
     AnomalyMap,
@@ -85,8 +86,10 @@ class Experts:
         """What the line's rules say of the regions; nothing, without a knowledge file."""
         if self.guide is None:
             return Findings((), (), Excerpt((), (), (), 0))
-        scene = Scene(state["picture"].size_HW, state["sight"], state["anomaly"].limit)
-        return self.guide.check(state["regions"], scene)
+        regions, limit = state["regions"], state["anomaly"].limit
+        crowded = len(regions) >= MAX_REGIONS
+        scene = Scene(state["picture"].size_HW, state["sight"], limit, crowded)
+        return self.guide.check(regions, scene)
 
 
 class Node(Protocol):

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 from typing import NamedTuple
 
-from experts.decoder.regions import MAX_REGIONS
 from experts.errors import ImageError
 from experts.evidence import Clause, ClauseCheck, Region, Sight, Unruled
 from experts.knowledge.reading import Knowledge
@@ -33,11 +32,13 @@ class Scene(NamedTuple):
         size_HW: In pixels.
         sight: Its view and scale, and where zones lie.
         limit: The patch score that only alpha of normal images reach.
+        crowded: Whether there may be more places than were told apart.
     """
 
     size_HW: tuple[int, int]
     sight: Sight
     limit: float
+    crowded: bool = False
 
 
 class Findings(NamedTuple):
@@ -136,7 +137,7 @@ class KnowledgeGuide:
             ]
             if concerned or not regions:
                 check = measuring.check(clause, concerned)
-                checks.append(_at_least(check) if len(regions) >= MAX_REGIONS else check)
+                checks.append(_at_least(check) if scene.crowded else check)
         unruled = (u for region in regions for u in self._unruled(region, measuring))
         excerpt = self._excerpt(regions, measuring, "")
         return Findings(tuple(checks), tuple(unruled), excerpt)
