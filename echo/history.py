@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -42,15 +43,18 @@ _SCHEMA = (
     "CREATE INDEX by_image ON inspections (image_sha256)",
     f"PRAGMA user_version = {FORMAT_VERSION}",
 )
-_FIELDS = (
-    "time, image, image_sha256, verdict, asked, alpha, learned_sha256, knowledge_sha256, inspection"
+_INSERT = "INSERT INTO inspections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LATEST = "SELECT max(id) FROM inspections"
+_IN_ORDER = (
+    "SELECT id, time, image, image_sha256, verdict, asked, alpha, learned_sha256, "
+    "knowledge_sha256, inspection FROM inspections "
+    "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
 )
-_INSERT = f"INSERT INTO inspections ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
-_LATEST = "id = (SELECT max(id) FROM inspections)"
 _NEWEST = (
-    "id IN (SELECT max(id) FROM inspections GROUP BY image_sha256) AND id < ? ORDER BY id DESC"
+    "SELECT id, time, image, image_sha256, verdict, asked, alpha, learned_sha256, "
+    "knowledge_sha256, inspection FROM inspections WHERE id < ? AND id IN "
+    "(SELECT max(id) FROM inspections GROUP BY image_sha256) ORDER BY id DESC LIMIT ?"
 )
-
 
 _NO_HISTORY = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
@@ -146,24 +150,23 @@ class History:
             HistoryError: If it cannot be read.
         """
         # What is added meanwhile is left out, or this might never end.
-        last, end = 0, next((record_id for record_id, _ in self._page(_LATEST, ())), 0)
-        while page := self._page("id > ? AND id <= ? ORDER BY id", (last, end)):
-            yield from (record for _, record in page)
+        rows = self._rows(_LATEST)
+        last, end = 0, rows[0][0] or 0 if rows else 0
+        while page := self._rows(_IN_ORDER, last, end, PAGE):
+            yield from map(_record, page)
             last = page[-1][0]
 
     def newest(self) -> Iterator[Record]:
         """Of each image the newest one, newest first; errors as ``records``."""
         before = 2**62
-        while page := self._page(_NEWEST, (before,)):
-            yield from (record for _, record in page)
+        while page := self._rows(_NEWEST, before, PAGE):
+            yield from map(_record, page)
             before = page[-1][0]
 
     def __len__(self) -> int:
         """How many are kept; errors as ``records``."""
-        if not self.path.exists():
-            return 0
-        with self._using(), self._current() as database:
-            return int(database.execute("SELECT count(*) FROM inspections").fetchone()[0])
+        rows = self._rows("SELECT count(*) FROM inspections")
+        return int(rows[0][0]) if rows else 0
 
     def close(self) -> None:
         """Close the file; whatever comes next opens it again."""
@@ -175,13 +178,12 @@ class History:
         with contextlib.suppress(AttributeError, sqlite3.Error):
             self.close()
 
-    def _page(self, which: str, bounds: tuple[int, ...]) -> list[tuple[int, Record]]:
+    def _rows(self, query: str, *values: int) -> list[tuple[Any, ...]]:
+        """What a query finds; nothing, if there is no file yet."""
         if not self.path.exists():
             return []
-        query = f"SELECT id, {_FIELDS} FROM inspections WHERE {which} LIMIT {PAGE}"  # noqa: S608
         with self._using(), self._current() as database:
-            rows = database.execute(query, bounds).fetchall()
-            return [(row[0], Record(datetime.fromisoformat(row[1]), *row[2:])) for row in rows]
+            return database.execute(query, values).fetchall()
 
     @contextlib.contextmanager
     def _using(self) -> Iterator[None]:
@@ -210,6 +212,14 @@ class History:
             self._database = _open(self.path)
             self._opened = os.getpid(), self.path.stat().st_ino
         return self._database
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    try:
+        time_made = datetime.fromisoformat(row[1])
+    except (TypeError, ValueError) as error:
+        raise HistoryError(f"{row[2]}: its stored inspection says no time ({error})") from error
+    return Record(time_made, *row[2:])
 
 
 # Files that were opened before a fork, kept so that nothing closes them.

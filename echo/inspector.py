@@ -14,7 +14,7 @@ from echo.history import History
 from echo.line import ProductLine
 from echo.rules import Rules
 from echo.state import Experts, InspectionState
-from experts.decision import DecisionMaker, Wording
+from experts.decision import DecisionMaker
 from experts.decoder.encoder import Features
 from experts.errors import HistoryError, ImageError
 from experts.evidence import Evidence, Inspection, Sight, Versions
@@ -225,7 +225,6 @@ class Inspector:
 
 def _experts_of(line: ProductLine, rules: Rules) -> Experts:
     knowledge, alpha = rules.knowledge, rules.alpha
-    wording = Wording(knowledge.file.part, knowledge.file.parts) if knowledge else Wording()
     has_images = bool(line.manifest.images)
     return Experts(
         extractor=line.extractor if has_images else None,
@@ -234,6 +233,6 @@ def _experts_of(line: ProductLine, rules: Rules) -> Experts:
         namer=line.namer,
         guide=KnowledgeGuide(knowledge) if knowledge else None,
         reasoner=ReasoningExpert(knowledge),
-        maker=DecisionMaker(alpha, wording, has_knowledge=knowledge is not None),
+        maker=DecisionMaker.by_rules(knowledge, alpha),
         alpha=alpha,
     )

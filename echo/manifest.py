@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from experts.decoder.encoder import encoder_names, is_known_encoder
 from experts.errors import DamagedLineError, IncompatibleLineError
+
+if TYPE_CHECKING:
+    from experts.knowledge import Knowledge
 
 # Raised whenever a line of before would be read or compared otherwise: also with the encoder's
 # input size, its layers, or the banks' neighbourhoods.
@@ -96,6 +99,11 @@ class Manifest(BaseModel):
     knowledge_path: str | None
     examples: tuple[ShownExample, ...] = ()
     parts: dict[str, str]
+
+    def alpha_by(self, knowledge: Knowledge | None) -> float:
+        """The false-reject rate to promise: that of the rules, or else that of the enrolment."""
+        written = knowledge.file.alpha if knowledge is not None else None
+        return written if written is not None else self.alpha
 
     @property
     def knowledge_name(self) -> str | None:

@@ -67,8 +67,7 @@ class LineParts:
     @property
     def alpha(self) -> float:
         """The false-reject rate that the line promises: that of its rules, or of its enrolment."""
-        written = self.knowledge.file.alpha if self.knowledge else None
-        return written if written is not None else self.manifest.alpha
+        return self.manifest.alpha_by(self.knowledge)
 
     @cached_property
     def encoder(self) -> Encoder:

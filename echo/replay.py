@@ -14,10 +14,10 @@ from functools import cached_property
 from echo.history import History, Record, learned_sha256
 from echo.line import ProductLine
 from echo.rules import Rules
-from experts.decision import DecisionMaker, Wording, is_suspicious
+from experts.decision import DecisionMaker, is_suspicious
 from experts.decoder.conformal import percent, room_for_twins
 from experts.decoder.regions import MAX_REGIONS, in_scale
-from experts.errors import HistoryError, ImageError
+from experts.errors import HistoryError
 from experts.evidence import AnomalyMap, Decision, Evidence, Inspection, Region, Sight, Verdict
 from experts.knowledge import Knowledge, KnowledgeGuide, Scene
 
@@ -103,7 +103,7 @@ def replay(line: ProductLine, new: Knowledge) -> Replay:
         try:
             stored = record.inspection()
             change = _change(record, before.judge(record, stored), after.judge(record, stored))
-        except (_NeedsNewLook, HistoryError, ImageError) as error:
+        except (_NeedsNewLookError, HistoryError) as error:
             why = str(error).removeprefix(f"{record.image}: ")
             unclear.append(Unclear(image=record.image, time=record.time, why=why))
         else:
@@ -131,7 +131,7 @@ def _change(record: Record, before: Decision, after: Decision) -> Change | None:
     )
 
 
-class _NeedsNewLook(Exception):  # noqa: N818
+class _NeedsNewLookError(Exception):
     """What was measured does not suffice; its text says why."""
 
 
@@ -140,11 +140,9 @@ class _Judge:
 
     def __init__(self, line: ProductLine, knowledge: Knowledge | None) -> None:
         self._line = line
-        written = knowledge.file.alpha if knowledge else None
-        self._alpha = written if written is not None else line.manifest.alpha
+        self._alpha = line.manifest.alpha_by(knowledge)
         self._guide = KnowledgeGuide(knowledge) if knowledge else None
-        wording = Wording(knowledge.file.part, knowledge.file.parts) if knowledge else Wording()
-        self._maker = DecisionMaker(self._alpha, wording, has_knowledge=knowledge is not None)
+        self._maker = DecisionMaker.by_rules(knowledge, self._alpha)
 
     @cached_property
     def _limit(self) -> float:
@@ -154,8 +152,7 @@ class _Judge:
         """The decision that an inspection of the same image would come to.
 
         Raises:
-            _NeedsNewLook: If what was measured does not suffice.
-            ImageError: If nothing tells which view the image shows.
+            _NeedsNewLookError: If what was measured does not suffice.
         """
         sight = self._sight(record, stored)
         anomaly = self._anomaly(record, stored.anomaly)
@@ -166,7 +163,7 @@ class _Judge:
         decision = self._decide(stored.size_HW, sight, anomaly, regions)
         # Further places never mend a reject.
         if decision.verdict != "reject" and not _are_all(record, stored, anomaly):
-            raise _NeedsNewLook(
+            raise _NeedsNewLookError(
                 f"with an alpha of {percent(self._alpha)} other places may stand out than were "
                 f"measured with {percent(record.alpha)}; inspect it again"
             )
@@ -185,7 +182,7 @@ class _Judge:
         if self._alpha == record.alpha:
             return stored
         if self._line.manifest.framing is not None:
-            raise _NeedsNewLook(
+            raise _NeedsNewLookError(
                 "the shape of places on a part that lies free depends on alpha; inspect it again"
             )
         self._check_twin(record, stored)
@@ -199,7 +196,7 @@ class _Judge:
         same_room = room_for_twins(n, self._alpha) == room_for_twins(n, record.alpha)
         drawn = stored.twin is not None and stored.twin.stands_out
         if not same_room or (drawn and self._limit != stored.limit):
-            raise _NeedsNewLook(
+            raise _NeedsNewLookError(
                 f"with an alpha of {percent(self._alpha)} other differences from a twin may count "
                 f"than did with {percent(record.alpha)}; inspect it again"
             )

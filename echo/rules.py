@@ -68,9 +68,8 @@ class Rules:
 
     @property
     def alpha(self) -> float:
-        """The false-reject rate to promise: that of the file, or that of the enrolment."""
-        alpha = self.knowledge.file.alpha if self.knowledge else None
-        return alpha if alpha is not None else self._line.manifest.alpha
+        """The false-reject rate to promise."""
+        return self._line.manifest.alpha_by(self.knowledge)
 
     def refresh(self) -> bool:
         """Look at the file again; says whether other rules are in force now."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.evidence import (
@@ -19,6 +19,9 @@ from experts.evidence import (
     Unruled,
     Verdict,
 )
+
+if TYPE_CHECKING:
+    from experts.knowledge import Knowledge
 
 _SEVERITY_RANK = {"minor": 0, "major": 1, "critical": 2}
 _GRAVITY: dict[Verdict, int] = {"accept": 0, "review": 1, "reject": 2}
@@ -98,6 +101,14 @@ class DecisionMaker:
         self._alpha = alpha
         self._wording = wording
         self._has_knowledge = has_knowledge
+
+    @classmethod
+    def by_rules(cls, knowledge: Knowledge | None, alpha: float) -> DecisionMaker:
+        """For a line with these rules, or with none."""
+        if knowledge is None:
+            return cls(alpha, Wording(), has_knowledge=False)
+        file = knowledge.file
+        return cls(alpha, Wording(file.part, file.parts), has_knowledge=True)
 
     def decide(
         self,

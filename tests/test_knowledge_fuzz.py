@@ -263,6 +263,7 @@ def full(case: int) -> bytes:
 
 def mutated(case: int) -> bytes:
     """A broken file, the same one each time."""
+    # Not for secrets, but to be the same each time.
     rng = random.Random(case)  # noqa: S311
     if case < len(FILLS):
         return full(case)

@@ -40,12 +40,10 @@ class Knowledge:
     Attributes:
         file: Its contents.
         clauses: All rules in file order, those for any place last, each with its line.
-        source: Where it was read from.
     """
 
     file: KnowledgeFile
     clauses: tuple[Clause, ...]
-    source: Path
 
     def defect_named(self, text: str) -> str | None:
         """The name of the defect that is called so, by name or else by synonym.
@@ -64,12 +62,6 @@ class Knowledge:
     def view_named(self, name: str) -> View | None:
         """The view of that name."""
         return next((view for view in self.file.views if view.name == name), None)
-
-    @property
-    def unlimited(self) -> frozenset[str]:
-        """Names of the defects of which no rule says how much is allowed."""
-        limited = {clause.defect for clause in self.clauses}
-        return frozenset(defect.name for defect in self.file.defects) - limited
 
 
 def _plain(name: str) -> str:
@@ -119,7 +111,7 @@ def parse_knowledge(raw: bytes, path: Path) -> Knowledge:
         raise _faulty(path, document, [*found, *across_fields(salvage(document))]) from None
     if across := list(across_fields(file)):
         raise _faulty(path, document, across)
-    return Knowledge(file, tuple(_clauses(path, document, file)), path)
+    return Knowledge(file, tuple(_clauses(path, document, file)))
 
 
 def _faulty(

@@ -1,0 +1,38 @@
+"""The types that experts hand each other: frozen, validated once, H before W, units in names.
+
+Pixels are those of the upright input image (EXIF rotation applied), origin at its top left.
+"""
+
+from __future__ import annotations
+
+from experts.evidence.base import Array, BoolArray, Evidence, FloatArray, Limit, Verdict
+from experts.evidence.inspection import Decision, Defect, Inspection, Step, Versions
+from experts.evidence.maps import AnomalyMap, ChannelScore, Reference, TwinScore
+from experts.evidence.regions import KindSet, Region, Traits
+from experts.evidence.rules import Clause, ClauseCheck, Quantity, Sight, Unruled
+
+__all__ = [
+    "AnomalyMap",
+    "Array",
+    "BoolArray",
+    "ChannelScore",
+    "Clause",
+    "ClauseCheck",
+    "Decision",
+    "Defect",
+    "Evidence",
+    "FloatArray",
+    "Inspection",
+    "KindSet",
+    "Limit",
+    "Quantity",
+    "Reference",
+    "Region",
+    "Sight",
+    "Step",
+    "Traits",
+    "TwinScore",
+    "Unruled",
+    "Verdict",
+    "Versions",
+]

@@ -1,0 +1,120 @@
+"""What an inspection comes to: steps, decision, and all evidence together."""
+
+from __future__ import annotations
+
+from experts.evidence.base import Evidence, Verdict
+from experts.evidence.maps import AnomalyMap, Reference
+from experts.evidence.regions import Region
+from experts.evidence.rules import ClauseCheck, Sight
+
+
+class Step(Evidence):
+    """One step of the reasoning.
+
+    Attributes:
+        looked_at: What was examined.
+        found: What came of it, in one sentence.
+        evidence_ids: The evidence that the finding rests on.
+    """
+
+    looked_at: str
+    found: str
+    evidence_ids: tuple[str, ...]
+
+
+class Defect(Evidence):
+    """One defect of a decision.
+
+    Attributes:
+        name: Of the kind that it is taken for, or that of the knowledge file where only one
+            fits; else ``unknown``.
+        candidates: All kinds that it may be of those that were shown, or else all names of the
+            knowledge file that it may be.
+        region_id: Where it is; ``None`` where no single place stands out.
+        check_ids: The clause checks that it was judged by.
+    """
+
+    name: str
+    candidates: tuple[str, ...]
+    region_id: str | None
+    check_ids: tuple[str, ...]
+
+
+class Decision(Evidence):
+    """The verdict and what it rests on.
+
+    Attributes:
+        verdict: ``accept``, ``reject`` or ``review`` (a person should look).
+        confidence: 0.5 where the p-value equals alpha, rising to 1 away from it: alpha /
+            (alpha + p) for a rejected part, p / (alpha + p) for an accepted one. A measure of
+            distance, not a probability. 0.5 where the clauses or a person must decide.
+        defects: Empty for an accepted part.
+        deciding_clause: Id of the clause that decided, if one did.
+        reason: One sentence for a person.
+    """
+
+    verdict: Verdict
+    confidence: float
+    defects: tuple[Defect, ...]
+    deciding_clause: str | None
+    reason: str
+
+
+class Versions(Evidence):
+    """The hashes and versions that let an inspection be replayed.
+
+    Attributes:
+        image_sha256: Of the decoded pixels, shape and all.
+        line: Name of the product line.
+        line_sha256: Of the line's manifest.
+        knowledge_sha256: Of the knowledge file, if the line has one.
+        encoder: Name of the encoder.
+        weights_sha256: Of the encoder's weights.
+        echo: Version of Echo.
+    """
+
+    image_sha256: str
+    line: str
+    line_sha256: str
+    knowledge_sha256: str | None
+    encoder: str
+    weights_sha256: str
+    echo: str
+
+
+class Inspection(Evidence):
+    """Everything that Echo found out about one image.
+
+    Attributes:
+        image: Name of the file, or how the image was given (``array``, ``bytes``).
+        size_HW: Of the upright image, in pixels.
+        references: Most similar normal images, best first.
+        anomaly: Map, score and p-value.
+        regions: Strongest first; empty for a clearly normal image.
+        clause_checks: Rules that were computed on the regions.
+        steps: The reasoning, in order.
+        decision: Verdict and reason.
+        sight: How the rules looked at it.
+        faults: What else went wrong, each in one sentence, such as an edit of the rules that has
+            mistakes.
+        versions: Hashes and versions.
+        timings_ms: Milliseconds per stage; the only field that differs between two runs.
+    """
+
+    image: str
+    size_HW: tuple[int, int]
+    references: tuple[Reference, ...]
+    anomaly: AnomalyMap
+    regions: tuple[Region, ...]
+    clause_checks: tuple[ClauseCheck, ...]
+    steps: tuple[Step, ...]
+    decision: Decision
+    sight: Sight
+    faults: tuple[str, ...] = ()
+    versions: Versions
+    timings_ms: dict[str, float]
+
+    @property
+    def verdict(self) -> Verdict:
+        """Shorthand for ``decision.verdict``."""
+        return self.decision.verdict
