@@ -10,6 +10,10 @@ EchoError
 ├── KnowledgeError      a knowledge file is at fault
 ├── HistoryError        the stored inspections of a line cannot be read or written
 ├── WeightsError        model weights are missing or not the expected ones
+├── MLLMError           a multimodal language model is of no help
+│   ├── MLLMSettingError      the setting names none that there is
+│   ├── MLLMUnavailableError  it cannot be loaded or reached, or it broke down
+│   └── MLLMAnswerError       it answered, but with nothing that can be used
 └── OutputError         results cannot be written where the user asked for them
 """
 
@@ -54,6 +58,22 @@ class HistoryError(EchoError):
 
 class WeightsError(EchoError):
     """Model weights are missing or are not the expected ones."""
+
+
+class MLLMError(EchoError):
+    """A multimodal language model is of no help."""
+
+
+class MLLMSettingError(MLLMError):
+    """The setting names no language model that there is."""
+
+
+class MLLMUnavailableError(MLLMError):
+    """The language model cannot be loaded or reached, or it broke down."""
+
+
+class MLLMAnswerError(MLLMError):
+    """The language model answered, but with nothing that can be used."""
 
 
 class OutputError(EchoError):

@@ -1,0 +1,258 @@
+"""What every multimodal language model of Echo can do: generate, choose, fill in a schema.
+
+``MLLM`` is the protocol. Its backends: a local quantized model, a server, the scripted one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from PIL import Image
+from pydantic import BaseModel
+
+Role = Literal["system", "user", "assistant"]
+Content = str | Image.Image
+T = TypeVar("T", bound=BaseModel)
+
+MAX_TOKENS = 512
+MAX_REPAIRS = 2
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation: texts and images, in the order in which they are seen."""
+
+    role: Role
+    content: tuple[Content, ...]
+
+
+def system(*content: Content) -> Message:
+    """What the model is told about its task."""
+    return Message("system", content)
+
+
+def user(*content: Content) -> Message:
+    """What the model is shown and asked."""
+    return Message("user", content)
+
+
+def assistant(*content: Content) -> Message:
+    """What the model answered before."""
+    return Message("assistant", content)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What an answer cost.
+
+    Attributes:
+        prompt_tokens: Tokens that were read, those of images among them.
+        cached_tokens: Of these, how many the model remembered from an earlier question.
+        answer_tokens: Tokens that were written, or weighed as options.
+        seconds: Wall-clock time.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    answer_tokens: int = 0
+    seconds: float = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.prompt_tokens + other.prompt_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.answer_tokens + other.answer_tokens,
+            self.seconds + other.seconds,
+        )
+
+
+@dataclass(frozen=True)
+class Generation:
+    """A text that was written.
+
+    Attributes:
+        text: Without the stop text that ended it.
+        finish: ``stop`` if the model ended it, ``length`` if it ran into ``max_tokens``.
+        cost: What it cost.
+    """
+
+    text: str
+    finish: Literal["stop", "length"]
+    cost: Cost
+
+
+class Question(NamedTuple):
+    """A question with the answers to choose from."""
+
+    text: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a model chooses among options.
+
+    Attributes:
+        options: As they were given.
+        probabilities: One for each option; they add up to 1.
+        from_logits: Whether the model's own probabilities stand behind it. If not, the model could
+            only be asked for one of them, which has 1 and all others 0.
+        cost: What it cost.
+    """
+
+    options: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    from_logits: bool
+    cost: Cost
+
+    @property
+    def best(self) -> str:
+        """The most probable option, the first of equals."""
+        return self.options[self.probabilities.index(max(self.probabilities))]
+
+
+@dataclass(frozen=True)
+class Filled(Generic[T]):
+    """A schema that a model filled in.
+
+    Attributes:
+        value: The valid object.
+        tries: How many answers it took.
+        cost: What all of them cost.
+    """
+
+    value: T
+    tries: int
+    cost: Cost
+
+
+class MLLM(ABC):
+    """A multimodal language model. Without a temperature all that it does is deterministic.
+
+    Attributes:
+        name: Which model it is, as the setting names it.
+        revision: Which state of it: a commit, a hash of its files, or what its server says.
+    """
+
+    name: str
+    revision: str
+
+    @abstractmethod
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int = MAX_TOKENS,
+        stop: Sequence[str] = (),
+        stream: Callable[[str], None] | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Generation:
+        """Write an answer.
+
+        Args:
+            messages: The conversation, ending with what is asked.
+            max_tokens: The longest answer.
+            stop: Texts that end the answer; they are not part of it.
+            stream: Called with each piece of the answer as it comes; together they are its text.
+            temperature: 0 takes the most probable token each time; else tokens are drawn.
+            seed: What the draws begin with.
+
+        Raises:
+            MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
+            MLLMAnswerError: If what comes back is no answer.
+        """
+
+    @abstractmethod
+    def _choose(self, asked: Sequence[tuple[Sequence[Message], tuple[str, ...]]]) -> list[Choice]:
+        """Weigh the options after each conversation; those alike in the beginning share its cost.
+
+        A backend takes care of this; what is asked was checked before.
+        """
+
+    def choose(self, messages: Sequence[Message], options: Sequence[str]) -> Choice:
+        """Choose among answers, by the probability of each option's text per token.
+
+        Args:
+            messages: The conversation, ending with what is asked.
+            options: The answers, such as letters that were listed in the question, or full texts.
+
+        Raises:
+            ValueError: If there are no options, or if they are empty or alike.
+            MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
+            MLLMAnswerError: If what comes back is no answer.
+        """
+        return self._choose([(messages, _checked(options))])[0]
+
+    def choose_each(
+        self, messages: Sequence[Message], questions: Sequence[Question]
+    ) -> list[Choice]:
+        """Choose an answer to each of several questions on the same images.
+
+        What the questions share is read once, and a local model weighs them together. Nothing of
+        one question is seen by another.
+
+        Args:
+            messages: What all questions are about.
+            questions: Each is put at the end of ``messages``.
+
+        Raises:
+            ValueError: If there are no options, or if they are empty or alike.
+            MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
+            MLLMAnswerError: If what comes back is no answer.
+        """
+        asked = [(with_question(messages, q.text), _checked(q.options)) for q in questions]
+        return self._choose(asked) if asked else []
+
+    def generate_json(
+        self,
+        messages: Sequence[Message],
+        schema: type[T],
+        *,
+        max_tokens: int = MAX_TOKENS,
+        max_repairs: int = MAX_REPAIRS,
+    ) -> Filled[T]:
+        """Fill in a schema: a valid object or a clear failure, never one that was half read.
+
+        Args:
+            messages: The conversation, ending with what is asked.
+            schema: A pydantic model.
+            max_tokens: The longest answer, for each try.
+            max_repairs: How often the model may mend a faulty answer, told what is wrong with it.
+
+        Raises:
+            MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
+            MLLMAnswerError: If no try is valid.
+        """
+        from experts.mllm.structured import fill
+
+        return fill(self, messages, schema, max_tokens, max_repairs)
+
+    def _generate_for(
+        self, messages: Sequence[Message], schema: type[BaseModel], max_tokens: int
+    ) -> Generation:
+        """Write an answer that shall fit a schema; a backend that can force this, does it here."""
+        return self.generate(messages, max_tokens=max_tokens)
+
+    def close(self) -> None:
+        """Give back what the model holds: memory, connections. It may be used again."""
+        return
+
+
+def with_question(messages: Sequence[Message], text: str) -> tuple[Message, ...]:
+    """A conversation that ends with a question, in the user's last turn if that is the last."""
+    if messages and messages[-1].role == "user":
+        return (*messages[:-1], user(*messages[-1].content, text))
+    return (*messages, user(text))
+
+
+def _checked(options: Sequence[str]) -> tuple[str, ...]:
+    options = tuple(options)
+    if not options or not all(option.strip() for option in options):
+        raise ValueError(f"options to choose from must be texts that are not empty, got {options}")
+    if len(set(options)) < len(options):
+        raise ValueError(f"options to choose from must differ, got {options}")
+    return options
