@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from experts.knowledge import KnowledgeFile
 from experts.knowledge.schema import DefectKnowledge
+from experts.mllm.prompts import prompts
 
 # Of a model's answer, so many lines are taken, each up to so many letters.
 MAX_PROPOSED = 40
@@ -27,14 +28,6 @@ SHAPES = (
     *("sharp", "blurred", "small", "large", "narrow", "wide", "deep", "flat", "irregular"),
     *("diagonal", "elongated", "circular", "ragged", "broken"),
 )
-
-QUESTION = """\
-The product is: {product}. A good one looks like this: {normal}
-Known defects:
-{defects}
-Write up to {count} short English phrases that describe how a defective {product} looks in a photo.
-Each phrase names the product and the type, the shape and the colour of one defect, for example
-"{product} with a thin dark crack". One phrase on each line, nothing else."""
 
 
 def propose(file: KnowledgeFile, ask: Callable[[str], str] | None = None) -> list[str]:
@@ -56,7 +49,7 @@ def propose(file: KnowledgeFile, ask: Callable[[str], str] | None = None) -> lis
 def question(file: KnowledgeFile) -> str:
     """What a language model is asked."""
     defects = "\n".join(f"- {d.name}: {d.appearance}" for d in file.defects) or "- none"
-    return QUESTION.format(
+    return prompts().propose.question.format(
         product=file.product, normal=file.normal, defects=defects, count=MAX_PROPOSED // 2
     )
 

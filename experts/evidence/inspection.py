@@ -22,6 +22,26 @@ class Step(Evidence):
     evidence_ids: tuple[str, ...]
 
 
+class Opinion(Evidence):
+    """What a language model takes an image for.
+
+    Attributes:
+        model: Name of the model.
+        revision: Which state of it.
+        prompts_version: Of the texts that asked it.
+        candidates: What it could choose from.
+        probabilities: One for each; they add up to 1.
+        from_logits: Whether they are the model's own; if not, it named one, which has 1.
+    """
+
+    model: str
+    revision: str
+    prompts_version: int
+    candidates: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    from_logits: bool
+
+
 class Defect(Evidence):
     """One defect of a decision.
 
@@ -94,9 +114,10 @@ class Inspection(Evidence):
         clause_checks: Rules that were computed on the regions.
         steps: The reasoning, in order.
         decision: Verdict and reason.
+        opinion: What a language model takes it for, if one was asked.
         sight: How the rules looked at it.
         faults: What else went wrong, each in one sentence, such as an edit of the rules that has
-            mistakes.
+            mistakes, or a language model that did not answer.
         versions: Hashes and versions.
         timings_ms: Milliseconds per stage; the only field that differs between two runs.
     """
@@ -109,6 +130,7 @@ class Inspection(Evidence):
     clause_checks: tuple[ClauseCheck, ...]
     steps: tuple[Step, ...]
     decision: Decision
+    opinion: Opinion | None = None
     sight: Sight
     faults: tuple[str, ...] = ()
     versions: Versions

@@ -5,6 +5,7 @@ from __future__ import annotations
 from experts.mllm.base import (
     MLLM,
     Choice,
+    Content,
     Cost,
     Filled,
     Generation,
@@ -20,6 +21,7 @@ from experts.mllm.scripted import ScriptedMLLM
 __all__ = [
     "MLLM",
     "Choice",
+    "Content",
     "Cost",
     "Filled",
     "Generation",

@@ -1,0 +1,147 @@
+"""A multimodal language model on this machine: any of transformers that sees images and texts."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+from transformers import Cache, PreTrainedModel, StoppingCriteriaList
+
+from experts.errors import MLLMError, MLLMUnavailableError
+from experts.mllm.base import MAX_TOKENS, MLLM, Choice, Cost, Generation, Message
+from experts.mllm.local.listening import Listener
+from experts.mllm.local.prefix import Reader
+from experts.mllm.local.prompting import Prompt, Prompter, told
+from experts.mllm.local.weighing import Asked, Weighed, weigh
+
+
+class LocalMLLM(MLLM):
+    """A model in this process; ``experts.mllm.local.load`` makes one from a folder.
+
+    Threads may share it: they wait for each other.
+
+    Args:
+        model: With its weights, on its device.
+        prompter: Of the same model.
+        name: As the setting names it.
+        revision: Which weights these are.
+    """
+
+    def __init__(
+        self, model: PreTrainedModel, prompter: Prompter, *, name: str, revision: str
+    ) -> None:
+        self.name = name
+        self.revision = revision
+        self._model = model
+        self._prompter = prompter
+        self._reader = Reader(model)
+        self._vocabulary = model.get_output_embeddings().weight.shape[0]
+        self._turn = threading.RLock()
+
+    def generate(
+        self,
+        messages: Sequence[Message],
+        *,
+        max_tokens: int = MAX_TOKENS,
+        stop: Sequence[str] = (),
+        stream: Callable[[str], None] | None = None,
+        temperature: float = 0.0,
+        seed: int = 0,
+    ) -> Generation:
+        """Write an answer; see ``MLLM.generate``."""
+        with self._speaking() as start:
+            prompt = self._prompter.read(messages)
+            n = len(prompt.ids_T)
+            cache, known = self._reader.read(prompt, n - 1)
+            listener = Listener(self._prompter.decode, n, stop, stream)
+            ids_T = self._write(prompt, cache, listener, max_tokens, temperature, seed)
+            listener.finish()
+            length = len(ids_T) - n
+            ended = listener.stopped or int(ids_T[-1]) in self._ends
+            cost = Cost(n, known, length, time.perf_counter() - start)
+        if listener.raised is not None:
+            raise listener.raised
+        return Generation(listener.text, "stop" if ended else "length", cost)
+
+    def close(self) -> None:
+        """Drop what it remembers of earlier questions; the weights go when it is dropped itself."""
+        with self._turn:
+            self._reader.forget()
+
+    def _choose(self, asked: Sequence[tuple[Sequence[Message], tuple[str, ...]]]) -> list[Choice]:
+        with self._speaking() as start:
+            questions = [self._asked(messages, options) for messages, options in asked]
+            # Those that show other images share nothing.
+            groups = itertools.groupby(questions, key=lambda q: q.prompt.images)
+            weighed = [w for _, g in groups for w in weigh(self._reader, list(g), self._vocabulary)]
+            seconds = (time.perf_counter() - start) / len(asked)
+        return [
+            Choice(options, result.probabilities, True, _cost(question, result, seconds))
+            for (_, options), question, result in zip(asked, questions, weighed, strict=True)
+        ]
+
+    def _asked(self, messages: Sequence[Message], options: Sequence[str]) -> Asked:
+        prompt = self._prompter.read(messages)
+        return Asked(prompt, self._prompter.answer_ids(messages, prompt, options))
+
+    def _write(
+        self,
+        prompt: Prompt,
+        cache: Cache | None,
+        listener: Listener,
+        max_tokens: int,
+        temperature: float,
+        seed: int,
+    ) -> torch.Tensor:
+        """The prompt's tokens and those of the answer."""
+        drawn = {"do_sample": True, "temperature": temperature} if temperature else {}
+        ids_NT = prompt.ids_T[None].to(self._model.device)
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            written_NT: torch.Tensor = self._model.generate(
+                input_ids=ids_NT,
+                attention_mask=torch.ones_like(ids_NT),
+                past_key_values=cache,
+                max_new_tokens=max_tokens,
+                stopping_criteria=StoppingCriteriaList([listener]),
+                # No image stands behind a placeholder that a model writes.
+                suppress_tokens=self._prompter.image_tokens,
+                **drawn,
+            )
+        return written_NT[0]
+
+    @property
+    def _ends(self) -> list[int]:
+        ends = self._model.generation_config.eos_token_id
+        return ends if isinstance(ends, list) else [] if ends is None else [ends]
+
+    @contextmanager
+    def _speaking(self) -> Iterator[float]:
+        """One question at a time; whatever breaks in the model is told in one sentence."""
+        with self._turn, torch.inference_mode():
+            try:
+                yield time.perf_counter()
+            except MLLMError as error:
+                raise type(error)(f"{self.name}: {error}") from error
+            except torch.OutOfMemoryError as error:
+                self._reader.forget()
+                raise MLLMUnavailableError(
+                    f"{self.name}: ran out of the GPU's memory; take a smaller model or precision, "
+                    "or fewer pixels an image"
+                ) from error
+            # What the code of one of many architectures raises cannot be foreseen.
+            except Exception as error:
+                self._reader.forget()
+                raise MLLMUnavailableError(
+                    f"{self.name}: broke down ({told(error)}); take another model"
+                ) from error
+
+
+def _cost(question: Asked, weighed: Weighed, seconds: float) -> Cost:
+    prompt_tokens = len(question.prompt.ids_T)
+    answer_tokens = sum(map(len, question.answers))
+    return Cost(prompt_tokens, weighed.known_tokens, answer_tokens, seconds)

@@ -1,0 +1,399 @@
+"""A model in this process, against what transformers says of the same model without any cache."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from experts.errors import MLLMUnavailableError
+from experts.mllm import Message, Question, assistant, system, user, with_question
+from experts.mllm.local import LocalMLLM, load
+from experts.mllm.local.prompting import fit
+from tests.tiny_models import FAMILIES, build
+
+OPTIONS = ("A", "no defect", "a crack in the surface", "B")
+QUESTIONS = tuple(
+    Question(f"Is there a {what} in the image?", OPTIONS[n % 2 :])
+    for n, what in enumerate(("crack", "dent", "scratch on the left edge", "hole", "stain"))
+)
+
+# What a family's template writes between "Assistant:" and the answer.
+SPACING = {"smolvlm": " "}
+
+
+def noise(seed: int, width: int = 90, height: int = 60) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return Image.fromarray(pixels)
+
+
+def shown(seed: int = 0) -> tuple[Message, ...]:
+    first, second = noise(seed), noise(seed + 1)
+    content = ("The first image:", first, "The second image:", second, "There is a dark line.")
+    return (system("You inspect industrial products."), user(*content))
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    root = tmp_path_factory.mktemp("models")
+
+    def folder(family: str) -> Path:
+        path = root / family
+        if not path.exists():
+            build(family, path)
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="module", params=FAMILIES)
+def model(request: pytest.FixtureRequest, folders: Callable[[str], Path]) -> LocalMLLM:
+    """In float32, so that what is compared differs by rounding errors only."""
+    model = opened(folders(request.param))
+    model._model.float()
+    return model
+
+
+def opened(folder: Path, **how: Any) -> LocalMLLM:
+    return load(folder, name=folder.name, revision="tiny", **{"precision": "bf16"} | how)
+
+
+def conversation(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    return [
+        {
+            "role": m.role,
+            "content": [
+                {"type": "text", "text": p} if isinstance(p, str) else {"type": "image"}
+                for p in m.content
+            ],
+        }
+        for m in messages
+    ]
+
+
+def whole(model: LocalMLLM, messages: Sequence[Message], option: str) -> torch.Tensor:
+    """Log-probability of each token of an answer, by one pass over all without a cache."""
+    processor, images = model._prompter._processor, images_of(messages)
+    prompt = processor.apply_chat_template(
+        conversation(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    ids, batch = [], {}
+    for text in (prompt, prompt + SPACING.get(model.name, "") + option):
+        # Else it would give what it remembers of other images.
+        model._prompter._seen.digests = ("by hand", text)
+        bounds = model._prompter._bounded(images)
+        batch = processor(
+            text=text, images=images, return_tensors="pt", add_special_tokens=False, **bounds
+        )
+        ids.append(batch["input_ids"][0])
+    n = len(ids[0])
+    assert torch.equal(ids[1][:n], ids[0])
+    for module in model._model.modules():
+        if hasattr(module, "rope_deltas"):
+            module.rope_deltas = None
+    with torch.inference_mode():
+        logits_TV: torch.Tensor = model._model(**batch, use_cache=False).logits[0]
+    return logits_TV[n - 1 : -1].log_softmax(-1).gather(1, ids[1][n:, None])[:, 0]
+
+
+def images_of(messages: Sequence[Message]) -> list[Image.Image]:
+    return [part for m in messages for part in m.content if isinstance(part, Image.Image)]
+
+
+def by_hand(
+    model: LocalMLLM, messages: Sequence[Message], options: Sequence[str]
+) -> tuple[float, ...]:
+    means = [whole(model, messages, option).mean() for option in options]
+    return tuple(torch.stack(means).softmax(0).tolist())
+
+
+def test_options_are_weighed_as_in_one_uncached_pass(model: LocalMLLM) -> None:
+    messages = with_question(shown(), QUESTIONS[0].text)
+    expected = by_hand(model, messages, OPTIONS)
+    assert max(expected) - min(expected) > 0.01
+    choice = model.choose(messages, OPTIONS)
+    assert choice.probabilities == pytest.approx(expected, abs=1e-4)
+    assert choice.from_logits
+    assert choice.best == OPTIONS[int(np.argmax(expected))]
+    assert sum(choice.probabilities) == pytest.approx(1)
+
+
+def test_what_was_read_before_changes_nothing(model: LocalMLLM) -> None:
+    expected = [by_hand(model, with_question(shown(), q.text), q.options) for q in QUESTIONS]
+    one_by_one = [model.choose(with_question(shown(), q.text), q.options) for q in QUESTIONS]
+    again = model.choose(with_question(shown(), QUESTIONS[0].text), QUESTIONS[0].options)
+    model.choose(with_question(shown(7), QUESTIONS[0].text), OPTIONS)
+    model.choose([user("No image at all. Is it good?")], ("A", "B"))
+    together = model.choose_each(shown(), QUESTIONS)
+    for n, (one, other) in enumerate(zip(one_by_one, together, strict=True)):
+        assert one.probabilities == pytest.approx(expected[n], abs=1e-4)
+        assert other.probabilities == pytest.approx(expected[n], abs=1e-4)
+    assert again.probabilities == pytest.approx(expected[0], abs=1e-4)
+    # It matters what is asked and what is shown.
+    assert expected[0] != pytest.approx(expected[2], abs=1e-3)
+
+
+def test_an_answer_depends_on_the_images(model: LocalMLLM) -> None:
+    one = model.choose(with_question(shown(), QUESTIONS[0].text), OPTIONS)
+    other = model.choose(with_question(shown(50), QUESTIONS[0].text), OPTIONS)
+    assert one.probabilities != pytest.approx(other.probabilities, abs=1e-3)
+
+
+def test_ten_questions_look_once(model: LocalMLLM) -> None:
+    looks: list[int] = []
+    tower = next(
+        module
+        for name, module in model._model.named_modules()
+        if name.endswith(("visual", "vision_tower", "vision_model"))
+    )
+    handle = tower.register_forward_hook(lambda *_: looks.append(1))
+    model.close()
+    try:
+        first = model.choose(with_question(shown(), QUESTIONS[0].text), OPTIONS)
+        once = len(looks)
+        rest = [model.choose(with_question(shown(), q.text), q.options) for q in QUESTIONS * 2]
+        model.generate(with_question(shown(), "What is it?"), max_tokens=3)
+        assert len(looks) == once >= 1
+    finally:
+        handle.remove()
+    assert first.cost.cached_tokens == 0
+    assert all(choice.cost.cached_tokens > 0 for choice in rest)
+    # From the third on, only the question itself is read.
+    costs = [choice.cost for choice in rest[3:]]
+    assert max(cost.prompt_tokens - cost.cached_tokens for cost in costs) < 40
+
+
+def uncached(model: LocalMLLM, messages: Sequence[Message], tokens: int) -> str:
+    """What the model writes when it reads everything anew for each token."""
+    processor, images = model._prompter._processor, images_of(messages)
+    prompt = processor.apply_chat_template(
+        conversation(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
+    )
+    model._prompter._seen.digests = ("uncached", prompt)
+    bounds = model._prompter._bounded(images)
+    batch = processor(
+        text=prompt, images=images, return_tensors="pt", add_special_tokens=False, **bounds
+    )
+    n, ids_NT = batch["input_ids"].shape[1], batch.pop("input_ids")
+    per_token = [key for key in ("token_type_ids", "mm_token_type_ids") if key in batch]
+    for _ in range(tokens):
+        for module in model._model.modules():
+            if hasattr(module, "rope_deltas"):
+                module.rope_deltas = None
+        # What was written is text.
+        longer = {
+            key: torch.nn.functional.pad(batch[key], (0, ids_NT.shape[1] - n)) for key in per_token
+        }
+        mask = torch.ones_like(ids_NT)
+        with torch.inference_mode():
+            logits = model._model(
+                **{**batch, **longer, "attention_mask": mask}, input_ids=ids_NT, use_cache=False
+            ).logits.clone()
+            # No image stands behind a placeholder that is written.
+            logits[..., model._prompter.image_tokens] = -torch.inf
+        ids_NT = torch.cat([ids_NT, logits[:, -1:].argmax(-1)], dim=1)
+        if int(ids_NT[0, -1]) in model._ends:
+            break
+    return model._prompter.decode(ids_NT[0, n:].tolist())
+
+
+def test_what_is_written_is_what_an_uncached_model_writes(model: LocalMLLM) -> None:
+    messages = with_question(shown(), "What is it?")
+    expected = uncached(model, messages, 12)
+    model.close()
+    fresh = model.generate(messages, max_tokens=12)
+    model.choose(with_question(shown(), "Is it good?"), OPTIONS)
+    model.choose(with_question(shown(3), "Is it good?"), OPTIONS)
+    again = model.generate(messages, max_tokens=12)
+    assert fresh.text == again.text == expected != ""
+    # A conversation that goes on is read from where it went on.
+    more = (*messages, assistant(fresh.text), user("And where?"))
+    reply = model.generate(more, max_tokens=12)
+    assert reply.cost.cached_tokens > fresh.cost.prompt_tokens - 60
+    assert reply.text == uncached(model, more, 12)
+
+
+def test_a_stream_brings_the_whole(model: LocalMLLM) -> None:
+    pieces: list[str] = []
+    answer = model.generate(
+        with_question(shown(), "What is it?"), max_tokens=20, stream=pieces.append
+    )
+    assert "".join(pieces) == answer.text
+    assert len(pieces) > 1
+    assert answer.finish in {"stop", "length"}
+    assert 1 <= answer.cost.answer_tokens <= 20
+    assert answer.cost.seconds > 0
+
+
+def test_a_stop_text_ends_the_answer(model: LocalMLLM) -> None:
+    messages = with_question(shown(), "What is it?")
+    free = model.generate(messages, max_tokens=20)
+    # Across tokens, wherever they are.
+    end = free.text[4:7]
+    pieces: list[str] = []
+    answer = model.generate(messages, max_tokens=20, stop=[end, "never"], stream=pieces.append)
+    assert answer.text == free.text[: free.text.index(end)] == "".join(pieces)
+    assert answer.finish == "stop"
+    assert answer.cost.answer_tokens < free.cost.answer_tokens
+
+
+def test_draws_are_seeded(model: LocalMLLM) -> None:
+    messages = with_question(shown(), "What is it?")
+    state = torch.random.get_rng_state()
+    texts = [
+        model.generate(messages, max_tokens=10, temperature=2.0, seed=seed).text
+        for seed in (1, 1, 2, 3)
+    ]
+    assert texts[0] == texts[1]
+    assert len(set(texts)) > 1
+    assert torch.equal(torch.random.get_rng_state(), state)
+    greedy = [model.generate(messages, max_tokens=10, seed=seed).text for seed in (1, 2)]
+    assert greedy[0] == greedy[1]
+
+
+def test_nobody_ends_a_turn_or_feigns_an_image_by_what_he_writes(model: LocalMLLM) -> None:
+    control = model._prompter._control
+    assert {"<|im_end|>", "<end_of_turn>"} & set(control)
+    plain = model._prompter.read(with_question(shown(), "Is it good?"))
+    forged = model._prompter.read(with_question(shown(), f"Is it good?{''.join(control)}"))
+    known = model._prompter._tokenizer.get_vocab()
+    ids = torch.tensor([known[text] for text in control if text in known])
+    count = [int(torch.isin(prompt.ids_T, ids).sum()) for prompt in (plain, forged)]
+    assert count[0] == count[1]
+    assert plain.image_end == forged.image_end
+
+
+def test_large_images_are_reduced_to_a_budget(folders: Callable[[str], Path]) -> None:
+    image = noise(0, 1200, 300)
+    assert fit(image, 90_000).size == (600, 150)
+    assert fit(image, 10**6).size == image.size
+    assert fit(noise(0, 3000, 2), 100).size == (387, 1)
+    assert fit(image.convert("LA"), 10**6).mode == "RGB"
+    for family in FAMILIES:
+        lengths = [
+            len(opened(folders(family), max_pixels=n)._prompter.read([user(image)]).ids_T)
+            for n in (30_000, 2_000)
+        ]
+        # Some take all images to one size.
+        assert lengths[1] < lengths[0] or family in {"gemma3", "internvl"}
+
+
+@pytest.mark.parametrize("precision", ["nf4", "int8"])
+def test_quantized_models_do_the_same(folders: Callable[[str], Path], precision: str) -> None:
+    for family in FAMILIES:
+        model = opened(folders(family), precision=precision)
+        whole_model = opened(folders(family))
+        kinds = {type(module).__name__ for module in model._model.modules()}
+        assert {"nf4": "Linear4bit", "int8": "Linear8bitLt"}[precision] in kinds
+        messages = with_question(shown(), QUESTIONS[0].text)
+        choices = [m.choose(messages, OPTIONS) for m in (model, whole_model)]
+        assert choices[0].probabilities != choices[1].probabilities
+        again = model.choose_each(shown(), QUESTIONS)[0]
+        # Eight bits are rounded by what stands in a row beside each other.
+        assert again.probabilities == pytest.approx(choices[0].probabilities, abs=0.1)
+        assert model.generate(messages, max_tokens=4).cost.answer_tokens > 0
+
+
+def test_threads_share_a_model(folders: Callable[[str], Path]) -> None:
+    model = opened(folders("qwen2_5_vl"))
+    asked = [with_question(shown(n % 3), QUESTIONS[n % 5].text) for n in range(12)]
+    alone = [model.choose(messages, OPTIONS).probabilities for messages in asked]
+    found: dict[int, tuple[float, ...]] = {}
+
+    def ask(n: int) -> None:
+        found[n] = model.choose(asked[n], OPTIONS).probabilities
+
+    threads = [threading.Thread(target=ask, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for n in range(12):
+        assert found[n] == pytest.approx(alone[n], abs=0.02)
+
+
+def test_a_model_that_breaks_down_says_so_and_goes_on(folders: Callable[[str], Path]) -> None:
+    model = opened(folders("smolvlm"))
+    expected = model.choose(shown(), OPTIONS).probabilities
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    handle = model._model.lm_head.register_forward_pre_hook(fail)
+    said = r"smolvlm: broke down \(RuntimeError: CUDA error: .+\); take another model"
+    for ask in (lambda: model.choose(shown(5), OPTIONS), lambda: model.generate(shown(6))):
+        with pytest.raises(MLLMUnavailableError, match=said):
+            ask()
+    handle.remove()
+    assert model.choose(shown(), OPTIONS).probabilities == expected
+
+
+def test_what_stream_raises_reaches_its_author(folders: Callable[[str], Path]) -> None:
+    class EnoughError(Exception):
+        pass
+
+    def stop(_: str) -> None:
+        raise EnoughError
+
+    with pytest.raises(EnoughError):
+        opened(folders("smolvlm")).generate(shown(), max_tokens=8, stream=stop)
+
+
+def spoilt(folder: Path, target: Path, how: str) -> Path:
+    shutil.copytree(folder, target)
+    weights = target / "model.safetensors"
+    if how == "no weights":
+        weights.unlink()
+    elif how == "pickled weights":
+        weights.unlink()
+        torch.save({}, target / "pytorch_model.bin")
+    elif how == "cut weights":
+        weights.write_bytes(weights.read_bytes()[:-100])
+    elif how == "lacking weights":
+        from safetensors.torch import load_file, save_file
+
+        tensors = load_file(weights)
+        del tensors[next(name for name in sorted(tensors) if "mlp" in name)]
+        save_file(tensors, weights, metadata={"format": "pt"})
+    elif how == "no template":
+        (target / "chat_template.jinja").unlink()
+    elif how == "broken configuration":
+        (target / "config.json").write_text("{")
+    elif how == "no configuration":
+        (target / "config.json").unlink()
+    elif how == "unknown architecture":
+        (target / "config.json").write_text('{"model_type": "none_such"}')
+    return target
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "no weights",
+        "pickled weights",
+        "cut weights",
+        "lacking weights",
+        "no template",
+        "broken configuration",
+        "no configuration",
+        "unknown architecture",
+    ],
+)
+def test_a_folder_that_is_no_model_is_told_in_a_sentence(
+    folders: Callable[[str], Path], tmp_path: Path, how: str
+) -> None:
+    folder = spoilt(folders("qwen2_5_vl"), tmp_path / "model", how)
+    with pytest.raises(MLLMUnavailableError) as failed:
+        opened(folder)
+    sentence = str(failed.value)
+    assert str(folder) in sentence
+    assert "; " in sentence
+    assert "\n" not in sentence
+    assert len(sentence) < 600
