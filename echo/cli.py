@@ -22,6 +22,7 @@ from echo import cli_lines, cli_teach, cli_which
 from echo.cli_bench import bench
 from echo.cli_common import STYLES, Home, Json, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
+from echo.cli_models import models
 from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.add_typer(bench, name="bench")
 app.add_typer(knowledge_commands, name="knowledge")
+app.add_typer(models, name="models")
 app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
