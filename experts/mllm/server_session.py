@@ -1,0 +1,179 @@
+"""What is known of one model of a server: its name, its state, and what the server cannot do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx2
+
+from experts.errors import MLLMSettingError, MLLMUnavailableError
+from experts.mllm.server_address import ServerAddress
+from experts.mllm.server_fault import FaultError
+from experts.mllm.server_shapes import Entry, Models, read_shape
+from experts.mllm.server_wire import Wire, read_json
+
+R = TypeVar("R")
+
+LOOK_S = 5.0
+# How servers say that they do not know a field.
+REJECTED = {400, 422, 501}
+UNKNOWN = "unknown"
+
+
+class Session:
+    """Asks one model of a server, and remembers what it learns. Threads may share it.
+
+    Args:
+        address: The server, and its model if one was chosen.
+        wire: Makes the calls.
+
+    Attributes:
+        lacks: Features that the server does not have, as was found so far.
+        model: What is asked for; None until the only one that is served has been found.
+        revision: Which state of the model it is, as far as the server says.
+    """
+
+    def __init__(self, address: ServerAddress, wire: Wire) -> None:
+        self.lacks: frozenset[str] = frozenset()
+        self.model = address.model
+        self.revision = UNKNOWN
+        self._chosen = address.model is not None
+        self._url = address.url
+        self._wire = wire
+        self._lock = threading.Lock()
+        self._entries: tuple[Entry, ...] | None = None
+
+    @property
+    def name(self) -> str:
+        """Model and server."""
+        return self._url if self.model is None else f"{self.model} @ {self._url}"
+
+    def ask(
+        self,
+        fields: Mapping[str, Any],
+        optional: Mapping[str, Mapping[str, Any]],
+        read: Callable[[httpx2.Response], R],
+        may_repeat: Callable[[], bool] = lambda: True,
+    ) -> R:
+        """Ask for an answer.
+
+        Args:
+            fields: What every server knows.
+            optional: Fields by the feature that they ask for. A feature that the server rejects is
+                done without, from then on.
+            read: Reads the answer; it may raise a ``FaultError``.
+            may_repeat: Whether, after a failure, the answer may still be asked for anew.
+
+        Raises:
+            MLLMError: In one sentence, what went wrong.
+        """
+        with self._named():
+            model = self.model or self._find()
+            wanted = {name: optional[name] for name in optional if name not in self.lacks}
+            lacking: set[str] = set()
+            while True:
+                body = {"model": model, **fields}
+                for more in wanted.values():
+                    body |= more
+                try:
+                    result = self._wire.call("chat/completions", body, read, may_repeat=may_repeat)
+                    break
+                except FaultError as fault:
+                    self._forget_if_gone(fault)
+                    rejected = _rejected(fault, wanted)
+                    if not rejected:
+                        raise
+                    lacking |= rejected
+                    wanted = {name: wanted[name] for name in wanted if name not in rejected}
+            # Only now is it known that nothing else was at fault.
+            self.lack(lacking)
+            return result
+
+    def lack(self, features: set[str]) -> None:
+        """Remember what the server does not have."""
+        with self._lock:
+            self.lacks |= features
+
+    def learn(self, fingerprint: str | None) -> None:
+        """Note which state of the model has answered; at first the server is asked for more.
+
+        Nothing depends on it, so a server that does not tell is no failure.
+        """
+        if self._entries is None:
+            try:
+                self._entries = self._look(timeout_s=LOOK_S, retries=0)
+            except FaultError as fault:
+                # A server that does not list its models is not asked for them again.
+                self._entries = () if fault.healthy else None
+        self._note(fingerprint)
+
+    def check(self) -> None:
+        """Look whether the server is there and serves the model.
+
+        Raises:
+            MLLMError: In one sentence, what is wrong.
+        """
+        with self._named():
+            self._entries = entries = self._look(timeout_s=LOOK_S, retries=0)
+        if self._chosen and self.model not in [entry.id for entry in entries]:
+            served = ", ".join(entry.id for entry in entries) or "nothing"
+            raise MLLMSettingError(
+                f"{self._url}: serves {served}, not {self.model}; name a model that it serves"
+            )
+        if not self._chosen:
+            self.model = self._only(entries)
+        self._note(None)
+
+    def _find(self) -> str:
+        self.model = model = self._only(self._look())
+        return model
+
+    def _only(self, entries: Sequence[Entry]) -> str:
+        if not entries:
+            raise MLLMUnavailableError(f"{self._url}: serves no model; start the server with one")
+        if len(entries) > 1:
+            names = ", ".join(entry.id for entry in entries)
+            raise MLLMSettingError(
+                f"{self._url}: serves several models ({names}); choose one by writing its name "
+                f"behind a #, as in {self._url}#{entries[0].id}"
+            )
+        return entries[0].id
+
+    def _look(
+        self, timeout_s: float | None = None, retries: int | None = None
+    ) -> tuple[Entry, ...]:
+        def read(response: httpx2.Response) -> tuple[Entry, ...]:
+            return read_shape(read_json(response), Models).data
+
+        return self._wire.call("models", None, read, timeout_s=timeout_s, retries=retries)
+
+    def _note(self, fingerprint: str | None) -> None:
+        parts = [f"fingerprint {fingerprint}"] if fingerprint else []
+        for entry in self._entries or ():
+            if entry.id == self.model:
+                parts += entry.state()
+        if parts:
+            self.revision = ", ".join(parts)
+
+    def _forget_if_gone(self, fault: FaultError) -> None:
+        """A server that was started anew with another model is asked again for what it serves."""
+        if fault.status == 404 and not self._chosen:
+            self.model = None
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except FaultError as fault:
+            raise fault.named(self._url) from None
+
+
+def _rejected(fault: FaultError, wanted: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """The features that a server may have refused: those it names, or all if it names none."""
+    if fault.status not in REJECTED:
+        return set()
+    named = {name for name, more in wanted.items() if any(field in fault.said for field in more)}
+    return named or set(wanted)
