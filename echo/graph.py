@@ -50,7 +50,8 @@ def build_graph(experts: Experts) -> CompiledStateGraph[Any, Any, Any, Any]:
             state["excerpt"],
             state["sight"].view,
         )
-        return {"steps": steps}
+        heard = experts.ask_model(state)
+        return {**heard, "steps": (*steps, *heard.get("steps", ()))}
 
     def decide(state: InspectionState) -> dict[str, Any]:
         decision, step = experts.maker.decide(

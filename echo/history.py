@@ -109,7 +109,7 @@ class History:
     """
 
     def __init__(self, line: LineParts) -> None:
-        self.path = line.folder.parent.with_name("history") / f"{line.name}.sqlite"
+        self.path = line.home / "history" / f"{line.name}.sqlite"
         self._learned = learned_sha256(line.manifest)
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None

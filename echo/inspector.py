@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 from echo import __version__
 from echo.graph import build_graph
 from echo.history import History
+from echo.language import Language
 from echo.line import ProductLine
 from echo.rules import Rules
 from echo.state import Experts, InspectionState
@@ -20,6 +21,8 @@ from experts.errors import HistoryError, ImageError
 from experts.evidence import Evidence, Inspection, Sight, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
 from experts.knowledge import KnowledgeGuide
+from experts.mllm import MLLM
+from experts.opinion import OpinionExpert
 from experts.reasoning import ReasoningExpert
 
 
@@ -55,17 +58,22 @@ class Inspector:
         line: The enrolled product line.
         keep: Add each inspection to the line's history, see ``echo.history``. One that cannot be
             kept says so among its faults.
+        mllm: A language model, or what names one (``experts.mllm.setting``); by default what is
+            set for the line, see ``echo.settings``. It is opened when it is first needed.
     """
 
-    def __init__(self, line: ProductLine, *, keep: bool = True) -> None:
+    def __init__(
+        self, line: ProductLine, *, keep: bool = True, mllm: MLLM | str | None = None
+    ) -> None:
         self.line = line
+        self._language = Language(line.home, line.name, mllm)
         self._history = History(line) if keep else None
         self._rules = Rules(line)
         self._rules.refresh()
         self._take_rules()
 
     def _take_rules(self) -> None:
-        self._experts = _experts_of(self.line, self._rules)
+        self._experts = _experts_of(self.line, self._rules, self._language)
         self._graph = build_graph(self._experts)
 
     def inspect(self, image: ImageSource, *, view: str | None = None) -> Inspection:
@@ -180,8 +188,9 @@ class Inspector:
             clause_checks=state["clause_checks"],
             steps=state["steps"],
             decision=state["decision"],
+            opinion=state.get("opinion"),
             sight=state["sight"],
-            faults=(self._rules.fault,) if self._rules.fault else (),
+            faults=tuple(f for f in (self._rules.fault, *state.get("faults", ())) if f),
             versions=self._versions(picture),
             timings_ms=state["timings_ms"],
         )
@@ -223,7 +232,7 @@ class Inspector:
         )
 
 
-def _experts_of(line: ProductLine, rules: Rules) -> Experts:
+def _experts_of(line: ProductLine, rules: Rules, language: Language) -> Experts:
     knowledge, alpha = rules.knowledge, rules.alpha
     has_images = bool(line.manifest.images)
     return Experts(
@@ -233,6 +242,8 @@ def _experts_of(line: ProductLine, rules: Rules) -> Experts:
         namer=line.namer,
         guide=KnowledgeGuide(knowledge) if knowledge else None,
         reasoner=ReasoningExpert(knowledge),
+        language=language,
+        opinion=OpinionExpert(knowledge.file if knowledge else None, line.thumbnail),
         maker=DecisionMaker.by_rules(knowledge, alpha),
         alpha=alpha,
     )

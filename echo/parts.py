@@ -65,6 +65,11 @@ class LineParts:
         return self.manifest.name
 
     @property
+    def home(self) -> Path:
+        """Echo's home, which holds the line."""
+        return self.folder.parent.parent
+
+    @property
     def alpha(self) -> float:
         """The false-reject rate that the line promises: that of its rules, or of its enrolment."""
         return self.manifest.alpha_by(self.knowledge)

@@ -7,15 +7,18 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, TypedDict
 
+from echo.language import Language
 from experts.decision import DecisionMaker
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
 from experts.decoder.regions import MAX_REGIONS
 from experts.decoder.twins import TwinFinder
+from experts.errors import MLLMError
 from experts.evidence import (
     AnomalyMap,
     ClauseCheck,
     Decision,
+    Opinion,
     Reference,
     Region,
     Sight,
@@ -25,6 +28,7 @@ from experts.evidence import (
 from experts.images import Picture
 from experts.knowledge import Excerpt, Findings, KnowledgeGuide, Scene
 from experts.naming import KindExpert
+from experts.opinion import OpinionExpert, opinion_step
 from experts.reasoning import ReasoningExpert
 from experts.reference import ReferenceExtractor
 
@@ -43,6 +47,8 @@ class InspectionState(TypedDict, total=False):
         unruled: What no clause says anything about; by ``knowledge``.
         excerpt: What of the knowledge file matters; by ``knowledge``.
         steps: The reasoning so far; appended to by ``reason`` and ``decide``.
+        opinion: What a language model takes the image for; by ``reason``, if one is set.
+        faults: What else went wrong; by ``reason``.
         decision: The verdict; by ``decide``.
         timings_ms: Milliseconds per node; added to by each.
     """
@@ -57,6 +63,8 @@ class InspectionState(TypedDict, total=False):
     unruled: tuple[Unruled, ...]
     excerpt: Excerpt
     steps: Annotated[tuple[Step, ...], operator.add]
+    opinion: Opinion | None
+    faults: tuple[str, ...]
     decision: Decision
     timings_ms: Annotated[dict[str, float], operator.or_]
 
@@ -70,6 +78,7 @@ class Experts:
         finder: ``None`` for a line without images.
         namer: ``None`` for a line that was shown no kinds of defects.
         guide: ``None`` for a line without a knowledge file.
+        language: Opens the language model that is set, if one is.
         alpha: The false-reject rate that the line promises.
     """
 
@@ -79,6 +88,8 @@ class Experts:
     namer: KindExpert | None
     guide: KnowledgeGuide | None
     reasoner: ReasoningExpert
+    language: Language
+    opinion: OpinionExpert
     maker: DecisionMaker
     alpha: float
 
@@ -90,6 +101,23 @@ class Experts:
         crowded = len(regions) >= MAX_REGIONS
         scene = Scene(state["picture"].size_HW, state["sight"], limit, crowded)
         return self.guide.check(regions, scene)
+
+    def ask_model(self, state: InspectionState) -> dict[str, Any]:
+        """What a language model takes the image for; nothing, if none is set.
+
+        Whatever goes wrong in there becomes a fault of the inspection, which stands without it.
+        """
+        try:
+            if (model := self.language.model()) is None:
+                return {}
+            opinion = self.opinion.ask(
+                model, state["picture"], state["references"], state["regions"]
+            )
+        # Users bring models of their own: what these raise cannot be foreseen.
+        except Exception as error:
+            why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
+            return {"faults": (f"without language model: {why}",)}
+        return {"opinion": opinion, "steps": (opinion_step(opinion),)}
 
 
 class Node(Protocol):

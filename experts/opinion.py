@@ -14,7 +14,7 @@ from PIL import Image
 from experts.evidence import Opinion, Reference, Region, Step
 from experts.images import Picture
 from experts.knowledge import KnowledgeFile
-from experts.mllm import MLLM, Content, Cost, system, user
+from experts.mllm import MLLM, Content, system, user
 from experts.mllm.prompts import prompts
 
 NO_DEFECT = "no defect"
@@ -51,7 +51,7 @@ class OpinionExpert:
         picture: Picture,
         references: Sequence[Reference],
         regions: Sequence[Region],
-    ) -> tuple[Opinion, Cost]:
+    ) -> Opinion:
         """Return what the model takes the image for.
 
         Args:
@@ -69,7 +69,7 @@ class OpinionExpert:
         question = self._texts.question.format(options=options)
         shown = self._shown(picture, references, regions)
         choice = model.choose([system(self._texts.system), user(*shown, question)], letters)
-        opinion = Opinion(
+        return Opinion(
             model=model.name,
             revision=model.revision,
             prompts_version=prompts().version,
@@ -77,7 +77,6 @@ class OpinionExpert:
             probabilities=choice.probabilities,
             from_logits=choice.from_logits,
         )
-        return opinion, choice.cost
 
     def _candidates(self) -> tuple[tuple[str, ...], list[str]]:
         """Their names, and what is said of them; what has no letter left counts as another."""

@@ -301,6 +301,34 @@ def test_quantized_models_do_the_same(folders: Callable[[str], Path], precision:
         assert model.generate(messages, max_tokens=4).cost.answer_tokens > 0
 
 
+def test_layers_that_cannot_be_quantized_on_a_processor_stay_whole(
+    folders: Callable[[str], Path], tmp_path: Path
+) -> None:
+    from transformers import AutoConfig, AutoModelForImageTextToText
+
+    folder = shutil.copytree(folders("qwen2_5_vl"), tmp_path / "odd")
+    config = AutoConfig.from_pretrained(folder)
+    # As 3,420 in the image encoder of Qwen2.5-VL: neither whole blocks nor rows by 32.
+    config.vision_config.intermediate_size = 80
+    torch.manual_seed(0)
+    AutoModelForImageTextToText.from_config(config).bfloat16().save_pretrained(folder)
+    image = noise(5)
+    features = []
+    for precision in ("bf16", "nf4"):
+        model = opened(folder, precision=precision)._model
+        batch = opened(folder)._prompter.read([user(image)]).visual
+        with torch.inference_mode():
+            seen = model.get_image_features(
+                batch["pixel_values"].bfloat16(), batch["image_grid_thw"]
+            )
+        features.append(torch.cat(list(seen.pooler_output)).float())
+    plain = {type(m) for n, m in model.named_modules() if n.endswith((".down_proj", ".up_proj"))}
+    assert len(plain) == 2
+    # NF4 costs a tenth of a layer's output; scales of other blocks cost a quarter and more.
+    error = (features[1] - features[0]).norm() / features[0].norm()
+    assert error < 0.2
+
+
 def test_threads_share_a_model(folders: Callable[[str], Path]) -> None:
     model = opened(folders("qwen2_5_vl"))
     asked = [with_question(shown(n % 3), QUESTIONS[n % 5].text) for n in range(12)]

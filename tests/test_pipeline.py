@@ -15,6 +15,7 @@ from PIL import Image
 from echo import Failure, Inspection, Inspector, ProductLine
 from echo.graph import build_graph
 from echo.inspector import _experts_of
+from echo.language import Language
 from echo.rules import Rules
 from experts.errors import (
     ImageError,
@@ -133,9 +134,9 @@ def test_one_by_one_and_many_agree(inspector: Inspector) -> None:
 
 
 def test_the_graph_has_five_nodes(inspector: Inspector) -> None:
-    nodes = set(build_graph(_experts_of(inspector.line, Rules(inspector.line))).nodes) - {
-        "__start__"
-    }
+    line = inspector.line
+    experts = _experts_of(line, Rules(line), Language(line.home, line.name))
+    nodes = set(build_graph(experts).nodes) - {"__start__"}
     assert nodes == {"reference", "decode", "knowledge", "reason", "decide"}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from experts.mllm.local.loading import MAX_PIXELS, Precision, load
+from experts.mllm.local.loading import load
 from experts.mllm.local.model import LocalMLLM
 
-__all__ = ["MAX_PIXELS", "LocalMLLM", "Precision", "load"]
+__all__ = ["LocalMLLM", "load"]

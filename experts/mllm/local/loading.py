@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
 import torch
 from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
-    BitsAndBytesConfig,
     GenerationConfig,
     PreTrainedModel,
     ProcessorMixin,
@@ -18,10 +16,9 @@ from transformers import (
 from experts.errors import MLLMUnavailableError
 from experts.mllm.local.model import LocalMLLM
 from experts.mllm.local.prompting import Prompter, told
-
-Precision = Literal["nf4", "int8", "bf16"]
-# About a million pixels: 1,300 tokens of Qwen2.5-VL.
-MAX_PIXELS = 1024 * 1024
+from experts.mllm.local.quantizing import quantization
+from experts.mllm.memory import Precision
+from experts.mllm.setting import MAX_PIXELS
 
 
 def load(
@@ -38,8 +35,7 @@ def load(
         folder: As the hub holds it: configuration, safetensors, tokenizer, chat template.
         name: As the setting names it.
         revision: Which weights these are.
-        precision: ``nf4`` is 4 bits with double quantization (Dettmers et al., "QLoRA", 2023),
-            ``int8`` is LLM.int8(); both compute in bfloat16.
+        precision: See ``quantization``.
         max_pixels: Larger images are reduced to so many pixels.
 
     Raises:
@@ -73,11 +69,12 @@ def load(
 
 
 def _model(folder: Path, name: str, precision: Precision) -> PreTrainedModel:
+    on_gpu = torch.cuda.is_available()
     model, report = AutoModelForImageTextToText.from_pretrained(
         folder,
         dtype=torch.bfloat16,
-        quantization_config=quantization(precision),
-        device_map="auto" if torch.cuda.is_available() else "cpu",
+        quantization_config=quantization(precision, folder, on_gpu=on_gpu),
+        device_map="auto" if on_gpu else "cpu",
         local_files_only=True,
         use_safetensors=True,
         trust_remote_code=False,
@@ -94,18 +91,6 @@ def _model(folder: Path, name: str, precision: Precision) -> PreTrainedModel:
         eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id, bos_token_id=own.bos_token_id
     )
     return model.eval()
-
-
-def quantization(precision: Precision) -> BitsAndBytesConfig | None:
-    """How bitsandbytes shall quantize; None for bfloat16."""
-    if precision == "nf4":
-        return BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16,
-        )
-    return BitsAndBytesConfig(load_in_8bit=True) if precision == "int8" else None
 
 
 def _has_template(processor: ProcessorMixin) -> bool:

@@ -1,0 +1,55 @@
+"""The language model of a line, opened when it is first needed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from echo.settings import mllm_setting
+from experts.errors import MLLMError
+from experts.mllm import MLLM
+from experts.mllm.setting import open_mllm
+
+# A model that could not be opened is tried again after so long: a server may have come back.
+RETRY_S = 60.0
+
+
+class Language:
+    """Opens the language model that is set for a line.
+
+    Args:
+        home: Echo's home.
+        line: Name of the line.
+        mllm: A model, or what is set instead of the settings; see ``experts.mllm.setting``.
+    """
+
+    def __init__(self, home: Path, line: str, mllm: MLLM | str | None = None) -> None:
+        self._home, self._line = home, line
+        self._said = mllm if isinstance(mllm, str) else None
+        self._model = mllm if isinstance(mllm, MLLM) else None
+        self._is_open = self._model is not None
+        self._failed: tuple[float, MLLMError] | None = None
+        self._opening = threading.Lock()
+
+    def model(self) -> MLLM | None:
+        """The model; None if none is wanted.
+
+        Raises:
+            MLLMError: If it cannot be opened.
+        """
+        with self._opening:
+            if not self._is_open:
+                self._open()
+            return self._model
+
+    def _open(self) -> None:
+        if self._failed and time.monotonic() - self._failed[0] < RETRY_S:
+            raise self._failed[1]
+        try:
+            setting = mllm_setting(self._home, self._line, self._said)
+            self._model = open_mllm(setting, self._home)
+        except MLLMError as error:
+            self._failed = time.monotonic(), error
+            raise
+        self._is_open, self._failed = True, None
