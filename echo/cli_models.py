@@ -91,7 +91,7 @@ def _row(entry: Entry, device: Device, home: Path) -> dict[str, Any]:
         "short": entry.short,
         "parameters": entry.shape.parameters,
         "licence": entry.licence,
-        "bytes": {p: need(entry.shape, p).total for p in PRECISIONS},
+        "bytes": {p: need(entry.shape, p, on_gpu=device.is_gpu).total for p in PRECISIONS},
         "fits": precisions_that_fit(entry.shape, device),
         "revision": revision,
     }

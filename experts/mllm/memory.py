@@ -3,7 +3,7 @@
 - Weights: bitsandbytes quantizes all linear layers but the output matrix. NF4 with double
   quantization (Dettmers et al., "QLoRA", 2023, section 3) takes 4 bits a weight, 8 bits for each
   block of 64 weights, 32 bits for each 256 blocks, and its tables for each layer; LLM.int8() takes
-  8 bits a weight and 32 bits a row. All else stays in bfloat16.
+  8 bits a weight and 32 bits a row. All else stays in bfloat16; with NF4 on a processor some more.
 - Cache: keys and values of the context, in bfloat16.
 - Work: what is alive at most while a part of the context is read, see ``_work``.
 
@@ -50,6 +50,8 @@ class Shape(BaseModel):
         linear_layers: How many such layers there are.
         linear_rows: Their outputs, all together.
         largest: The weights of the largest of them.
+        unaligned: Weights of those that NF4 leaves alone on a processor, see ``local/quantizing``.
+        unaligned_layers: How many of them there are.
         hidden: Width of the language model.
         intermediate: Width of its feed-forward layers.
         full_layers: Its layers whose cache holds the whole context.
@@ -68,6 +70,8 @@ class Shape(BaseModel):
     linear_layers: int
     linear_rows: int
     largest: int
+    unaligned: int
+    unaligned_layers: int
     hidden: int
     intermediate: int
     full_layers: int
@@ -92,24 +96,31 @@ class Need(NamedTuple):
         return sum(self)
 
 
-def need(shape: Shape, precision: Precision, context_tokens: int = CONTEXT_TOKENS) -> Need:
+def need(
+    shape: Shape,
+    precision: Precision,
+    context_tokens: int = CONTEXT_TOKENS,
+    *,
+    on_gpu: bool = True,
+) -> Need:
     """What a model takes at a precision while a context is kept."""
     kept = shape.full_layers * context_tokens
     kept += shape.sliding_layers * min(context_tokens, shape.window)
-    cache = _BF16 * shape.cached * kept
-    return Need(weight_bytes(shape, precision), cache, _work(shape, precision, context_tokens))
+    weights = weight_bytes(shape, precision, on_gpu=on_gpu)
+    return Need(weights, _BF16 * shape.cached * kept, _work(shape, precision, context_tokens))
 
 
-def weight_bytes(shape: Shape, precision: Precision) -> int:
+def weight_bytes(shape: Shape, precision: Precision, *, on_gpu: bool = True) -> int:
     """What the weights of a model take, with what their quantization adds."""
-    other = _BF16 * (shape.parameters - shape.linear)
     if precision == "bf16":
-        return other + _BF16 * shape.linear
+        return _BF16 * shape.parameters
     if precision == "int8":
-        return other + shape.linear + 4 * shape.linear_rows
-    blocks = shape.linear / _NF4_BLOCK
-    packed = shape.linear / 2 + blocks + 4 * blocks / _NF4_BLOCKS
-    return other + round(packed) + _NF4_TABLES * shape.linear_layers
+        return _BF16 * (shape.parameters - shape.linear) + shape.linear + 4 * shape.linear_rows
+    linear = shape.linear - (0 if on_gpu else shape.unaligned)
+    layers = shape.linear_layers - (0 if on_gpu else shape.unaligned_layers)
+    blocks = linear / _NF4_BLOCK
+    packed = linear / 2 + blocks + 4 * blocks / _NF4_BLOCKS
+    return _BF16 * (shape.parameters - linear) + round(packed) + _NF4_TABLES * layers
 
 
 def _work(shape: Shape, precision: Precision, context_tokens: int) -> int:
@@ -160,7 +171,8 @@ def this_device() -> Device:
 
 def precisions_that_fit(shape: Shape, device: Device) -> tuple[Precision, ...]:
     """At which precisions a model fits into a device's free memory, the coarsest first."""
-    return tuple(p for p in PRECISIONS if need(shape, p).total <= USABLE * device.free_bytes)
+    usable = USABLE * device.free_bytes
+    return tuple(p for p in PRECISIONS if need(shape, p, on_gpu=device.is_gpu).total <= usable)
 
 
 def shape_of_config(config: dict[str, Any]) -> Shape:
@@ -208,9 +220,16 @@ def _shape(config: PreTrainedConfig) -> Shape:
     import torch
     from transformers import AutoModelForImageTextToText
 
+    from experts.mllm.local.quantizing import NF4_BLOCK, NF4_ROWS_ON_CPU
+
     with torch.device("meta"):
         model = AutoModelForImageTextToText.from_config(config)
     linear = _quantized(model)
+    unaligned = [
+        layer.weight.numel()
+        for layer in linear
+        if layer.in_features % NF4_BLOCK or layer.out_features % NF4_ROWS_ON_CPU
+    ]
     text, vision = config.get_text_config(), config.vision_config
     kinds = list(getattr(text, "layer_types", None) or ["full_attention"] * text.num_hidden_layers)
     head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
@@ -221,6 +240,8 @@ def _shape(config: PreTrainedConfig) -> Shape:
         linear_layers=len(linear),
         linear_rows=sum(layer.out_features for layer in linear),
         largest=max(layer.weight.numel() for layer in linear),
+        unaligned=sum(unaligned),
+        unaligned_layers=len(unaligned),
         hidden=text.hidden_size,
         intermediate=text.intermediate_size,
         # Recurrent layers keep little, however long the context is.

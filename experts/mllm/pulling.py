@@ -308,9 +308,7 @@ def _trouble(
             "set HF_TOKEN to a token of yours"
         )
     elif isinstance(error, errors.RepositoryNotFoundError):
-        why = (
-            f"{host} knows no such model, or only shows it to some; check its name, or set HF_TOKEN"
-        )
+        why = f"{host} knows no such model, or hides it; check its name, or set HF_TOKEN"
     elif isinstance(error, errors.RevisionNotFoundError):
         why = f"{host} knows no revision {revision!r} of it; give a branch, a tag or a commit"
     elif isinstance(error, errors.OfflineModeIsEnabled):
