@@ -86,8 +86,6 @@ def whole(model: LocalMLLM, messages: Sequence[Message], option: str) -> torch.T
     )
     ids, batch = [], {}
     for text in (prompt, prompt + SPACING.get(model.name, "") + option):
-        # Else it would give what it remembers of other images.
-        model._prompter._seen.digests = ("by hand", text)
         bounds = model._prompter._bounded(images)
         batch = processor(
             text=text, images=images, return_tensors="pt", add_special_tokens=False, **bounds
@@ -146,8 +144,25 @@ def test_an_answer_depends_on_the_images(model: LocalMLLM) -> None:
     assert one.probabilities != pytest.approx(other.probabilities, abs=1e-3)
 
 
+class Counter:
+    """Counts how often an image processor is asked."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.calls = inner, 0
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        self.calls += 1
+        return self.inner(*args, **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
 def test_ten_questions_look_once(model: LocalMLLM) -> None:
     looks: list[int] = []
+    processor = model._prompter._processor
+    counter = Counter(processor.image_processor)
+    processor.image_processor = counter
     tower = next(
         module
         for name, module in model._model.named_modules()
@@ -161,8 +176,10 @@ def test_ten_questions_look_once(model: LocalMLLM) -> None:
         rest = [model.choose(with_question(shown(), q.text), q.options) for q in QUESTIONS * 2]
         model.generate(with_question(shown(), "What is it?"), max_tokens=3)
         assert len(looks) == once >= 1
+        assert counter.calls == 1
     finally:
         handle.remove()
+        processor.image_processor = counter.inner
     assert first.cost.cached_tokens == 0
     assert all(choice.cost.cached_tokens > 0 for choice in rest)
     # From the third on, only the question itself is read.
@@ -176,7 +193,6 @@ def uncached(model: LocalMLLM, messages: Sequence[Message], tokens: int) -> str:
     prompt = processor.apply_chat_template(
         conversation(messages), tokenize=False, add_generation_prompt=True, enable_thinking=False
     )
-    model._prompter._seen.digests = ("uncached", prompt)
     bounds = model._prompter._bounded(images)
     batch = processor(
         text=prompt, images=images, return_tensors="pt", add_special_tokens=False, **bounds

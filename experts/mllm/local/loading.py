@@ -74,7 +74,7 @@ def _model(folder: Path, name: str, precision: Precision) -> PreTrainedModel:
         folder,
         dtype=torch.bfloat16,
         quantization_config=quantization(precision, folder, on_gpu=on_gpu),
-        device_map="auto" if on_gpu else "cpu",
+        device_map=_placed(),
         local_files_only=True,
         use_safetensors=True,
         trust_remote_code=False,
@@ -91,6 +91,12 @@ def _model(folder: Path, name: str, precision: Precision) -> PreTrainedModel:
         eos_token_id=own.eos_token_id, pad_token_id=own.pad_token_id, bos_token_id=own.bos_token_id
     )
     return model.eval()
+
+
+def _placed() -> str | dict[str, int]:
+    """On the only GPU, as it keeps back no memory then; over several; or on the processor."""
+    gpus = torch.cuda.device_count()
+    return "auto" if gpus > 1 else {"": 0} if gpus else "cpu"
 
 
 def _has_template(processor: ProcessorMixin) -> bool:

@@ -65,6 +65,12 @@ class Reader:
         """Drop all snapshots, and give back their memory."""
         self._snapshots, self._last = [], None
 
+    def known(self, prompt: Prompt) -> int:
+        """How many tokens of a prompt need not be read for it alone: those that others share."""
+        here = [s for s in self._snapshots if s.begins(prompt, len(prompt.ids_T))]
+        shared = shared_beginning(prompt, self._last) if self._last else 0
+        return max([prompt.image_end, shared, *(len(s.ids_T) for s in here)])
+
     def read(self, prompt: Prompt, end: int) -> tuple[Cache | None, int]:
         """Read the first ``end`` tokens of a prompt, all of its images among them.
 

@@ -6,13 +6,13 @@ import hashlib
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from jinja2 import TemplateError
 from PIL import Image
-from transformers import BatchFeature, ProcessorMixin
+from transformers import ProcessorMixin
 
 from experts.errors import MLLMUnavailableError
 from experts.mllm.base import Message, assistant
@@ -60,8 +60,7 @@ class Prompter:
         self._tokenizer = processor.tokenizer
         self._image_token_id = image_token_id
         self._max_pixels = max_pixels
-        self._seen = _SeenImages(processor.image_processor)
-        processor.image_processor = self._seen
+        self._last: Prompt | None = None
         template = processor.chat_template or self._tokenizer.chat_template
         # What a model thinks aloud costs time, and nobody reads it.
         self._how = {"enable_thinking": False} if "enable_thinking" in str(template) else {}
@@ -79,12 +78,29 @@ class Prompter:
             MLLMUnavailableError: If the model's chat template or processor cannot take it.
         """
         text = self._render(messages, add_generation_prompt=True)
-        images = [fit(part, self._max_pixels) for part in _images(messages)]
+        images = _images(messages)
         digests = tuple(digest(image) for image in images)
-        batch = self._process(text, images, digests)
-        ids_T = batch.pop("input_ids")[0]
-        batch.pop("attention_mask", None)
-        return Prompt(ids_T, digests, self._image_end(ids_T), batch, text)
+        self._last = self._go_on(text, digests) or self._read_anew(text, images, digests)
+        return self._last
+
+    def _go_on(self, text: str, digests: tuple[str, ...]) -> Prompt | None:
+        """As the last prompt up to where they depart; None if that is not behind all images."""
+        last = self._last
+        if last is None or last.images != digests:
+            return None
+        pairs = enumerate(zip(last.text, text, strict=False))
+        same = next((n for n, (a, b) in pairs if a != b), min(len(last.text), len(text)))
+        cut = self._behind_control(text[:same])
+        old_ids, new_ids = self._tokens([last.text[cut:], text[cut:]])
+        n = len(last.ids_T) - len(old_ids)
+        if n < last.image_end or last.ids_T[n:].tolist() != old_ids:
+            return None
+        ids_T = torch.cat([last.ids_T[:n], torch.tensor(new_ids, dtype=torch.long)])
+        return replace(last, ids_T=ids_T, text=text)
+
+    def _behind_control(self, text: str) -> int:
+        """Where the last control token ends: no other token reaches across it."""
+        return max((text.rfind(c) + len(c) for c in self._control if c in text), default=0)
 
     def answer_ids(
         self, messages: Sequence[Message], prompt: Prompt, answers: Sequence[str]
@@ -96,14 +112,11 @@ class Prompter:
         """
         answers = [answer.strip() for answer in answers]
         joint = self._joint(messages, prompt, answers[0])
-        # No token reaches across a control token, so only the text behind the last one matters.
-        start = max(prompt.text.rfind(c) + len(c) for c in self._control if c in prompt.text)
-        tail = prompt.text[start:]
-        tail_ids = self._tokens(tail)
+        tail = prompt.text[self._behind_control(prompt.text) :]
+        tail_ids, *whole_ids = self._tokens([tail, *(tail + joint + a for a in answers)])
         known = prompt.ids_T[len(prompt.ids_T) - len(tail_ids) :].tolist()
         found = []
-        for answer in answers:
-            ids = self._tokens(tail + joint + answer)
+        for answer, ids in zip(answers, whole_ids, strict=True):
             if tail_ids != known or ids[: len(tail_ids)] != tail_ids or len(ids) == len(tail_ids):
                 raise MLLMUnavailableError(
                     f"the model's tokenizer joins the answer {answer!r} to the prompt before it; "
@@ -123,8 +136,8 @@ class Prompter:
         """The text of tokens, without control tokens."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=True))
 
-    def _tokens(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        return [list(ids) for ids in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def _render(self, messages: Sequence[Message], **how: bool) -> str:
         conversation = [
@@ -150,29 +163,30 @@ class Prompter:
             part = part.replace(control, f"{control[0]} {control[1:]}")
         return {"type": "text", "text": part}
 
-    def _process(
-        self, text: str, images: list[Image.Image], digests: tuple[str, ...]
-    ) -> dict[str, torch.Tensor]:
+    def _read_anew(self, text: str, images: list[Image.Image], digests: tuple[str, ...]) -> Prompt:
         bos = self._tokenizer.bos_token
         options: dict[str, Any] = {"add_special_tokens": not (bos and text.startswith(bos))}
         if images:
-            options |= {"images": images} | self._bounded(images)
-        self._seen.digests = digests
+            fitted = [fit(image, self._max_pixels) for image in images]
+            options |= {"images": fitted} | self._bounded(fitted)
         try:
             batch = self._processor(text=text, return_tensors="pt", **options)
         except (ValueError, TypeError, RuntimeError) as error:
             raise MLLMUnavailableError(
                 f"the model's processor does not take these images and texts ({told(error)})"
             ) from error
-        return {key: value for key, value in batch.items() if isinstance(value, torch.Tensor)}
+        ids_T = batch["input_ids"][0]
+        others = {k: v for k, v in batch.items() if k not in {"input_ids", "attention_mask"}}
+        visual = {k: v for k, v in others.items() if isinstance(v, torch.Tensor)}
+        return Prompt(ids_T, digests, self._image_end(ids_T), visual, text)
 
     def _bounded(self, images: Sequence[Image.Image]) -> dict[str, Any]:
         """Processors that enlarge each image and cut it into tiles make no more than it has."""
-        tile = getattr(self._seen, "max_image_size", None)
+        tile = getattr(self._processor.image_processor, "max_image_size", None)
         if not isinstance(tile, dict) or "longest_edge" not in tile:
             return {}
         edge, longest = tile["longest_edge"], max(max(image.size) for image in images)
-        most = self._seen.size["longest_edge"]
+        most = self._processor.image_processor.size["longest_edge"]
         return {"size": {"longest_edge": min(most, edge * -(-longest // edge))}}
 
     def _image_end(self, ids_T: torch.Tensor) -> int:
@@ -182,27 +196,6 @@ class Prompter:
         return int(places[-1]) + 1 if len(places) else 0
 
 
-class _SeenImages:
-    """An image processor that does not look again at the images that it saw last."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-        self.digests: tuple[str, ...] = ()
-        self._key: object = None
-        self._value: BatchFeature | None = None
-
-    def __call__(self, images: object, *args: object, **options: object) -> BatchFeature:
-        key = (self.digests, args, repr(sorted(options.items())))
-        if self._value is None or key != self._key:
-            self._value = self._inner(images, *args, **options)
-            self._key = key
-        # Processors take some entries out.
-        return BatchFeature(dict(self._value))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._inner, name)
-
-
 def fit(image: Image.Image, max_pixels: int) -> Image.Image:
     """An image in colours, reduced to at most so many pixels with its shape kept."""
     width, height = image.size
@@ -210,12 +203,16 @@ def fit(image: Image.Image, max_pixels: int) -> Image.Image:
     if scale < 1:
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
         image = image.resize(size, Image.Resampling.LANCZOS)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def digest(image: Image.Image) -> str:
-    """Tells images apart by size and pixels."""
-    return hashlib.sha256(f"{image.size}".encode() + image.tobytes()).hexdigest()
+    """Tells images apart by size, mode and pixels."""
+    if image.mode == "P":  # its pixels are numbers of colours
+        image = image.convert("RGBA")
+    state = hashlib.sha256(f"{image.size} {image.mode}".encode())
+    state.update(image.tobytes())
+    return state.hexdigest()
 
 
 def _images(messages: Sequence[Message]) -> list[Image.Image]:

@@ -18,8 +18,10 @@ from transformers import Cache
 from experts.mllm.local.prefix import Reader, shared_beginning
 from experts.mllm.local.prompting import Prompt
 
-# Logits of rows that are weighed together take so many bytes at most.
-MAX_LOGITS_BYTES = 512 * 2**20
+# Rows that are weighed together take so many bytes at most.
+MAX_BYTES = 512 * 2**20
+# Reading so many tokens at once takes hardly longer than reading one.
+MAX_REPEATED_TOKENS = 128
 
 
 @dataclass(frozen=True)
@@ -48,10 +50,14 @@ def weigh(reader: Reader, questions: Sequence[Asked], vocabulary: int) -> list[W
     first = questions[0].prompt
     # The last token of a question is always read here: it foretells the first one of an answer.
     base = min(min(shared_beginning(first, q.prompt), len(q.prompt.ids_T) - 1) for q in questions)
+    # One pass from where all is known anyway beats two short ones, unless rows repeat too much.
+    earlier = min(base, reader.known(first))
+    if sum(map(len, _rows(questions, earlier))) <= MAX_REPEATED_TOKENS:
+        base = earlier
     cache, known = reader.read(first, base)
     rows = _rows(questions, base)
     means: dict[tuple[int, int], float] = {}
-    for start, chunk in _chunks(rows, vocabulary):
+    for start, chunk in _chunks(rows, vocabulary, bytes_of(cache)):
         logits_NTV = _read_rows(reader, cache, chunk, is_last=start + len(chunk) == len(rows))
         for q, question in enumerate(questions):
             for a, answer in enumerate(question.answers):
@@ -65,6 +71,13 @@ def weigh(reader: Reader, questions: Sequence[Asked], vocabulary: int) -> list[W
         # The first one reads what all of them share.
         weighed.append(Weighed(tuple(scores.softmax(0).tolist()), base if q else known))
     return weighed
+
+
+def bytes_of(cache: Cache | None) -> int:
+    """What a cache takes, whatever its layers keep."""
+    kept = [value for layer in cache.layers for value in vars(layer).values()] if cache else []
+    states = [state for value in kept if isinstance(value, dict) for state in value.values()]
+    return sum(t.nbytes for t in [*kept, *states] if isinstance(t, torch.Tensor))
 
 
 def _rows(questions: Sequence[Asked], base: int) -> list[tuple[int, ...]]:
@@ -90,10 +103,10 @@ def _row_of(
 
 
 def _chunks(
-    rows: Sequence[tuple[int, ...]], vocabulary: int
+    rows: Sequence[tuple[int, ...]], vocabulary: int, cache_bytes: int
 ) -> Iterator[tuple[int, Sequence[tuple[int, ...]]]]:
-    # Rows come longest first.
-    size = max(1, MAX_LOGITS_BYTES // (len(rows[0]) * vocabulary * 4))
+    # Rows come longest first; each has logits and a cache of its own.
+    size = max(1, MAX_BYTES // (len(rows[0]) * vocabulary * 4 + cache_bytes))
     for start in range(0, len(rows), size):
         yield start, rows[start : start + size]
 
