@@ -10,15 +10,19 @@ import json
 import random
 import re
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
+from experts.mllm.server import ServerMLLM
+
 GOOD = "good"
 # Longer than any test waits, and over at once when the server stops.
 SLOW_S = 20.0
+FEATURES = {"logprobs", "response_format", "stream_options", "seed", "chat_template_kwargs"}
 SENTENCE = "Question {number}: what is {number} + {other}?"
 
 
@@ -54,7 +58,7 @@ class BadServer(ThreadingHTTPServer):
     """Misbehaves as ``choose`` says, given a question and how often it was asked before.
 
     Attributes:
-        log: All requests for an answer, in the order in which they were dealt with.
+        log: All requests, in the order in which they were dealt with.
         elsewhere: Where a redirect leads.
         features: What it takes besides the bare minimum; others are refused as unknown fields.
         models: What it lists.
@@ -68,19 +72,28 @@ class BadServer(ThreadingHTTPServer):
         self.choose = choose
         self.log: list[Asked] = []
         self.elsewhere = "http://127.0.0.1:9/v1"
-        self.features = {"logprobs", "response_format", "stream_options", "seed"}
+        self.features = set(FEATURES)
         self.refusal = "unknown field: {field}"
         self.models: Sequence[Mapping[str, Any]] = ({"id": "adder", "object": "model"},)
-        self.answer = right_answer
-        self.plain_letter = right_letter
+        self.answer: Callable[[str], str] = right_answer
+        self.plain_letter: Callable[[str], str] = right_letter
         self.tokens: Callable[[str], Mapping[str, float]] = sure_of_the_letter
         self.stopping = threading.Event()
         self._lock = threading.Lock()
         self._times: dict[str, int] = {}
+        self.faults: list[BaseException | None] = []
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    @property
+    def asked(self) -> list[Asked]:
+        """Of the log, the requests for an answer."""
+        return [asked for asked in self.log if asked.path.endswith("completions")]
+
+    def client(self, **options: Any) -> ServerMLLM:
+        return ServerMLLM(f"{self.url}#adder", **options)
 
     def note(self, asked: Asked) -> None:
         with self._lock:
@@ -92,7 +105,10 @@ class BadServer(ThreadingHTTPServer):
         return self.choose(asked, times)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is what the tests are about."""
+        """Keep what is a fault of this file; a client that goes away is none."""
+        error = sys.exception()
+        if not isinstance(error, OSError):
+            self.faults.append(error)
 
 
 def sure_of_the_letter(asked: str) -> Mapping[str, float]:
@@ -112,6 +128,7 @@ def serving(choose: Callable[[str, int], str] | str = GOOD) -> Iterator[BadServe
         server.shutdown()
         thread.join()
         server.server_close()
+        assert server.faults == []
 
 
 def dice(seed: int, kinds: Sequence[str], share: float) -> Callable[[str, int], str]:
@@ -138,8 +155,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         asked = text_of(body["messages"][-1])
-        unknown = {"logprobs", "response_format", "stream_options", "seed"} - self.server.features
-        for field in sorted(unknown & set(body)):
+        for field in sorted((FEATURES - self.server.features) & set(body)):
             said = self.server.refusal.format(field=field)
             self._note(asked, f"refuses {field}", body, None)
             self._send_json({"error": {"message": said}}, status=400)
@@ -338,7 +354,9 @@ def usage() -> dict[str, Any]:
     }
 
 
-def weighed(tokens: Mapping[str, float]) -> dict[str, Any]:
+def weighed(tokens: Mapping[str, float]) -> dict[str, Any] | None:
+    if not tokens:
+        return None
     top = [{"token": token, "logprob": logprob} for token, logprob in tokens.items()]
     return {"content": [{**top[0], "top_logprobs": top}]}
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -97,11 +95,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def client(server: BadServer, timeout_s: float = TIMEOUT_S, retries: int = 2) -> ServerMLLM:
-    return ServerMLLM(f"{server.url}#adder", timeout_s=timeout_s, retries=retries)
+    return server.client(timeout_s=timeout_s, retries=retries)
 
 
 def tries_of(server: BadServer) -> list[str]:
-    return [asked.kind for asked in server.log if asked.path.endswith("completions")]
+    return [asked.kind for asked in server.asked]
 
 
 @pytest.mark.parametrize("kind", SENTENCES)
@@ -111,13 +109,13 @@ def test_each_misbehaviour_has_its_sentence(kind: str) -> None:
     with serving(kind) as server, pytest.raises(MLLMError) as caught:
         client(server).generate([user(question(5))])
     assert type(caught.value) is error
-    # The second try gets what the first has left of the call's time.
-    said = re.sub(r"0\.3\d* s", "0.4 s", str(caught.value))
+    said = str(caught.value)
     assert said.startswith(f"{server.url}: {what}")
     assert said.endswith(f"{last}; {remedy}")
     if kind not in {"drip_body", "no_http", "no_choices"}:
         assert said == f"{server.url}: {what}{last}; {remedy}"
-    assert tries_of(server) == [kind] * tries
+    # Once more without the one field that not all servers know.
+    assert tries_of(server) == [kind] * (tries + (kind == "status_400"))
 
 
 STREAMED = {
@@ -228,7 +226,7 @@ def test_a_thousand_calls_at_once(patience: bool) -> None:
         model = client(server, timeout_s=2.0)
         with ThreadPoolExecutor(THREADS) as pool:
             outcomes = list(pool.map(lambda number: outcome(model, number), range(CALLS)))
-        log = [asked for asked in server.log if asked.path.endswith("completions")]
+        log = server.asked
     assert len(outcomes) == CALLS
     answered = [number for number in range(CALLS) if outcomes[number] == right(number)]
     failed = sorted(set(range(CALLS)) - set(answered))
@@ -256,10 +254,7 @@ def names_it(said: str, kinds: list[str], url: str) -> bool:
         return said.startswith(f"{url}: failed ") and "(circuit open)" in said
     last = {"cut_stream": "cut_body", "ended_stream": "cut_body"}.get(kinds[-1], kinds[-1])
     what = SENTENCES[last][1].replace("0.4 s", "2 s").partition(", after")[0].partition(": '{")[0]
-    return said.startswith(f"{url}: {what}") or (
-        # The time for the last try may be shorter than that for the others.
-        last in SLOW and said.startswith(f"{url}: timed out after ")
-    )
+    return said.startswith(f"{url}: {what}")
 
 
 def test_an_open_circuit_fails_at_once_and_one_call_probes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,7 +304,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Iterator[Clock]:
+def clock() -> Clock:
     return Clock()
 
 

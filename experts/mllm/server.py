@@ -29,7 +29,9 @@ MAX_PIXELS = 1_048_576
 CHOICE_TRIES = 3
 # Enough for one of a few names, as JSON.
 CHOICE_TOKENS = 64
-LOGPROBS = {"logprobs": True, "top_logprobs": TOP_LOGPROBS}
+LOGPROBS: dict[str, Any] = {"logprobs": {"logprobs": True, "top_logprobs": TOP_LOGPROBS}}
+# What a model thinks aloud costs time, and its first token would not be the answer's.
+QUIET: dict[str, Any] = {"no thinking": {"chat_template_kwargs": {"enable_thinking": False}}}
 
 
 class ServerMLLM(MLLM):
@@ -46,8 +48,8 @@ class ServerMLLM(MLLM):
 
     Args:
         setting: Such as ``http://host:8000/v1#model``; without a model, the only one it serves.
-        timeout_s: What one try of a call may take; the call with all its tries takes at most twice
-            as long.
+        timeout_s: What one try of a call may take; the call with all its tries takes at most three
+            times as long.
         retries: How often a call is tried again.
         max_pixels: Larger images are shrunk to this area before they are sent.
 
@@ -142,10 +144,10 @@ class ServerMLLM(MLLM):
     def _weigh(self, writer: Writer, asked: Ballot) -> tuple[tuple[float, ...] | None, Cost]:
         start = time.perf_counter()
         fields = {"messages": writer.messages(asked.messages), "max_tokens": 1, "temperature": 0.0}
-        completion = self._session.ask(fields, {"logprobs": LOGPROBS}, read_whole)
+        completion = self._session.ask(fields, QUIET | LOGPROBS, read_whole)
         tokens = first_tokens(completion)
         if not tokens:
-            self._session.lack({"logprobs"})
+            self._session.lack("logprobs")
         self._learn(completion.system_fingerprint)
         cost = (completion.usage or Usage()).cost(time.perf_counter() - start)
         return weigh(tokens, asked.names), cost
@@ -176,6 +178,7 @@ class ServerMLLM(MLLM):
     ) -> Generation:
         start = time.perf_counter()
         fields = {"messages": writer.messages(messages), **fields}
+        optional = {**QUIET, **optional}
         if stream is None:
             answer = self._session.ask(fields, optional, lambda r: written(read_whole(r), stop))
         else:

@@ -40,11 +40,14 @@ class Session:
         self.lacks: frozenset[str] = frozenset()
         self.model = address.model
         self.revision = UNKNOWN
+        # Features that were taken once: whatever is rejected later, they are not why.
+        self._takes: frozenset[str] = frozenset()
         self._chosen = address.model is not None
         self._url = address.url
         self._wire = wire
         self._lock = threading.Lock()
         self._entries: tuple[Entry, ...] | None = None
+        self._fingerprint: str | None = None
 
     @property
     def name(self) -> str:
@@ -62,8 +65,8 @@ class Session:
 
         Args:
             fields: What every server knows.
-            optional: Fields by the feature that they ask for. A feature that the server rejects is
-                done without, from then on.
+            optional: Fields by the feature that they ask for, the least needed one first. A feature
+                that the server rejects is done without, from then on.
             read: Reads the answer; it may raise a ``FaultError``.
             may_repeat: Whether, after a failure, the answer may still be asked for anew.
 
@@ -73,7 +76,6 @@ class Session:
         with self._named():
             model = self.model or self._find()
             wanted = {name: optional[name] for name in optional if name not in self.lacks}
-            lacking: set[str] = set()
             while True:
                 body = {"model": model, **fields}
                 for more in wanted.values():
@@ -83,19 +85,20 @@ class Session:
                     break
                 except FaultError as fault:
                     self._forget_if_gone(fault)
-                    rejected = _rejected(fault, wanted)
-                    if not rejected:
+                    suspects = {name: wanted[name] for name in wanted if name not in self._takes}
+                    if (rejected := _rejected(fault, suspects)) is None:
                         raise
-                    lacking |= rejected
-                    wanted = {name: wanted[name] for name in wanted if name not in rejected}
+                    del wanted[rejected]
             # Only now is it known that nothing else was at fault.
-            self.lack(lacking)
+            with self._lock:
+                self.lacks |= optional.keys() - wanted.keys()
+                self._takes |= wanted.keys()
             return result
 
-    def lack(self, features: set[str]) -> None:
+    def lack(self, feature: str) -> None:
         """Remember what the server does not have."""
         with self._lock:
-            self.lacks |= features
+            self.lacks |= {feature}
 
     def learn(self, fingerprint: str | None) -> None:
         """Note which state of the model has answered; at first the server is asked for more.
@@ -151,7 +154,9 @@ class Session:
         return self._wire.call("models", None, read, timeout_s=timeout_s, retries=retries)
 
     def _note(self, fingerprint: str | None) -> None:
-        parts = [f"fingerprint {fingerprint}"] if fingerprint else []
+        # Not every answer tells.
+        self._fingerprint = fingerprint or self._fingerprint
+        parts = [f"fingerprint {self._fingerprint}"] if self._fingerprint else []
         for entry in self._entries or ():
             if entry.id == self.model:
                 parts += entry.state()
@@ -171,9 +176,9 @@ class Session:
             raise fault.named(self._url) from None
 
 
-def _rejected(fault: FaultError, wanted: Mapping[str, Mapping[str, Any]]) -> set[str]:
-    """The features that a server may have refused: those it names, or all if it names none."""
+def _rejected(fault: FaultError, suspects: Mapping[str, Mapping[str, Any]]) -> str | None:
+    """The feature that a server may have refused: the one it names, or else the first."""
     if fault.status not in REJECTED:
-        return set()
-    named = {name for name, more in wanted.items() if any(field in fault.said for field in more)}
-    return named or set(wanted)
+        return None
+    named = [name for name, more in suspects.items() if any(field in fault.said for field in more)]
+    return next(iter([*named, *suspects]), None)

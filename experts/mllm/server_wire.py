@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 import weakref
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
@@ -31,8 +30,8 @@ CONNECT_S = 5.0
 MAX_BYTES = 10_000_000
 # A server that asks for more patience than this gets no second call.
 MAX_WAIT_S = 30.0
-# All tries and the pauses between them take at most this many times what one try may take.
-DEADLINE_TRIES = 2
+# No try begins later than this many times what one may take, so a call takes one time more at most.
+LAST_TRY = 2
 BACKOFF = wait_exponential_jitter(multiplier=0.25, max=8, jitter=0.25)
 
 
@@ -77,14 +76,12 @@ class Wire:
         """
         timeout_s = self._timeout_s if timeout_s is None else timeout_s
         retries = self._retries if retries is None else retries
-        end = time.monotonic() + DEADLINE_TRIES * timeout_s
         content = None if body is None else json.dumps(body).encode()
         before: list[FaultError] = []
 
         def attempt() -> R:
-            limit_s = min(timeout_s, max(0.001, end - time.monotonic()))
             try:
-                return self._guarded(path, content, read, limit_s)
+                return self._guarded(path, content, read, timeout_s)
             except CircuitOpenError as error:
                 # What this very call met says more than that the circuit is open by now.
                 raise (_final(before[-1]) if before else _open(error)) from None
@@ -96,7 +93,7 @@ class Wire:
 
         retrying = Retrying(
             retry=retry_if_exception(_worth_another_try),
-            stop=stop_after_attempt(retries + 1) | stop_before_delay(DEADLINE_TRIES * timeout_s),
+            stop=stop_after_attempt(retries + 1) | stop_before_delay(LAST_TRY * timeout_s),
             wait=_pause,
             reraise=True,
         )
