@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from echo import Inspection, Inspector, ProductLine
+from echo.history import History
+from echo.language import Language
+from echo.settings import MLLM_VARIABLE
+from experts.errors import MLLMUnavailableError
+from experts.images import read_picture
+from experts.knowledge.reading import parse_knowledge
+from experts.mllm import MLLM, ScriptedMLLM
+from experts.mllm.prompts import prompts
+from experts.opinion import MIN_SIDE_PX, OpinionExpert, crop, opinion_step
+from tests.conftest import bad_part, good_part
+from tests.test_pipeline import LENIENT, line_with
+from tests.tiny_models import build
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
+    return line_with(LENIENT, tmp_path_factory.mktemp("opinion"))
+
+
+@pytest.fixture(autouse=True)
+def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
+
+
+def inspect(line: ProductLine, model: MLLM | str | None, seed: int = 9) -> Inspection:
+    return Inspector(line, keep=False, mllm=model).inspect(bad_part(seed))
+
+
+def without_opinion(inspection: Inspection) -> str:
+    steps = tuple(s for s in inspection.steps if s.evidence_ids != ("opinion",))
+    plain = inspection.model_copy(update={"opinion": None, "faults": (), "steps": steps})
+    return plain.model_dump_json(exclude={"timings_ms"})
+
+
+def test_a_model_is_asked_what_an_unusual_image_shows(line: ProductLine) -> None:
+    model = ScriptedMLLM([{"A": 0.7, "B": 0.2, "C": 0.1}])
+    inspection = inspect(line, model)
+    opinion = inspection.opinion
+    assert opinion is not None
+    assert opinion.candidates == ("pit", "no defect", "other")
+    assert opinion.probabilities == pytest.approx((0.7, 0.2, 0.1))
+    assert (opinion.model, opinion.revision, opinion.from_logits) == ("scripted", "scripted", True)
+    assert opinion.prompts_version == prompts().version
+    step = next(s for s in inspection.steps if s.evidence_ids == ("opinion",))
+    assert step.looked_at == "what scripted sees"
+    assert step.found == (
+        "It takes the image for: pit 70%, no defect 20%, other 10%. This has no say in the verdict."
+    )
+    # Before the verdict, which comes last.
+    assert inspection.steps.index(step) == len(inspection.steps) - 2
+
+
+def test_it_sees_a_normal_image_the_photo_and_the_place(line: ProductLine) -> None:
+    model = ScriptedMLLM(["A"])
+    inspection = inspect(line, model)
+    (messages, options) = model.asked[0]
+    assert options == ("A", "B", "C")
+    images = [part for part in messages[1].content if isinstance(part, Image.Image)]
+    texts = [part for part in messages[1].content if isinstance(part, str)]
+    assert len(images) == 3
+    assert np.array_equal(np.asarray(images[1]), bad_part(9))
+    # The blot fills more of what is shown of its place.
+    assert max(images[2].size) == MIN_SIDE_PX
+    dark = [float((np.asarray(image.convert("L")) < 40).mean()) for image in images]
+    assert dark[0] == 0 < dark[1] < dark[2]
+    assert texts[0] == "What is normal: Upright stripes."
+    assert inspection.regions[0].place in texts[3]
+    assert "A. pit: A small dark hole.\nB. no defect" in texts[4]
+
+
+def test_what_it_says_never_changes_the_verdict(line: ProductLine) -> None:
+    plain = inspect(line, None)
+    assert plain.opinion is None
+    for script in ("A", "B", "C", {"B": 1.0}):
+        assert without_opinion(inspect(line, ScriptedMLLM([script]))) == without_opinion(plain)
+
+
+def test_a_normal_image_is_not_worth_a_question(line: ProductLine) -> None:
+    model = ScriptedMLLM([])
+    inspection = Inspector(line, keep=False, mllm=model).inspect(good_part(1))
+    assert (inspection.verdict, inspection.opinion, model.asked) == ("accept", None, [])
+
+
+class BrokenMLLM(ScriptedMLLM):
+    def _choose(self, asked: object) -> list[object]:  # type: ignore[override]
+        raise KeyError("attention")
+
+
+def failing() -> Iterator[tuple[MLLM | str, str]]:
+    yield ScriptedMLLM([MLLMUnavailableError("the cluster is gone")]), "the cluster is gone"
+    yield ScriptedMLLM([]), "scripted: its script has ended; give it more lines"
+    yield BrokenMLLM([]), "KeyError: 'attention'"
+    yield "nano", "nano: this version comes without its embedded language model; set mllm to none, "
+    yield "/no/such/folder", "/no/such/folder: there is no such folder; check the path"
+    yield "http://127.0.0.1:9/v1#m", "http://127.0.0.1:9/v1"
+
+
+@pytest.mark.parametrize(("model", "why"), list(failing()))
+def test_a_failing_model_never_loses_an_inspection(
+    line: ProductLine, model: MLLM | str, why: str
+) -> None:
+    inspection = inspect(line, model)
+    assert without_opinion(inspection) == without_opinion(inspect(line, None))
+    (fault,) = inspection.faults
+    assert fault.startswith(f"without language model: {why}")
+    assert inspection.opinion is None
+
+
+def test_a_model_that_cannot_be_opened_is_not_tried_with_every_image(
+    line: ProductLine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    inspector = Inspector(line, keep=False, mllm=str(folder))
+    before = inspector.inspect(bad_part(3)).faults
+    build("smolvlm", folder)
+    assert inspector.inspect(bad_part(4)).faults == before
+    # It is tried again later, or at once by whoever asks anew.
+    assert Inspector(line, keep=False, mllm=str(folder)).inspect(bad_part(3)).faults == ()
+
+
+def test_a_real_model_goes_all_the_way(line: ProductLine, tmp_path: Path) -> None:
+    folder = build("qwen2_5_vl", tmp_path / "model")
+    (line.home / "settings.yaml").write_text(f"mllm: none\nlines: {{washer: {{mllm: {folder}}}}}\n")
+    try:
+        inspector = Inspector(line)
+        inspection = inspector.inspect(bad_part(9))
+        again = Inspector(line).inspect(bad_part(9))
+    finally:
+        (line.home / "settings.yaml").unlink()
+    assert inspection.faults == ()
+    opinion = inspection.opinion
+    assert opinion is not None
+    assert opinion.model == str(folder)
+    assert opinion.revision.startswith("files-")
+    assert sum(opinion.probabilities) == pytest.approx(1)
+    assert again.opinion == opinion
+    # One process holds one copy of the weights.
+    languages = [inspector._language, Language(line.home, "other", str(folder))]
+    assert languages[0].model() is languages[1].model()
+    *_, record = History(line).records()
+    assert record.inspection().opinion == opinion
+
+
+def test_there_may_be_more_kinds_than_letters(line: ProductLine) -> None:
+    defects = "".join(
+        f"  - {{name: kind {n}, appearance: Like {n}., effect: Bad., severity: minor}}\n"
+        for n in range(30)
+    )
+    rules = f"product: washer\npart: washer\nparts: washers\nnormal: Even.\ndefects:\n{defects}"
+    knowledge = parse_knowledge(rules.encode(), Path("washer.yaml"))
+    expert = OpinionExpert(knowledge.file, line.thumbnail)
+    opinion = expert.ask(ScriptedMLLM(["Z"]), read_picture(bad_part(9)), (), ())
+    assert len(opinion.candidates) == 26
+    assert opinion.candidates[-2:] == ("no defect", "other")
+    assert "for: other, without saying how sure it is." in opinion_step(opinion).found
+
+
+def test_a_place_is_shown_with_its_surroundings(line: ProductLine) -> None:
+    region = inspect(line, None).regions[0]
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (900, 700, 3), np.uint8))
+    for box, expected in (
+        ((400, 500, 500, 540), (350, 450, 551, 591)),
+        ((0, 880, 20, 900), (0, 870, 31, 900)),
+        ((0, 0, 700, 900), (0, 0, 700, 900)),
+    ):
+        cut = crop(photo, region.model_copy(update={"box_xyxy": box}))
+        left, top, right, bottom = expected
+        scale = max(1, MIN_SIDE_PX / max(right - left, bottom - top))
+        assert cut.size == (round((right - left) * scale), round((bottom - top) * scale))
+        if scale == 1:
+            assert np.array_equal(np.asarray(cut), np.asarray(photo)[top:bottom, left:right])
