@@ -188,6 +188,7 @@ def test_several_models_leave_a_choice() -> None:
         with pytest.raises(MLLMSettingError, match="serves adder, org/other, not third; name a"):
             ServerMLLM(f"{server.url}#third").check()
         server.models = []
+        server.client().check()
         with pytest.raises(MLLMUnavailableError, match="serves no model; start the server with"):
             ServerMLLM(server.url).check()
 

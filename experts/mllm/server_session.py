@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import httpx2
@@ -18,6 +18,8 @@ from experts.mllm.server_wire import Wire, read_json
 R = TypeVar("R")
 
 LOOK_S = 5.0
+# Some servers do not list their models.
+LOOKS = 2
 # How servers say that they do not know a field.
 REJECTED = {400, 422, 501}
 UNKNOWN = "unknown"
@@ -47,6 +49,7 @@ class Session:
         self._wire = wire
         self._lock = threading.Lock()
         self._entries: tuple[Entry, ...] | None = None
+        self._looks_left = LOOKS
         self._fingerprint: str | None = None
 
     @property
@@ -105,12 +108,10 @@ class Session:
 
         Nothing depends on it, so a server that does not tell is no failure.
         """
-        if self._entries is None:
-            try:
+        if self._entries is None and self._looks_left > 0:
+            self._looks_left -= 1
+            with suppress(FaultError):
                 self._entries = self._look(timeout_s=LOOK_S, retries=0)
-            except FaultError as fault:
-                # A server that does not list its models is not asked for them again.
-                self._entries = () if fault.healthy else None
         self._note(fingerprint)
 
     def check(self) -> None:
@@ -121,8 +122,9 @@ class Session:
         """
         with self._named():
             self._entries = entries = self._look(timeout_s=LOOK_S, retries=0)
-        if self._chosen and self.model not in [entry.id for entry in entries]:
-            served = ", ".join(entry.id for entry in entries) or "nothing"
+        # A server that loads models when they are asked for may list none.
+        if self._chosen and entries and self.model not in [entry.id for entry in entries]:
+            served = ", ".join(entry.id for entry in entries)
             raise MLLMSettingError(
                 f"{self._url}: serves {served}, not {self.model}; name a model that it serves"
             )
