@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from echo.inspector import Failure, Inspector
+    from echo.language import open_mllm
     from echo.line import ProductLine
     from echo.which import LineFinder, which_line
     from experts.decoder.encoder import register_encoder
@@ -25,12 +26,17 @@ if TYPE_CHECKING:
         IncompatibleLineError,
         KnowledgeError,
         LineError,
+        MLLMAnswerError,
+        MLLMError,
+        MLLMSettingError,
+        MLLMUnavailableError,
         OutputError,
         UnknownLineError,
         WeightsError,
     )
-    from experts.evidence import Decision, Inspection, Region
+    from experts.evidence import Decision, Inspection, Opinion, Region
     from experts.lines import LineGuess
+    from experts.mllm import MLLM, Message, Question, ScriptedMLLM
 
 __version__ = "0.1.0"
 
@@ -50,16 +56,27 @@ _HOME_OF = {
     "LineError": "experts.errors",
     "LineFinder": "echo.which",
     "LineGuess": "experts.lines",
+    "MLLM": "experts.mllm",
+    "MLLMAnswerError": "experts.errors",
+    "MLLMError": "experts.errors",
+    "MLLMSettingError": "experts.errors",
+    "MLLMUnavailableError": "experts.errors",
+    "Message": "experts.mllm",
+    "Opinion": "experts.evidence",
     "OutputError": "experts.errors",
     "ProductLine": "echo.line",
+    "Question": "experts.mllm",
     "Region": "experts.evidence",
+    "ScriptedMLLM": "experts.mllm",
     "UnknownLineError": "experts.errors",
     "WeightsError": "experts.errors",
+    "open_mllm": "echo.language",
     "register_encoder": "experts.decoder.encoder",
     "which_line": "echo.which",
 }
 
 __all__ = [
+    "MLLM",
     "DamagedLineError",
     "Decision",
     "EchoError",
@@ -74,12 +91,21 @@ __all__ = [
     "LineError",
     "LineFinder",
     "LineGuess",
+    "MLLMAnswerError",
+    "MLLMError",
+    "MLLMSettingError",
+    "MLLMUnavailableError",
+    "Message",
+    "Opinion",
     "OutputError",
     "ProductLine",
+    "Question",
     "Region",
+    "ScriptedMLLM",
     "UnknownLineError",
     "WeightsError",
     "__version__",
+    "open_mllm",
     "register_encoder",
     "which_line",
 ]

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from echo import cli_lines, cli_teach, cli_which
 from echo.cli_bench import bench
-from echo.cli_common import STYLES, Home, Json, image_sources, say, say_aside
+from echo.cli_common import STYLES, Home, Json, Mllm, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
 from echo.cli_models import models
 from experts.errors import EchoError, LineError
@@ -204,6 +204,7 @@ def inspect(
     no_keep: Annotated[
         bool, typer.Option("--no-keep", help="Add nothing to the line's stored inspections.")
     ] = False,
+    mllm: Mllm = None,
     as_json: Json = False,
     home: Home = None,
 ) -> None:
@@ -211,7 +212,7 @@ def inspect(
     from echo.inspector import Inspector
     from echo.line import ProductLine
 
-    inspector = Inspector(ProductLine.load(line, home=home), keep=not no_keep)
+    inspector = Inspector(ProductLine.load(line, home=home), keep=not no_keep, mllm=mllm)
     sources = image_sources(images)
     writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()

@@ -12,6 +12,14 @@ Home = Annotated[
     Path | None,
     typer.Option(help="Where lines are kept; by default $ECHO_IAD_HOME or ~/.echo-iad."),
 ]
+Mllm = Annotated[
+    str | None,
+    typer.Option(
+        help="Language model: none, auto, a name that `echo-iad models` lists, a folder, or "
+        "http://HOST:PORT/v1#MODEL; by default what is set.",
+        metavar="SETTING",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 STYLES = {"accept": "green", "review": "yellow", "reject": "red"}

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo.cli_common import Home, Json, say, say_aside
+from echo.cli_common import Home, Json, Mllm, say, say_aside
 
 if TYPE_CHECKING:
     from echo.rules import Rules
@@ -167,15 +167,21 @@ def prompts(
     accept: Annotated[
         str | None, typer.Option(help="Write these into the file: numbers such as 1,3-5, or all.")
     ] = None,
+    mllm: Mllm = None,
     home: Home = None,
 ) -> None:
-    """Propose abnormal prompts for encoders that know texts; accepted ones go into the file."""
+    """Propose abnormal prompts for encoders that know texts; accepted ones go into the file.
+
+    A language model proposes more, if one is set.
+    """
+    from echo.language import Language
     from echo.line import ProductLine
     from echo.rules import accept_prompts, editable_rules
     from experts.abnormal_prompts import propose
 
-    path, rules = editable_rules(ProductLine.load(line, home=home))
-    proposed = propose(rules.file)
+    opened = ProductLine.load(line, home=home)
+    path, rules = editable_rules(opened)
+    proposed = propose(rules.file, Language(opened.home, line, mllm).model())
     if accept is None:
         for number, text in enumerate(proposed, start=1):
             say(f"{number:3}  {text}")

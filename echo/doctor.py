@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from echo.settings import HOME_VARIABLE, lines_folder
+from echo.settings import HOME_VARIABLE, home_folder, lines_folder, mllm_setting
 from experts.errors import EchoError
 
 DISTRIBUTION = "echo-iad"
@@ -35,7 +35,7 @@ class Finding(BaseModel):
 
 def examine(home: Path | None = None) -> list[Finding]:
     """Look at packages, weights, hardware and the folder of lines."""
-    return [*_packages(), _weights(), _hardware(), *_lines(home), _demo_images()]
+    return [*_packages(), _weights(), _hardware(), _language(home), *_lines(home), _demo_images()]
 
 
 def _packages() -> Iterator[Finding]:
@@ -83,6 +83,27 @@ def _hardware() -> Finding:
         gpu = torch.cuda.get_device_name(0)
         cores += f"; a GPU is here too ({gpu}), the embedded encoder does not need it"
     return Finding(subject="hardware", ok=True, found=cores)
+
+
+def _language(home: Path | None) -> Finding:
+    """The language model that is set for all lines; its weights are not loaded."""
+    from experts.mllm.setting import Local, look_up
+
+    subject, folder = "language model", home_folder(home)
+    try:
+        setting = mllm_setting(folder)
+        wanted = look_up(setting, folder)
+        if wanted is None:
+            found = "inspections go without"
+        elif isinstance(wanted, Local):
+            found = f"{wanted.found.folder}, {wanted.precision}"
+        else:
+            wanted.check()
+            found = wanted.name
+    except EchoError as error:
+        problem, _, remedy = str(error).rpartition("; ")
+        return Finding(subject=subject, ok=False, found=problem, remedy=remedy)
+    return Finding(subject=subject, ok=True, found=f"mllm: {setting.mllm} ({found})")
 
 
 def _lines(home: Path | None) -> Iterator[Finding]:

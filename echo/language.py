@@ -2,17 +2,40 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
 
-from echo.settings import mllm_setting
+from echo.settings import home_folder, mllm_setting
 from experts.errors import MLLMError
-from experts.mllm import MLLM
-from experts.mllm.setting import open_mllm
+from experts.mllm import MLLM, setting
 
 # A model that could not be opened is tried again after so long: a server may have come back.
 RETRY_S = 60.0
+
+
+def open_mllm(
+    mllm: str | None = None,
+    *,
+    line: str | None = None,
+    home: str | os.PathLike[str] | None = None,
+) -> MLLM | None:
+    """Open a language model.
+
+    Args:
+        mllm: What to open, as in ``settings.yaml``; by default what is set there.
+        line: Name of the line whose settings count.
+        home: Echo's home; see ``echo.settings``.
+
+    Returns:
+        None if none is wanted, or if ``auto`` finds none that fits.
+
+    Raises:
+        MLLMError: If there is no such model, or it cannot be loaded.
+    """
+    folder = home_folder(home)
+    return setting.open_mllm(mllm_setting(folder, line, mllm), folder)
 
 
 class Language:
@@ -47,8 +70,7 @@ class Language:
         if self._failed and time.monotonic() - self._failed[0] < RETRY_S:
             raise self._failed[1]
         try:
-            setting = mllm_setting(self._home, self._line, self._said)
-            self._model = open_mllm(setting, self._home)
+            self._model = open_mllm(self._said, line=self._line, home=self._home)
         except MLLMError as error:
             self._failed = time.monotonic(), error
             raise

@@ -80,7 +80,7 @@ def read_settings(path: Path) -> Settings:
             raise MLLMSettingError(f"{path}: is too large for settings; see README.md, Settings")
         said = YAML(typ="safe").load(raw.decode("utf-8"))
         return Settings.model_validate({} if said is None else said)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Settings()
     except OSError as error:
         why = error.strerror or str(error)

@@ -8,10 +8,11 @@ composed from its words; a language model may propose more.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from experts.knowledge import KnowledgeFile
 from experts.knowledge.schema import DefectKnowledge
+from experts.mllm import MLLM, user
 from experts.mllm.prompts import prompts
 
 # Of a model's answer, so many lines are taken, each up to so many letters.
@@ -30,16 +31,19 @@ SHAPES = (
 )
 
 
-def propose(file: KnowledgeFile, ask: Callable[[str], str] | None = None) -> list[str]:
+def propose(file: KnowledgeFile, model: MLLM | None = None) -> list[str]:
     """Abnormal prompts that the file does not have yet, for a person to choose from.
 
     Args:
         file: The knowledge of the product.
-        ask: A language model, if one is there: what it answers to a text.
+        model: A language model, if one is there.
+
+    Raises:
+        MLLMError: If the model is of no help.
     """
     proposed = [*_composed(file)]
-    if ask is not None:
-        proposed += read_answer(ask(question(file)), file.product)
+    if model is not None:
+        proposed += read_answer(model.generate([user(question(file))]).text, file.product)
     known = {text.casefold() for text in file.prompts.abnormal}
     found = {text.casefold(): text for text in reversed(proposed)}
     wanted = dict.fromkeys(text.casefold() for text in proposed)

@@ -6,6 +6,7 @@ from experts.abnormal_prompts import MAX_PROPOSED, propose, question, read_answe
 from experts.knowledge import parse_knowledge
 from experts.knowledge.schema import KnowledgeFile
 from experts.knowledge.writing import with_prompts
+from experts.mllm import ScriptedMLLM, user
 from experts.prompts import TEMPLATES, prompts_for
 
 TEXT = """\
@@ -42,18 +43,14 @@ def test_prompts_name_type_shape_and_colour() -> None:
 
 
 def test_a_language_model_is_asked_with_all_that_is_known_and_adds_what_is_new() -> None:
-    asked: list[str] = []
-
-    def answer(text: str) -> str:
-        asked.append(text)
-        return "Sure!\n1. Washer with a bent rim\n- washer with a pit\n* a bolt with a pit"
-
-    proposed = propose(file_of(), answer)
+    said = "Sure!\n1. Washer with a bent rim\n- washer with a pit\n* a bolt with a pit"
+    model = ScriptedMLLM([said])
+    proposed = propose(file_of(), model)
     assert proposed[-1] == "Washer with a bent rim"
     assert proposed.count("washer with a pit") == 1
-    assert asked == [question(file_of())]
-    assert "- pit: A small round hole, dark or rusty." in asked[0]
-    assert "A ring." in asked[0]
+    assert model.asked == [((user(question(file_of())),), ())]
+    assert "- pit: A small round hole, dark or rusty." in question(file_of())
+    assert "A ring." in question(file_of())
 
 
 def test_of_an_answer_only_prompts_are_taken() -> None:

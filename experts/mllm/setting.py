@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -19,6 +19,7 @@ from experts.mllm.memory import Precision
 
 if TYPE_CHECKING:
     from experts.mllm.finding import Found
+    from experts.mllm.server import ServerMLLM
 
 NONE, NANO, AUTO = "none", "nano", "auto"
 # About a million pixels: 1,300 tokens of Qwen2.5-VL.
@@ -42,24 +43,28 @@ class MLLMSetting(BaseModel):
     mllm_max_pixels: Annotated[int, Field(ge=1024)] = MAX_PIXELS
 
 
-def is_server(mllm: str) -> bool:
-    """Whether a setting names a server."""
-    return mllm.lower().startswith(("http://", "https://"))
+class Local(NamedTuple):
+    """A model on this machine, and at which precision it is wanted."""
+
+    found: Found
+    precision: Precision
 
 
-def open_mllm(setting: MLLMSetting, home: Path) -> MLLM | None:
-    """The model that a setting names; inspectors of one process share it.
+def look_up(setting: MLLMSetting, home: Path) -> Local | ServerMLLM | None:
+    """What a setting names; nothing is loaded, and no server is asked.
 
     Args:
-        setting: Which one.
+        setting: Which model.
         home: Echo's home, where fetched models are.
 
     Returns:
         None if none is wanted, or if ``auto`` finds none that fits.
 
     Raises:
-        MLLMError: If there is no such model, or it cannot be loaded.
+        MLLMError: If there is no such model.
     """
+    from experts.mllm.finding import best_fit, find_model
+
     if setting.mllm == NONE:
         return None
     if setting.mllm == NANO:
@@ -67,25 +72,24 @@ def open_mllm(setting: MLLMSetting, home: Path) -> MLLM | None:
             "nano: this version comes without its embedded language model; set mllm to none, or to "
             "a model that `echo-iad models` lists"
         )
-    if is_server(setting.mllm):
+    if setting.mllm.lower().startswith(("http://", "https://")):
         from experts.mllm.server import ServerMLLM
 
         return ServerMLLM(setting.mllm, max_pixels=setting.mllm_max_pixels)
     if setting.mllm == AUTO:
-        return _best(setting, home)
-    from experts.mllm.finding import find_model
-
-    found = find_model(setting.mllm, home)
-    return _local(found, setting.mllm_precision or "nf4", setting.mllm_max_pixels)
+        fit = best_fit(home)
+        return Local(fit.found, setting.mllm_precision or fit.precision) if fit else None
+    return Local(find_model(setting.mllm, home), setting.mllm_precision or "nf4")
 
 
-def _best(setting: MLLMSetting, home: Path) -> MLLM | None:
-    from experts.mllm.finding import best_fit
+def open_mllm(setting: MLLMSetting, home: Path) -> MLLM | None:
+    """The model that a setting names; those of one process share its weights.
 
-    fit = best_fit(home)
-    if fit is None:
-        return None
-    return _local(fit.found, setting.mllm_precision or fit.precision, setting.mllm_max_pixels)
+    Args and errors are those of ``look_up``; it also raises ``MLLMUnavailableError`` if the model
+    cannot be loaded.
+    """
+    wanted = look_up(setting, home)
+    return _loaded(*wanted, setting.mllm_max_pixels) if isinstance(wanted, Local) else wanted
 
 
 # What is loaded in this process. Weights take gigabytes: nobody needs them twice.
@@ -93,7 +97,7 @@ _LOADED: dict[tuple[Path, str, Precision, int], MLLM] = {}
 _LOADING = threading.Lock()
 
 
-def _local(found: Found, precision: Precision, max_pixels: int) -> MLLM:
+def _loaded(found: Found, precision: Precision, max_pixels: int) -> MLLM:
     from experts.mllm.local import load
 
     key = (found.folder.resolve(), found.revision, precision, max_pixels)

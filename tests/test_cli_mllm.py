@@ -1,0 +1,111 @@
+"""Language models on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Command, bad_part, good_part, save
+from tests.tiny_models import build
+
+RULES = """\
+product: washer
+part: washer
+parts: washers
+normal: Upright stripes.
+alpha: 0.2
+defects:
+  - {name: blot, appearance: A round dark disc., severity: major}
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build("smolvlm", tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def photos(run: Command, tmp_path: Path) -> Path:
+    """A bad and a good part; the line ``washer`` is enrolled."""
+    (tmp_path / "washer.yaml").write_text(RULES)
+    for n in range(4):
+        save(tmp_path / "good" / f"{n}.png", good_part(n))
+    enrolled = run("enroll", "washer", tmp_path / "good", "--knowledge", tmp_path / "washer.yaml")
+    assert enrolled.code == 0, enrolled.err
+    save(tmp_path / "new" / "bad.png", bad_part(1))
+    save(tmp_path / "new" / "good.png", good_part(0))
+    return tmp_path / "new"
+
+
+def test_inspect_asks_the_model_that_is_named(run: Command, photos: Path, model: Path) -> None:
+    done = run("inspect", "washer", photos, "--mllm", model, "--json")
+    bad, good = map(json.loads, done.out.splitlines())
+    assert done.code == 1
+    assert bad["opinion"]["model"] == str(model)
+    assert bad["opinion"]["candidates"] == ["blot", "no defect", "other"]
+    assert bad["faults"] == good["faults"] == []
+    assert good["opinion"] is None
+
+
+def test_the_variable_sets_it(
+    run: Command, photos: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ECHO_IAD_MLLM", str(model))
+    out = tmp_path / "report"
+    assert run("inspect", "washer", photos, "--out", out).code == 1
+    assert f"what {model} sees" in (out / "report.html").read_text()
+    none = run("inspect", "washer", photos / "bad.png", "--mllm", "none", "--json")
+    assert json.loads(none.out)["opinion"] is None
+
+
+def test_a_failing_model_is_told_once_and_changes_no_exit_code(
+    run: Command, photos: Path, tmp_path: Path
+) -> None:
+    save(photos / "bad2.png", bad_part(2))
+    gone = tmp_path / "gone"
+    done = run("inspect", "washer", photos, "--mllm", gone, "--out", tmp_path / "report")
+    assert done.code == 1
+    sentence = f"without language model: {gone}: there is no such folder; check the path"
+    assert done.err.count(sentence) == 1
+    assert (tmp_path / "report" / "report.html").read_text().count(sentence) == 2
+
+
+def test_prompts_are_proposed_by_the_model_too(
+    run: Command, photos: Path, model: Path, tmp_path: Path
+) -> None:
+    alone = run("knowledge", "prompts", "washer")
+    done = run("knowledge", "prompts", "washer", "--mllm", model)
+    assert done.code == 0
+    # A model of random weights has nothing to say that names a washer.
+    assert done.out == alone.out
+    failed = run("knowledge", "prompts", "washer", "--mllm", tmp_path / "gone")
+    assert (failed.code, failed.out) == (2, "")
+    assert failed.err == f"echo-iad: {tmp_path / 'gone'}: there is no such folder; check the path\n"
+
+
+@pytest.mark.parametrize(
+    ("setting", "ok", "found", "remedy"),
+    [
+        ("none", True, "mllm: none (inspections go without)", ""),
+        ("auto", True, "mllm: auto (", ""),
+        ("{model}", True, "mllm: {model} ({model}, nf4)", ""),
+        ("/gone", False, "/gone: there is no such folder", "check the path"),
+        ("gemma-3-4b", False, "is not on this machine", "run: echo-iad models pull google/gemma"),
+        ("http://127.0.0.1:9/v1#m", False, "http://127.0.0.1:9/v1", ""),
+        ("nano", False, "nano: this version comes without", "set mllm to none"),
+        ("[", False, "settings.yaml:2: not valid YAML", "look at this line"),
+    ],
+)
+def test_the_doctor_looks_at_the_setting(
+    run: Command, tmp_path: Path, model: Path, setting: str, ok: bool, found: str, remedy: str
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "settings.yaml").write_text(f"mllm: {setting.format(model=model)}\n")
+    rows = json.loads(run("doctor", "--json").out)
+    row = next(row for row in rows if row["subject"] == "language model")
+    assert row["ok"] is ok
+    assert found.format(model=model) in row["found"]
+    assert remedy in row["remedy"]
