@@ -110,14 +110,15 @@ class Experts:
         try:
             if (model := self.language.model()) is None:
                 return {}
-            opinion = self.opinion.ask(
+            opinion, seconds = self.opinion.ask(
                 model, state["picture"], state["references"], state["regions"]
             )
         # Users bring models of their own: what these raise cannot be foreseen.
         except Exception as error:
             why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
             return {"faults": (f"without language model: {why}",)}
-        return {"opinion": opinion, "steps": (opinion_step(opinion),)}
+        steps, timings_ms = (opinion_step(opinion),), {"mllm": seconds * 1e3}
+        return {"opinion": opinion, "steps": steps, "timings_ms": timings_ms}
 
 
 class Node(Protocol):
@@ -134,6 +135,7 @@ def timed(name: str, node: Node) -> Node:
     def run(state: InspectionState) -> dict[str, Any]:
         start = time.perf_counter()
         update = node(state)
-        return {**update, "timings_ms": {name: (time.perf_counter() - start) * 1e3}}
+        own_ms = {name: (time.perf_counter() - start) * 1e3}
+        return {**update, "timings_ms": {**own_ms, **update.get("timings_ms", {})}}
 
     return run

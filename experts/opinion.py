@@ -51,8 +51,8 @@ class OpinionExpert:
         picture: Picture,
         references: Sequence[Reference],
         regions: Sequence[Region],
-    ) -> Opinion:
-        """Return what the model takes the image for.
+    ) -> tuple[Opinion, float]:
+        """Return what the model takes the image for, and how many seconds it took.
 
         Args:
             model: The language model.
@@ -69,14 +69,16 @@ class OpinionExpert:
         question = self._texts.question.format(options=options)
         shown = self._shown(picture, references, regions)
         choice = model.choose([system(self._texts.system), user(*shown, question)], letters)
-        return Opinion(
+        opinion = Opinion(
             model=model.name,
             revision=model.revision,
             prompts_version=prompts().version,
             candidates=candidates,
             probabilities=choice.probabilities,
             from_logits=choice.from_logits,
+            prompt_tokens=choice.cost.prompt_tokens,
         )
+        return opinion, choice.cost.seconds
 
     def _candidates(self) -> tuple[tuple[str, ...], list[str]]:
         """Their names, and what is said of them; what has no letter left counts as another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -180,6 +180,19 @@ def test_a_question_goes_into_the_last_turn_of_the_user() -> None:
     asked = with_question([user("Look:"), assistant("Yes.")], "Well?")
     assert asked == (user("Look:"), assistant("Yes."), user("Well?"))
     assert with_question([], "Well?") == (user("Well?"),)
+
+
+@pytest.mark.parametrize(
+    ("role", "content", "said"),
+    [
+        ("operator", ("Look:",), "role must be one of .+, got 'operator'"),
+        ("user", "Look:", "content must be a tuple, got str"),
+        ("user", ("Look:", 3), "content must be texts and PIL images, got int"),
+    ],
+)
+def test_a_message_is_what_it_says(role: Any, content: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        Message(role, content)
 
 
 def test_costs_add_up() -> None:

@@ -51,6 +51,8 @@ def test_a_model_is_asked_what_an_unusual_image_shows(line: ProductLine) -> None
     assert opinion.probabilities == pytest.approx((0.7, 0.2, 0.1))
     assert (opinion.model, opinion.revision, opinion.from_logits) == ("scripted", "scripted", True)
     assert opinion.prompts_version == prompts().version
+    assert opinion.prompt_tokens > 50
+    assert list(inspection.timings_ms)[-3:] == ["reason", "mllm", "decide"]
     step = next(s for s in inspection.steps if s.evidence_ids == ("opinion",))
     assert step.looked_at == "what scripted sees"
     assert step.found == (
@@ -159,7 +161,7 @@ def test_there_may_be_more_kinds_than_letters(line: ProductLine) -> None:
     rules = f"product: washer\npart: washer\nparts: washers\nnormal: Even.\ndefects:\n{defects}"
     knowledge = parse_knowledge(rules.encode(), Path("washer.yaml"))
     expert = OpinionExpert(knowledge.file, line.thumbnail)
-    opinion = expert.ask(ScriptedMLLM(["Z"]), read_picture(bad_part(9)), (), ())
+    opinion, _ = expert.ask(ScriptedMLLM(["Z"]), read_picture(bad_part(9)), (), ())
     assert len(opinion.candidates) == 26
     assert opinion.candidates[-2:] == ("no defect", "other")
     assert "for: other, without saying how sure it is." in opinion_step(opinion).found

@@ -32,6 +32,7 @@ class Opinion(Evidence):
         candidates: What it could choose from.
         probabilities: One for each; they add up to 1.
         from_logits: Whether they are the model's own; if not, it named one, which has 1.
+        prompt_tokens: How much it had to look at.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Opinion(Evidence):
     candidates: tuple[str, ...]
     probabilities: tuple[float, ...]
     from_logits: bool
+    prompt_tokens: int
 
 
 class Defect(Evidence):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar, get_args
 
 from PIL import Image
 from pydantic import BaseModel
@@ -23,10 +23,27 @@ MAX_REPAIRS = 2
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a conversation: texts and images, in the order in which they are seen."""
+    """One turn of a conversation.
+
+    Attributes:
+        role: Whose turn it is.
+        content: Texts and images, in the order in which they are seen.
+
+    Raises:
+        TypeError: If it is anything else.
+    """
 
     role: Role
     content: tuple[Content, ...]
+
+    def __post_init__(self) -> None:
+        if self.role not in get_args(Role):
+            raise TypeError(f"role must be one of {get_args(Role)}, got {self.role!r}")
+        if not isinstance(self.content, tuple):
+            raise TypeError(f"content must be a tuple, got {type(self.content).__name__}")
+        for part in self.content:
+            if not isinstance(part, str | Image.Image):
+                raise TypeError(f"content must be texts and PIL images, got {type(part).__name__}")
 
 
 def system(*content: Content) -> Message:
