@@ -6,14 +6,15 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from pydantic import BaseModel
 
-from experts.errors import MLLMUnavailableError
+from experts.errors import MLLMAnswerError, MLLMUnavailableError
 from experts.mllm import Message, Question, assistant, system, user, with_question
 from experts.mllm.local import LocalMLLM, load
 from experts.mllm.local.prompting import fit
@@ -272,6 +273,31 @@ def test_draws_are_seeded(model: LocalMLLM) -> None:
     assert torch.equal(torch.random.get_rng_state(), state)
     greedy = [model.generate(messages, max_tokens=10, seed=seed).text for seed in (1, 2)]
     assert greedy[0] == greedy[1]
+
+
+class Finding(BaseModel):
+    kind: Literal["crack", "pit", "scratch"]
+    sure: bool
+    places: tuple[Literal["left", "right"], Literal["top", "bottom"]]
+
+
+class Told(BaseModel):
+    text: str
+
+
+def test_what_is_filled_in_fits_its_schema(model: LocalMLLM) -> None:
+    messages = with_question(shown(), "What is it?")
+    # No model of random weights would come upon this by chance.
+    filled = model.generate_json(messages, Finding, max_tokens=120, max_repairs=0)
+    assert isinstance(filled.value, Finding)
+    assert filled.tries == 1
+    other = model.generate_json(with_question(shown(4), "And this?"), Finding, max_tokens=120)
+    assert isinstance(other.value, Finding)
+
+
+def test_an_object_that_does_not_end_is_a_failure(model: LocalMLLM) -> None:
+    with pytest.raises(MLLMAnswerError, match=r"gave no valid Told in 2 tries: .+ cut off after 5"):
+        model.generate_json(shown(), Told, max_tokens=5, max_repairs=1)
 
 
 def test_nobody_ends_a_turn_or_feigns_an_image_by_what_he_writes(model: LocalMLLM) -> None:

@@ -21,6 +21,7 @@ from experts.mllm.server_session import Session
 from experts.mllm.server_shapes import Usage
 from experts.mllm.server_stream import CallbackError, Written, read_pieces, read_whole, written
 from experts.mllm.server_wire import Wire
+from experts.mllm.structured import closed_schema
 
 TIMEOUT_S = 60.0
 RETRIES = 2
@@ -118,7 +119,7 @@ class ServerMLLM(MLLM):
         self, messages: Sequence[Message], schema: type[BaseModel], max_tokens: int
     ) -> Generation:
         name = re.sub(r"[^A-Za-z0-9_-]", "_", schema.__name__)[:64]
-        named = {"name": name, "schema": schema.model_json_schema()}
+        named = {"name": name, "schema": closed_schema(schema)}
         wanted = {"response_format": {"type": "json_schema", "json_schema": named}}
         fields: dict[str, Any] = {"max_tokens": max_tokens, "temperature": 0.0}
         # A server may know schemas and yet not all that this one says.

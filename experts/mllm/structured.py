@@ -37,7 +37,7 @@ def fill(
     max_repairs: int,
 ) -> Filled[T]:
     """See ``MLLM.generate_json``."""
-    asked = ASKED.format(schema=json.dumps(schema.model_json_schema(), ensure_ascii=False))
+    asked = ASKED.format(schema=json.dumps(closed_schema(schema), ensure_ascii=False))
     conversation = with_question(messages, asked)
     cost, faults = Cost(), []
     for attempt in range(1, max_repairs + 2):
@@ -58,6 +58,15 @@ def fill(
         f"{model.name}: gave no valid {schema.__name__} in {tries}: {faults[-1]}; ask for less at "
         "a time, or use a larger model"
     )
+
+
+def closed_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema of a model, in which no object has other fields than those it names."""
+    document = schema.model_json_schema()
+    for part in (document, *document.get("$defs", {}).values()):
+        if "properties" in part:
+            part.setdefault("additionalProperties", False)
+    return document
 
 
 def read_object(answer: Generation, schema: type[T]) -> T:

@@ -7,12 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
-from transformers import Cache, PreTrainedModel, StoppingCriteriaList
+from pydantic import BaseModel
+from transformers import Cache, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from experts.errors import MLLMError, MLLMUnavailableError
 from experts.mllm.base import MAX_TOKENS, MLLM, Choice, Cost, Generation, Message
+from experts.mllm.local.constraining import Grammars
 from experts.mllm.local.listening import Listener
 from experts.mllm.local.prefix import Reader
 from experts.mllm.local.prompting import Prompt, Prompter, told
@@ -40,6 +43,7 @@ class LocalMLLM(MLLM):
         self._prompter = prompter
         self._reader = Reader(model)
         self._vocabulary = model.get_output_embeddings().weight.shape[0]
+        self._grammars = Grammars(prompter.tokenizer, self._vocabulary, self._ends)
         self._turn = threading.RLock()
 
     def generate(
@@ -53,12 +57,33 @@ class LocalMLLM(MLLM):
         seed: int = 0,
     ) -> Generation:
         """Write an answer; see ``MLLM.generate``."""
+        drawn = {"do_sample": True, "temperature": temperature} if temperature else {}
+        how = {**drawn, "max_new_tokens": max_tokens}
+        return self._generate(messages, how, stop=stop, stream=stream, seed=seed)
+
+    def _generate_for(
+        self, messages: Sequence[Message], schema: type[BaseModel], max_tokens: int
+    ) -> Generation:
+        return self._generate(messages, {"max_new_tokens": max_tokens}, schema=schema)
+
+    def _generate(
+        self,
+        messages: Sequence[Message],
+        how: dict[str, Any],
+        *,
+        schema: type[BaseModel] | None = None,
+        stop: Sequence[str] = (),
+        stream: Callable[[str], None] | None = None,
+        seed: int = 0,
+    ) -> Generation:
         with self._speaking() as start:
             prompt = self._prompter.read(messages)
             n = len(prompt.ids_T)
             cache, known = self._reader.read(prompt, n - 1)
             listener = Listener(self._prompter.decode, n, stop, stream)
-            ids_T = self._write(prompt, cache, listener, max_tokens, temperature, seed)
+            if schema is not None and (constraint := self._grammars.of(schema, n)) is not None:
+                how = {**how, "logits_processor": LogitsProcessorList([constraint])}
+            ids_T = self._write(prompt, cache, listener, how, seed)
             listener.finish()
             length = len(ids_T) - n
             ended = listener.stopped or int(ids_T[-1]) in self._ends
@@ -93,12 +118,10 @@ class LocalMLLM(MLLM):
         prompt: Prompt,
         cache: Cache | None,
         listener: Listener,
-        max_tokens: int,
-        temperature: float,
+        how: dict[str, Any],
         seed: int,
     ) -> torch.Tensor:
         """The prompt's tokens and those of the answer."""
-        drawn = {"do_sample": True, "temperature": temperature} if temperature else {}
         ids_NT = prompt.ids_T[None].to(self._model.device)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -106,11 +129,10 @@ class LocalMLLM(MLLM):
                 input_ids=ids_NT,
                 attention_mask=torch.ones_like(ids_NT),
                 past_key_values=cache,
-                max_new_tokens=max_tokens,
                 stopping_criteria=StoppingCriteriaList([listener]),
                 # No image stands behind a placeholder that a model writes.
                 suppress_tokens=self._prompter.image_tokens,
-                **drawn,
+                **how,
             )
         return written_NT[0]
 

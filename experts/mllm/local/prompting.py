@@ -67,6 +67,11 @@ class Prompter:
         self._control = _control_texts(processor)
 
     @property
+    def tokenizer(self) -> Any:
+        """Of the model's processor."""
+        return self._tokenizer
+
+    @property
     def image_tokens(self) -> list[int] | None:
         """The tokens that stand for images."""
         return None if self._image_token_id is None else [self._image_token_id]
