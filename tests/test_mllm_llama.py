@@ -16,9 +16,9 @@ from pydantic import BaseModel, Field
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from experts.errors import MLLMAnswerError, MLLMUnavailableError
-from experts.mllm import Message, breaker, system, user
-from experts.mllm.server import ServerMLLM
-from experts.mllm.server_choice import ballot
+from experts.mllm import Message, system, user
+from experts.mllm.server import ServerMLLM, breaker
+from experts.mllm.server.choice import ballot
 from tests.llama_server import GGUF, MODEL, model_folder, serving_llama
 
 KEY = "sk-echo-llama"

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from experts.errors import MLLMAnswerError, MLLMError, MLLMUnavailableError
-from experts.mllm import breaker, server_wire, user
-from experts.mllm.breaker import CircuitBreaker, CircuitOpenError
-from experts.mllm.server import ServerMLLM
+from experts.mllm import user
+from experts.mllm.server import ServerMLLM, breaker, wire
+from experts.mllm.server.breaker import CircuitBreaker, CircuitOpenError
 from tests.bad_server import (
     GOOD,
     BadServer,
@@ -90,7 +90,7 @@ SENTENCES: dict[str, tuple[Error, str, str, int]] = {
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Short pauses between tries, and no memory of servers that had the same port."""
-    monkeypatch.setattr(server_wire, "BACKOFF", lambda _state: 0.005)
+    monkeypatch.setattr(wire, "BACKOFF", lambda _state: 0.005)
     monkeypatch.setattr(breaker, "_breakers", {})
 
 

@@ -21,11 +21,11 @@ from rich.console import Console
 
 from benchmarks.mllm_server import bench_server
 from experts.errors import MLLMAnswerError, MLLMError, MLLMSettingError, MLLMUnavailableError
-from experts.mllm import assistant, breaker, server_wire, system, user
-from experts.mllm.server import ServerMLLM
-from experts.mllm.server_address import read_address
-from experts.mllm.server_body import shrunk
-from experts.mllm.server_stream import StopCutter
+from experts.mllm import assistant, system, user
+from experts.mllm.server import ServerMLLM, breaker, wire
+from experts.mllm.server.address import read_address
+from experts.mllm.server.body import shrunk
+from experts.mllm.server.stream import StopCutter
 from tests.bad_server import GOOD, question, right_answer, serving
 
 KEY = "sk-echo-7f3a9"
@@ -34,7 +34,7 @@ FOREIGN_KEY = "sk-other-company"
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_wire, "BACKOFF", lambda _state: 0.005)
+    monkeypatch.setattr(wire, "BACKOFF", lambda _state: 0.005)
     monkeypatch.setattr(breaker, "_breakers", {})
     monkeypatch.delenv("ECHO_IAD_MLLM_KEY", raising=False)
 

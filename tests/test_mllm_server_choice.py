@@ -8,15 +8,16 @@ from collections.abc import Mapping
 import pytest
 
 from experts.errors import MLLMAnswerError
-from experts.mllm import Question, breaker, server_wire, user
-from experts.mllm.server_choice import ballot, name_of, weigh
-from experts.mllm.server_shapes import Token
+from experts.mllm import Question, user
+from experts.mllm.server import breaker, wire
+from experts.mllm.server.choice import ballot, name_of, weigh
+from experts.mllm.server.shapes import Token
 from tests.bad_server import GOOD, question, serving, text_of
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server_wire, "BACKOFF", lambda _state: 0.005)
+    monkeypatch.setattr(wire, "BACKOFF", lambda _state: 0.005)
     monkeypatch.setattr(breaker, "_breakers", {})
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from experts.errors import MLLMError
-from experts.mllm import breaker, user
+from experts.mllm import user
 from experts.mllm.base import Content
-from experts.mllm.server import ServerMLLM
+from experts.mllm.server import ServerMLLM, breaker
 from tests.tiny_models import build
 
 MAX_TOKENS = 16

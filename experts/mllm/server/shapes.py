@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from experts.mllm.base import Cost
-from experts.mllm.server_fault import FaultError, quoted, unusable
+from experts.mllm.server.fault import FaultError, quoted, unusable
 
 S = TypeVar("S", bound="Shape")
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import httpx2
 
 from experts.errors import MLLMSettingError, MLLMUnavailableError
-from experts.mllm.server_address import ServerAddress
-from experts.mllm.server_fault import FaultError
-from experts.mllm.server_shapes import Entry, Models, read_shape
-from experts.mllm.server_wire import Wire, read_json
+from experts.mllm.server.address import ServerAddress
+from experts.mllm.server.fault import FaultError
+from experts.mllm.server.shapes import Entry, Models, read_shape
+from experts.mllm.server.wire import Wire, read_json
 
 R = TypeVar("R")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import httpx2
 
 from experts.errors import MLLMAnswerError
-from experts.mllm.server_fault import CUT, LOOK, FaultError, quoted
-from experts.mllm.server_shapes import Chunk, Completion, Said, Usage, read_shape
-from experts.mllm.server_wire import MAX_BYTES, read_json, too_large
+from experts.mllm.server.fault import CUT, LOOK, FaultError, quoted
+from experts.mllm.server.shapes import Chunk, Completion, Said, Usage, read_shape
+from experts.mllm.server.wire import MAX_BYTES, read_json, too_large
 
 DONE = "[DONE]"
 

@@ -19,10 +19,10 @@ from tenacity import (
 )
 
 from experts.errors import MLLMSettingError
-from experts.mllm.breaker import CircuitOpenError, breaker_of
-from experts.mllm.server_address import KEY_VARIABLE, ServerAddress
-from experts.mllm.server_fault import READ, FaultError, key, of_status, of_transport, unusable
-from experts.mllm.server_transport import BoundedTransport, within
+from experts.mllm.server.address import KEY_VARIABLE, ServerAddress
+from experts.mllm.server.breaker import CircuitOpenError, breaker_of
+from experts.mllm.server.fault import READ, FaultError, key, of_status, of_transport, unusable
+from experts.mllm.server.transport import BoundedTransport, within
 
 R = TypeVar("R")
 

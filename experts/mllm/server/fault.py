@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx2
 
 from experts.errors import MLLMAnswerError, MLLMError, MLLMUnavailableError
-from experts.mllm.server_address import KEY_VARIABLE
+from experts.mllm.server.address import KEY_VARIABLE
 
 # Of what a server said, so much is shown, and so much is read at all if it only says what is wrong.
 SHOWN = 200

@@ -13,14 +13,14 @@ from pydantic import BaseModel
 
 from experts.errors import MLLMAnswerError
 from experts.mllm.base import MAX_TOKENS, MLLM, Choice, Cost, Generation, Message
-from experts.mllm.server_address import read_address
-from experts.mllm.server_body import Writer
-from experts.mllm.server_choice import TOP_LOGPROBS, Ballot, ballot, first_tokens, name_of, weigh
-from experts.mllm.server_fault import quoted
-from experts.mllm.server_session import Session
-from experts.mllm.server_shapes import Usage
-from experts.mllm.server_stream import CallbackError, Written, read_pieces, read_whole, written
-from experts.mllm.server_wire import Wire
+from experts.mllm.server.address import read_address
+from experts.mllm.server.body import Writer
+from experts.mllm.server.choice import TOP_LOGPROBS, Ballot, ballot, first_tokens, name_of, weigh
+from experts.mllm.server.fault import quoted
+from experts.mllm.server.session import Session
+from experts.mllm.server.shapes import Usage
+from experts.mllm.server.stream import CallbackError, Written, read_pieces, read_whole, written
+from experts.mllm.server.wire import Wire
 from experts.mllm.structured import closed_schema
 
 TIMEOUT_S = 60.0
@@ -45,7 +45,7 @@ class ServerMLLM(MLLM):
     can read. A server that fails five times in a row is left alone for ten seconds, by all objects
     of the process; until then calls to it fail at once.
 
-    Options are weighed by the letters that they are listed under (see ``server_choice``).
+    Options are weighed by the letters that they are listed under (see ``choice.py``).
 
     Args:
         setting: Such as ``http://host:8000/v1#model``; without a model, the only one it serves.

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experts.mllm.base import Message, assistant, user, with_question
-from experts.mllm.server_shapes import Completion, Token
+from experts.mllm.server.shapes import Completion, Token
 
 # What OpenAI's interface allows at most, and where vLLM's bound lies.
 TOP_LOGPROBS = 20
