@@ -26,6 +26,7 @@ from experts.mllm.server import ServerMLLM, breaker, wire
 from experts.mllm.server.address import read_address
 from experts.mllm.server.body import shrunk
 from experts.mllm.server.stream import StopCutter
+from experts.mllm.structured import closed_schema
 from tests.bad_server import GOOD, question, right_answer, serving
 
 KEY = "sk-echo-7f3a9"
@@ -253,7 +254,7 @@ def test_a_schema_is_sent_where_the_server_takes_it(knows_schemas: bool) -> None
             assert (filled.value, filled.tries) == (Finding(kind="pit", count=2), 1)
             model.generate_json([user("?")], Finding)
         sent = [asked.body.get("response_format") for asked in server.asked]
-    schema = {"name": "Finding", "schema": Finding.model_json_schema()}
+    schema = {"name": "Finding", "schema": closed_schema(Finding)}
     wanted = {"type": "json_schema", "json_schema": schema}
     assert sent == ([wanted] if knows_schemas else [wanted, None, None])
 
