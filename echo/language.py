@@ -68,7 +68,8 @@ class Language:
 
     def _open(self) -> None:
         if self._failed and time.monotonic() - self._failed[0] < RETRY_S:
-            raise self._failed[1]
+            # One that is raised again and again would hold every frame that it came through.
+            raise type(self._failed[1])(str(self._failed[1]))
         try:
             self._model = open_mllm(self._said, line=self._line, home=self._home)
         except MLLMError as error:

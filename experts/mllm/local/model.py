@@ -123,7 +123,7 @@ class LocalMLLM(MLLM):
     ) -> torch.Tensor:
         """The prompt's tokens and those of the answer."""
         ids_NT = prompt.ids_T[None].to(self._model.device)
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             written_NT: torch.Tensor = self._model.generate(
                 input_ids=ids_NT,
