@@ -14,8 +14,6 @@ import httpx2
 
 # So much is written between two looks at the clock.
 PIECE = 1 << 16
-IDLE_CONNECTIONS = 32
-IDLE_S = 5.0
 
 
 class _Deadline(threading.local):
@@ -57,8 +55,6 @@ class BoundedTransport(httpx2.HTTPTransport):
         self._pool = httpcore2.ConnectionPool(
             ssl_context=httpx2.create_ssl_context(trust_env=False) if secure else None,
             max_connections=None,
-            max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_S,
             network_backend=_Backend(),
         )
 

@@ -32,6 +32,9 @@ MAX_BYTES = 10_000_000
 MAX_WAIT_S = 30.0
 # No try begins later than this many times what one may take, so a call takes one time more at most.
 LAST_TRY = 2
+# A connection serves one call. What a server sends beyond its answer would be taken for that to the
+# next question, and one that it closes meanwhile would fail the next call.
+HEADERS = {"User-Agent": "echo-iad", "Accept-Encoding": "identity", "Connection": "close"}
 BACKOFF = wait_exponential_jitter(multiplier=0.25, max=8, jitter=0.25)
 
 
@@ -163,7 +166,7 @@ class Wire:
                     transport=BoundedTransport(self.address.url.startswith("https:")),
                     trust_env=False,
                     follow_redirects=False,
-                    headers={"User-Agent": "echo-iad", "Accept-Encoding": "identity"},
+                    headers=HEADERS,
                 )
                 # Whoever forgets to close leaves nothing open for longer than it is used.
                 weakref.finalize(self, self._client.close)
