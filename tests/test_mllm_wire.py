@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from experts.errors import MLLMSettingError, MLLMUnavailableError
 from experts.mllm import user
 from experts.mllm.server import ServerMLLM, breaker, wire
 
@@ -80,3 +81,19 @@ def test_what_follows_an_answer_is_not_taken_for_the_next_one() -> None:
         model = ServerMLLM(url, retries=0)
         said = [model.generate([user(str(n))]).text for n in range(6)]
     assert said == [f"of {n}" for n in range(6)]
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "http://[/", "", None])
+def test_a_redirect_that_leads_nowhere(location: str | None) -> None:
+    headers = {} if location is None else {"Location": location}
+    with (
+        answering(http(b"", status="302 Found", **headers)) as url,
+        pytest.raises(MLLMUnavailableError, match="answered HTTP 302, which leads to no address; "),
+    ):
+        ServerMLLM(url).generate([user("?")])
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", 64 * "a" + ".de", "xn--ü", "host/\0", 300 * "a"])
+def test_a_host_that_nobody_can_look_up(host: str) -> None:
+    with pytest.raises(MLLMSettingError, match="cannot be read as an address; write it like http"):
+        ServerMLLM(f"http://{host}#m")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
+import httpx2
+
 from experts.errors import MLLMSettingError
 
 KEY_VARIABLE = "ECHO_IAD_MLLM_KEY"
@@ -43,7 +45,10 @@ def read_address(setting: str) -> ServerAddress:
     try:
         parts = urlsplit(setting)
         port = parts.port
-    except ValueError:
+        # What the client, or the look-up of a name, would stumble over with the first call.
+        httpx2.URL(urlunsplit(parts._replace(fragment="")))
+        (parts.hostname or "").encode("idna")
+    except (ValueError, httpx2.InvalidURL):
         raise MLLMSettingError(
             f"{shown} cannot be read as an address; write it like {EXAMPLE}"
         ) from None

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
@@ -121,11 +122,14 @@ def of_status(response: httpx2.Response, body: bytes) -> FaultError:
 
 
 def _redirect(response: httpx2.Response, status: int) -> FaultError:
-    # Only the host is shown: the rest may hold what belongs to nobody else.
-    target = urljoin(str(response.url), response.headers.get("location", ""))
-    host = urlsplit(target).netloc.rpartition("@")[2]
+    location, host = response.headers.get("location", ""), ""
+    if location:
+        with suppress(ValueError):
+            # Only the host is shown: the rest may hold what belongs to nobody else.
+            host = urlsplit(urljoin(str(response.url), location)).netloc.rpartition("@")[2]
+    where = quoted(host)[1:-1] if host else "no address"
     return FaultError(
-        f"answered HTTP {status}, which leads to {quoted(host)[1:-1]}",
+        f"answered HTTP {status}, which leads to {where}",
         "Echo goes nowhere else than it is told, so if that is where the model is, say so",
         again=False,
         status=status,
