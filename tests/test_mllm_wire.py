@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import math
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from experts.errors import MLLMSettingError, MLLMUnavailableError
+from experts.errors import MLLMAnswerError, MLLMError, MLLMSettingError, MLLMUnavailableError
 from experts.mllm import user
 from experts.mllm.server import ServerMLLM, breaker, wire
 
@@ -97,3 +99,126 @@ def test_a_redirect_that_leads_nowhere(location: str | None) -> None:
 def test_a_host_that_nobody_can_look_up(host: str) -> None:
     with pytest.raises(MLLMSettingError, match="cannot be read as an address; write it like http"):
         ServerMLLM(f"http://{host}#m")
+
+
+def events(*events: Any) -> bytes:
+    data = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    return http("".join(f"data: {event}\n\n" for event in data).encode(), "text/event-stream")
+
+
+def piece(text: str, index: int = 0) -> dict[str, Any]:
+    return {"choices": [{"index": index, "delta": {"content": text}}]}
+
+
+DONE = "[DONE]"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (events({"choices": [{"delta": {"role": "assistant"}}]}, piece("a"), DONE), "a"),
+        (events("", piece("a"), "", DONE), "a"),
+        (events(piece("a"), piece("other", 1), piece("b"), DONE), "ab"),
+        (events(piece("a") | {"error": None}, DONE), "a"),
+        (events(piece("a"), {"choices": [], "usage": None}, DONE), "a"),
+    ],
+    ids=["role first", "kept alive", "two answers", "no error", "nothing counted"],
+)
+def test_what_a_stream_may_hold_besides(answer: bytes, text: str) -> None:
+    pieces: list[str] = []
+    with answering(answer) as url:
+        assert ServerMLLM(url, retries=0).generate([user("?")], stream=pieces.append).text == text
+    assert "".join(pieces) == text
+
+
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (events(DONE), "cut the connection in the middle of its answer, after 14 bytes"),
+        (events({"choices": [], "error": "out of memory"}, DONE), "reported an error: 'out of mem"),
+        (events(piece("a") | {"error": {"message": "died"}}, DONE), "reported an error: 'died'"),
+        (http({"error": {"message": "died", "code": 500}}), "reported an error: 'died'; look into"),
+        (http({"error": "died", "choices": []}), "reported an error: 'died'; look into the server"),
+    ],
+)
+@pytest.mark.parametrize("stream", [None, lambda _piece: None])
+def test_an_answer_that_is_none(
+    answer: bytes, sentence: str, stream: Callable[[str], None] | None
+) -> None:
+    if stream is None and b"event-stream" in answer:
+        sentence = "sent content type text/event-stream instead of application/json"
+    with answering(answer) as url, pytest.raises(MLLMError) as caught:
+        ServerMLLM(url, retries=0).generate([user("?")], stream=stream)
+    assert f"v1: {sentence}" in str(caught.value)
+
+
+def test_a_packed_stream_does_not_fill_the_memory() -> None:
+    """A hundred times of what is unpacked at most."""
+    answer = events(*[piece("x" * 100_000)] * 1000)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"event-stream" in head
+    packed = http(gzip.compress(body), "text/event-stream", Content_Encoding="gzip")
+    assert len(packed) < 1_000_000
+    given: list[int] = []
+    with (
+        answering(packed) as url,
+        pytest.raises(MLLMAnswerError, match="sent more than 10 MB, which is no answer"),
+    ):
+        ServerMLLM(url, retries=0).generate(
+            [user("?")], stream=lambda text: given.append(len(text))
+        )
+    assert 0 < sum(given) <= wire.MAX_BYTES
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"usage": {"prompt_tokens": 7, "completion_tokens": None}},
+        {"usage": {"prompt_tokens": 7, "completion_tokens": -1, "prompt_tokens_details": "none"}},
+        {"usage": "none", "system_fingerprint": 7},
+    ],
+)
+def test_an_answer_is_not_lost_for_what_it_can_do_without(odd: dict[str, Any]) -> None:
+    with answering(http(saying("yes") | odd)) as url:
+        answer = ServerMLLM(url, retries=0).generate([user("?")])
+    assert (answer.text, answer.cost.answer_tokens) == ("yes", 0)
+    assert answer.cost.prompt_tokens in {0, 7}
+
+
+def weighed(logprobs: Any) -> bytes:
+    answer = saying("B")
+    answer["choices"][0]["logprobs"] = logprobs
+    return http(answer)
+
+
+def top(a: Any, b: Any) -> dict[str, Any]:
+    tokens = [{"token": "A", "logprob": a}, {"token": "B", "logprob": b}]
+    return {"content": [{"token": "A", "logprob": a, "top_logprobs": tokens}]}
+
+
+@pytest.mark.parametrize("impossible", [None, -math.inf, -9999.0])
+def test_what_is_impossible_has_no_probability(impossible: float | None) -> None:
+    with answering(weighed(top(-0.1, impossible))) as url:
+        chosen = ServerMLLM(url, retries=0).choose([user("?")], ["A", "B"])
+    assert (chosen.probabilities, chosen.from_logits) == ((1.0, 0.0), True)
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        top(math.nan, -1.0),
+        top(math.inf, -1.0),
+        top(17.5, 16.0),
+        top(None, None),
+        top("high", "low"),
+        {"content": [{"token": "A", "logprob": -0.1, "top_logprobs": None}]},
+        {"content": [{"top_logprobs": {"A": -0.1, "B": -3.0}}]},
+        {"tokens": ["A"], "token_logprobs": [-0.1], "top_logprobs": [{"A": -0.1}]},
+        [],
+    ],
+    ids=str,
+)
+def test_probabilities_that_are_none_leave_the_answer_itself(logprobs: Any) -> None:
+    with answering(weighed(logprobs)) as url:
+        chosen = ServerMLLM(url, retries=0).choose([user("?")], ["A", "B"])
+    assert (chosen.best, chosen.from_logits) == ("B", False)

@@ -90,7 +90,7 @@ def quoted(text: str) -> str:
 
 def of_status(response: httpx2.Response, body: bytes) -> FaultError:
     """What a status other than success means."""
-    status, said = response.status_code, _message(body)
+    status, said = response.status_code, message(body)
     what = f"answered HTTP {status}" + (f": {quoted(said)}" if said.strip() else "")
     if 300 <= status < 400:
         return _redirect(response, status)
@@ -184,7 +184,7 @@ def _closed(message: str) -> bool:
     return "disconnected" in message or "closed connection" in message
 
 
-def _message(body: bytes) -> str:
+def message(body: bytes) -> str:
     """The words of an error, from any of the forms in which servers put them."""
     text = body.decode("utf-8", errors="replace")
     try:

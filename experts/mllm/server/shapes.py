@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+import math
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from experts.mllm.base import Cost
-from experts.mllm.server.fault import FaultError, quoted, unusable
+from experts.mllm.server.fault import LOOK, FaultError, message, quoted, unusable
 
 S = TypeVar("S", bound="Shape")
 
-Count = Annotated[int, Field(ge=0)]
+
+def _or_none(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    try:
+        return read(value)
+    except ValidationError:
+        return None
+
+
+# What an answer can do without: it is not lost for the form of such a field.
+IfReadable = WrapValidator(_or_none)
+Count = Annotated[int | None, Field(ge=0), IfReadable]
+Text = Annotated[str | None, IfReadable]
 
 
 class Shape(BaseModel):
@@ -23,28 +43,36 @@ class Shape(BaseModel):
 class PromptDetails(Shape):
     """Of the prompt, how many tokens the server remembered."""
 
-    cached_tokens: Count | None = None
+    cached_tokens: Count = None
 
 
 class Usage(Shape):
     """How many tokens were read and written."""
 
-    prompt_tokens: Count = 0
-    completion_tokens: Count = 0
-    prompt_tokens_details: PromptDetails | None = None
+    prompt_tokens: Count = None
+    completion_tokens: Count = None
+    prompt_tokens_details: Annotated[PromptDetails | None, IfReadable] = None
 
     def cost(self, seconds: float) -> Cost:
         """The same, with the time it took."""
         details = self.prompt_tokens_details
         cached = (details.cached_tokens if details else None) or 0
-        return Cost(self.prompt_tokens, cached, self.completion_tokens, seconds)
+        return Cost(self.prompt_tokens or 0, cached, self.completion_tokens or 0, seconds)
+
+
+def _impossible_if_none(value: Any) -> Any:
+    """JSON has no infinity, so some servers write null for the logarithm of 0."""
+    return -math.inf if value is None else value
 
 
 class Token(Shape):
-    """A token that might have come, and the logarithm of its probability."""
+    """A token that might have come, and the logarithm of its probability.
+
+    What is far above 0 is none, but for example a logit.
+    """
 
     token: str
-    logprob: Annotated[float, Field(allow_inf_nan=False)]
+    logprob: Annotated[float, BeforeValidator(_impossible_if_none), Field(le=0.01)]
 
 
 class Place(Shape):
@@ -71,20 +99,21 @@ class Choice(Shape):
 
     message: Said
     finish_reason: str | None = None
-    logprobs: Places | None = None
+    logprobs: Annotated[Places | None, IfReadable] = None
 
 
 class Completion(Shape):
     """An answer, whole."""
 
     choices: Annotated[tuple[Choice, ...], Field(min_length=1)]
-    usage: Usage | None = None
-    system_fingerprint: str | None = None
+    usage: Annotated[Usage | None, IfReadable] = None
+    system_fingerprint: Text = None
 
 
 class Delta(Shape):
-    """A piece of the answer."""
+    """A piece of an answer; the first is the one that was asked for."""
 
+    index: int = 0
     delta: Said = Said()
     finish_reason: str | None = None
 
@@ -92,9 +121,10 @@ class Delta(Shape):
 class Chunk(Shape):
     """What a server sends of an answer that comes in pieces."""
 
+    error: Any = None
     choices: tuple[Delta, ...]
-    usage: Usage | None = None
-    system_fingerprint: str | None = None
+    usage: Annotated[Usage | None, IfReadable] = None
+    system_fingerprint: Text = None
 
 
 class Meta(Shape):
@@ -115,8 +145,8 @@ class Entry(Shape):
     """
 
     id: str
-    root: str | None = None
-    meta: Meta | None = None
+    root: Text = None
+    meta: Annotated[Meta | None, IfReadable] = None
 
     def state(self) -> list[str]:
         """What tells this model from others of its name."""
@@ -144,7 +174,27 @@ def read_shape(data: bytes | str, shape: type[S]) -> S:
         raise _misshapen(data, error) from None
 
 
+class Failure(Shape):
+    """What some servers send as if it were an answer."""
+
+    error: Any
+
+
+def reported(data: bytes | str) -> FaultError | None:
+    """The error that stands in place of an answer, if one does."""
+    try:
+        failure = Failure.model_validate_json(data)
+    except ValidationError:
+        return None
+    if not failure.error:
+        return None
+    words = message(data.encode() if isinstance(data, str) else data)
+    return FaultError(f"reported an error: {quoted(words)}", LOOK)
+
+
 def _misshapen(data: bytes | str, error: ValidationError) -> FaultError:
+    if fault := reported(data):
+        return fault
     text = data if isinstance(data, str) else data.decode("utf-8", errors="replace")
     first = error.errors(include_url=False, include_input=False)[0]
     if first["type"] == "json_invalid":

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import httpx2
 
 from experts.errors import MLLMAnswerError
-from experts.mllm.server.fault import CUT, LOOK, FaultError, quoted
-from experts.mllm.server.shapes import Chunk, Completion, Said, Usage, read_shape
+from experts.mllm.server.fault import CUT, FaultError, quoted
+from experts.mllm.server.shapes import Chunk, Completion, Said, Usage, read_shape, reported
 from experts.mllm.server.wire import MAX_BYTES, read_json, too_large
 
 DONE = "[DONE]"
@@ -136,20 +136,24 @@ def read_pieces(
 
 def _read_events(response: httpx2.Response, cutter: StopCutter) -> Written:
     reason, usage, fingerprint = None, None, None
+    begun, size = False, 0
     for event in httpx2.EventSource(response, max_event_size=MAX_BYTES):
-        if response.num_bytes_downloaded > MAX_BYTES:
+        # What was sent may be packed, so what came of it counts as well.
+        size += len(event.data)
+        if max(size, response.num_bytes_downloaded) > MAX_BYTES:
             raise too_large()
         if event.data.strip() == DONE:
-            reason = reason or "stop"
+            reason = reason or ("stop" if begun else None)
             break
-        chunk = _chunk(event.data)
+        # Without data it only keeps the connection alive.
+        chunk = _chunk(event.data) if event.data else Chunk(choices=())
         usage, fingerprint = chunk.usage or usage, chunk.system_fingerprint or fingerprint
-        if not chunk.choices:
-            continue
-        piece = chunk.choices[0]
-        _refuse(piece.delta, piece.finish_reason)
-        reason = piece.finish_reason or reason
-        cutter.add(piece.delta.content or "")
+        for piece in chunk.choices:
+            if piece.index == 0:
+                begun = True
+                _refuse(piece.delta, piece.finish_reason)
+                reason = piece.finish_reason or reason
+                cutter.add(piece.delta.content or "")
         if cutter.ended:
             reason = "stop"
             break
@@ -163,9 +167,10 @@ def _read_events(response: httpx2.Response, cutter: StopCutter) -> Written:
 
 
 def _chunk(data: str) -> Chunk:
-    if '"choices"' not in data and '"error"' in data:
-        raise FaultError(f"broke off with an error: {quoted(data)}", LOOK)
-    return read_shape(data, Chunk)
+    chunk = read_shape(data, Chunk)
+    if chunk.error and (fault := reported(data)):
+        raise fault
+    return chunk
 
 
 def _refuse(said: Said, finish_reason: str | None) -> None:
