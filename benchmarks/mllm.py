@@ -9,6 +9,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ def measure(folder: str, precision: Precision, side_px: int, rounds: int) -> dic
     weights = _bytes_of(model)
     times: dict[str, list[float]] = {"one": [], "ten": [], "ten_together": [], "write": []}
     prompt_tokens = 0
-    # The first round warms up: kernels are chosen, and weights packed.
+    # The first round warms up: weights are read or packed, kernels chosen.
     for n in range(rounds + 1):
         taken = {}
         # Each sees an image that was not seen before.
@@ -96,7 +97,7 @@ def measure(folder: str, precision: Precision, side_px: int, rounds: int) -> dic
         written = model.generate(shown, max_tokens=WRITTEN_TOKENS).cost
         taken["write"] = written.seconds / written.answer_tokens
         for what, seconds in taken.items():
-            times[what] += [seconds] if n or not rounds else []
+            times[what] += [seconds] if n else []
     medians = {what: statistics.median(values) for what, values in times.items()}
     return {
         "precision": precision,
@@ -178,11 +179,10 @@ def bench_mllm(
         title=f"{shape}, random weights, {device}, an image of {side_px} × {side_px} px",
     )
     for precision in precisions:
-        with (
-            console.status(f"Measuring {precision}"),
-            multiprocessing.get_context("spawn").Pool(1) as pool,
-        ):
-            row = pool.apply(measure, (str(folder), precision, side_px, rounds))
+        # A process of its own, whose peak is that of this precision.
+        spawned = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        with console.status(f"Measuring {precision}"), spawned as pool:
+            row = pool.submit(measure, str(folder), precision, side_px, rounds).result()
         results["rows"].append(row)
         table.add_row(*_cells(row))
         write_bytes(results_folder / "mllm.json", json.dumps(results, indent=1).encode())
