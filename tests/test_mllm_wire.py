@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import math
 import socket
 import threading
@@ -222,3 +223,39 @@ def test_probabilities_that_are_none_leave_the_answer_itself(logprobs: Any) -> N
     with answering(weighed(logprobs)) as url:
         chosen = ServerMLLM(url, retries=0).choose([user("?")], ["A", "B"])
     assert (chosen.best, chosen.from_logits) == ("B", False)
+
+
+KEY = "sk-echo-5c1d"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        http(saying("yes"), X_Request=f"Bearer {KEY}"),
+        http(b"", status=f"401 {KEY} is no key"),
+        http(b"", status="302 Found", Location=f"http://{KEY}@host/{KEY}"),
+        http(b"?", f"text/{KEY}"),
+        f"HTTP/1.1 200 OK\r\n{KEY}\r\n\r\n".encode(),
+        f"HTTP/1.1 500 Error\r\nTransfer-Encoding: chunked\r\n\r\n{KEY}\r\n".encode(),
+    ],
+)
+def test_a_server_that_repeats_the_key(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("ECHO_IAD_MLLM_KEY", KEY)
+    caplog.set_level(logging.DEBUG)
+    said = []
+    with answering(answer) as url:
+        try:
+            ServerMLLM(url, retries=0).generate([user("?")])
+        except MLLMError as error:
+            said.append(str(error))
+    logged = [record.getMessage() for record in caplog.records]
+    assert any("…" in line for line in logged), "the server has repeated it"
+    assert KEY not in repr([said, logged])
+
+
+def test_a_content_type_without_end() -> None:
+    with answering(http(b"?", "x" * 20_000)) as url, pytest.raises(MLLMAnswerError) as caught:
+        ServerMLLM(url, retries=0).generate([user("?")])
+    assert f"sent content type {199 * 'x'}… instead of application/json" in str(caught.value)

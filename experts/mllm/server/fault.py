@@ -80,11 +80,15 @@ def key() -> str:
     return os.environ.get(KEY_VARIABLE, "").strip()
 
 
+def without_key(text: str) -> str:
+    """What a server said, if it has repeated the key."""
+    secret = key()
+    return text.replace(secret, "…") if secret else text
+
+
 def quoted(text: str) -> str:
     """So much of a server's words as a sentence bears, on one line and without the key."""
-    if secret := key():
-        text = text.replace(secret, "…")
-    text = " ".join(text.split()).replace(";", ",")
+    text = " ".join(without_key(text).split()).replace(";", ",")
     return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import weakref
 from collections.abc import Callable, Generator
@@ -21,7 +22,16 @@ from tenacity import (
 from experts.errors import MLLMSettingError
 from experts.mllm.server.address import KEY_VARIABLE, ServerAddress
 from experts.mllm.server.breaker import CircuitOpenError, breaker_of
-from experts.mllm.server.fault import READ, FaultError, key, of_status, of_transport, unusable
+from experts.mllm.server.fault import (
+    READ,
+    FaultError,
+    key,
+    of_status,
+    of_transport,
+    quoted,
+    unusable,
+    without_key,
+)
 from experts.mllm.server.transport import BoundedTransport, within
 
 R = TypeVar("R")
@@ -179,9 +189,10 @@ def read_json(response: httpx2.Response) -> bytes:
     Raises:
         FaultError: If it says it is something else, or if it is larger than any answer can be.
     """
-    kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise unusable(f"sent content type {kind or 'none'} instead of application/json")
+    kind = response.headers.get("content-type", "").partition(";")[0].strip()
+    if kind.lower() != "application/json":
+        shown = quoted(kind)[1:-1] if kind else "none"
+        raise unusable(f"sent content type {shown} instead of application/json")
     chunks, size = [], 0
     for chunk in response.iter_bytes():
         size += len(chunk)
@@ -234,6 +245,21 @@ def _open(error: CircuitOpenError) -> FaultError:
         "see what the failures before said",
         again=False,
     )
+
+
+class _KeepsKey(logging.Filter):
+    """The client keeps the key out of its logs, but a server may repeat it in what they do hold."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        said = record.getMessage()
+        if (shown := without_key(said)) != said:
+            record.msg, record.args = shown, ()
+        return True
+
+
+# A filter does not count for the loggers below.
+for _name in ("httpx2", "httpcore2.connection", "httpcore2.http11"):
+    logging.getLogger(_name).addFilter(_KeepsKey())
 
 
 class _Key(httpx2.Auth):
