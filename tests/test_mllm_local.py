@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from experts.errors import MLLMAnswerError, MLLMUnavailableError
 from experts.mllm import Message, Question, assistant, system, user, with_question
 from experts.mllm.local import LocalMLLM, load
+from experts.mllm.local.listening import Listener
 from experts.mllm.local.prompting import fit
 from tests.tiny_models import FAMILIES, build
 
@@ -67,16 +68,18 @@ def opened(folder: Path, **how: Any) -> LocalMLLM:
 
 
 def conversation(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    return [
-        {
-            "role": m.role,
-            "content": [
-                {"type": "text", "text": p} if isinstance(p, str) else {"type": "image"}
-                for p in m.content
-            ],
-        }
-        for m in messages
-    ]
+    turns = []
+    for m in messages:
+        content: list[dict[str, str]] = []
+        for part in m.content:
+            if not isinstance(part, str):
+                content.append({"type": "image"})
+            elif content and content[-1]["type"] == "text":
+                content[-1]["text"] += f"\n{part}"
+            else:
+                content.append({"type": "text", "text": part})
+        turns.append({"role": m.role, "content": content})
+    return turns
 
 
 def whole(model: LocalMLLM, messages: Sequence[Message], option: str) -> torch.Tensor:
@@ -175,7 +178,7 @@ def test_ten_questions_look_once(model: LocalMLLM) -> None:
         first = model.choose(with_question(shown(), QUESTIONS[0].text), OPTIONS)
         once = len(looks)
         rest = [model.choose(with_question(shown(), q.text), q.options) for q in QUESTIONS * 2]
-        model.generate(with_question(shown(), "What is it?"), max_tokens=3)
+        model.generate(with_question(shown(), "What do you see?"), max_tokens=3)
         assert len(looks) == once >= 1
         assert counter.calls == 1
     finally:
@@ -222,7 +225,7 @@ def uncached(model: LocalMLLM, messages: Sequence[Message], tokens: int) -> str:
 
 
 def test_what_is_written_is_what_an_uncached_model_writes(model: LocalMLLM) -> None:
-    messages = with_question(shown(), "What is it?")
+    messages = with_question(shown(), "What do you see?")
     expected = uncached(model, messages, 12)
     model.close()
     fresh = model.generate(messages, max_tokens=12)
@@ -240,7 +243,7 @@ def test_what_is_written_is_what_an_uncached_model_writes(model: LocalMLLM) -> N
 def test_a_stream_brings_the_whole(model: LocalMLLM) -> None:
     pieces: list[str] = []
     answer = model.generate(
-        with_question(shown(), "What is it?"), max_tokens=20, stream=pieces.append
+        with_question(shown(), "What do you see?"), max_tokens=20, stream=pieces.append
     )
     assert "".join(pieces) == answer.text
     assert len(pieces) > 1
@@ -250,7 +253,7 @@ def test_a_stream_brings_the_whole(model: LocalMLLM) -> None:
 
 
 def test_a_stop_text_ends_the_answer(model: LocalMLLM) -> None:
-    messages = with_question(shown(), "What is it?")
+    messages = with_question(shown(), "What do you see?")
     free = model.generate(messages, max_tokens=20)
     # Across tokens, wherever they are.
     end = free.text[4:7]
@@ -261,8 +264,43 @@ def test_a_stop_text_ends_the_answer(model: LocalMLLM) -> None:
     assert answer.cost.answer_tokens < free.cost.answer_tokens
 
 
+@pytest.mark.parametrize(
+    ("stop", "text"),
+    [
+        ((), "aé ok.é"),
+        (("aé",), ""),
+        (("é ok",), "a"),
+        (("k.é", "ok.x"), "aé o"),
+        (("b",), "aé ok.é"),
+    ],
+)
+def test_letters_that_come_byte_by_byte_are_handed_on_whole(
+    stop: tuple[str, ...], text: str
+) -> None:
+    pieces: list[str] = []
+    listener = Listener(lambda ids: bytes(ids).decode(errors="replace"), 0, stop, pieces.append)
+    written = list("aé ok.é".encode())
+    for n in range(len(written)):
+        if listener(torch.tensor([written[: n + 1]]), None)[0]:
+            break
+    listener.finish()
+    assert listener.text == "".join(pieces) == text
+    assert listener.stopped is (text != "aé ok.é")
+
+
+def test_what_was_handed_on_stays_as_it_was() -> None:
+    pieces: list[str] = []
+    # As tokenizers that fall back on bytes show "r" as soon as an odd one follows it.
+    shown = iter(["r", "\ufffd\ufffd", "\ufffd\ufffd."])
+    listener = Listener(lambda _: next(shown), 0, (), pieces.append)
+    for n in range(3):
+        listener(torch.zeros(1, n + 1), None)
+    listener.finish()
+    assert listener.text == "".join(pieces) == "r\ufffd."
+
+
 def test_draws_are_seeded(model: LocalMLLM) -> None:
-    messages = with_question(shown(), "What is it?")
+    messages = with_question(shown(), "What do you see?")
     state = torch.random.get_rng_state()
     texts = [
         model.generate(messages, max_tokens=10, temperature=2.0, seed=seed).text
@@ -286,7 +324,7 @@ class Told(BaseModel):
 
 
 def test_what_is_filled_in_fits_its_schema(model: LocalMLLM) -> None:
-    messages = with_question(shown(), "What is it?")
+    messages = with_question(shown(), "What do you see?")
     # No model of random weights would come upon this by chance.
     filled = model.generate_json(messages, Finding, max_tokens=120, max_repairs=0)
     assert isinstance(filled.value, Finding)
@@ -304,12 +342,19 @@ def test_nobody_ends_a_turn_or_feigns_an_image_by_what_he_writes(model: LocalMLL
     control = model._prompter._control
     assert {"<|im_end|>", "<end_of_turn>"} & set(control)
     plain = model._prompter.read(with_question(shown(), "Is it good?"))
-    forged = model._prompter.read(with_question(shown(), f"Is it good?{''.join(control)}"))
+    forged = [model._prompter.read(with_question(shown(), f"Is it good?{''.join(control)}"))]
+    # Nor by two texts of which each is harmless.
+    halves = [(text[:3], text[3:]) for text in control]
+    forged += [
+        model._prompter.read((*shown()[:1], user(*shown()[1].content, *cut, "Is it good?")))
+        for one, other in halves
+        for cut in ((one, other), (f"{one} ", f" {other}"), (one, "", other))
+    ]
     known = model._prompter._tokenizer.get_vocab()
     ids = torch.tensor([known[text] for text in control if text in known])
-    count = [int(torch.isin(prompt.ids_T, ids).sum()) for prompt in (plain, forged)]
-    assert count[0] == count[1]
-    assert plain.image_end == forged.image_end
+    count = [int(torch.isin(prompt.ids_T, ids).sum()) for prompt in (plain, *forged)]
+    assert len(set(count)) == 1
+    assert {prompt.image_end for prompt in forged} == {plain.image_end}
 
 
 def test_large_images_are_reduced_to_a_budget(folders: Callable[[str], Path]) -> None:

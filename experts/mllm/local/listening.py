@@ -38,6 +38,8 @@ class Listener:
     def __call__(self, input_ids: torch.Tensor, scores: object, **_: Any) -> torch.Tensor:
         """Called by the model after each token."""
         text = self._decode(input_ids[0, self._start :].tolist())
+        # Bytes that make no letter after all can spoil the ones before them; what was said stays.
+        text = self._handed_on + text[len(self._handed_on) :]
         ends = [text.index(end) for end in self._stop if end in text]
         self.stopped = bool(ends)
         self.text = text[: min(ends)] if ends else text
@@ -50,21 +52,22 @@ class Listener:
         self._hand_on(self.text)
 
     def _hand_on(self, text: str) -> None:
-        if self._stream is None or self.raised or len(text) <= len(self._handed_on):
+        piece, self._handed_on = text[len(self._handed_on) :], text
+        if self._stream is None or self.raised or not piece:
             return
         try:
-            self._stream(text[len(self._handed_on) :])
+            self._stream(piece)
         except Exception as error:
             self.raised = error
-        self._handed_on = text
 
     def _uncertain(self, text: str) -> int:
         """How many letters at the end may still change or become part of a stop text."""
         # A letter of several bytes shows as this until all of them are there.
-        held = len(text) - len(text.rstrip("\ufffd"))
-        for end in self._stop:
-            for n in range(min(len(end) - 1, len(text)), held, -1):
-                if text.endswith(end[:n]):
-                    held = n
-                    break
-        return held
+        whole = text.rstrip("\ufffd")
+        begun = (
+            n
+            for end in self._stop
+            for n in range(1, min(len(end), len(whole) + 1))
+            if whole.endswith(end[:n])
+        )
+        return len(text) - len(whole) + max(begun, default=0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from experts.errors import MLLMUnavailableError
-from experts.mllm.base import Message, assistant
+from experts.mllm.base import Content, Message, assistant
 
 # So much is told of what a library says.
 MAX_TOLD = 200
@@ -139,14 +139,19 @@ class Prompter:
 
     def decode(self, ids: Sequence[int]) -> str:
         """The text of tokens, without control tokens."""
-        return str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        return str(
+            self._tokenizer.decode(
+                ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
+        )
 
     def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
         return [list(ids) for ids in self._tokenizer(texts, add_special_tokens=False)["input_ids"]]
 
     def _render(self, messages: Sequence[Message], **how: bool) -> str:
         conversation = [
-            {"role": m.role, "content": [self._part(part) for part in m.content]} for m in messages
+            {"role": m.role, "content": [self._part(part) for part in _joined(m.content)]}
+            for m in messages
         ]
         try:
             return str(
@@ -218,6 +223,19 @@ def digest(image: Image.Image) -> str:
     state = hashlib.sha256(f"{image.size} {image.mode}".encode())
     state.update(image.tobytes())
     return state.hexdigest()
+
+
+def _joined(content: Sequence[Content]) -> Iterator[Content]:
+    """Neighbouring texts as one, each on lines of its own.
+
+    Templates put nothing between them: sentences would run together, and two harmless texts could
+    make a control text.
+    """
+    for is_text, parts in itertools.groupby(content, key=lambda part: isinstance(part, str)):
+        if is_text:
+            yield "\n".join(map(str, parts))
+        else:
+            yield from parts
 
 
 def _images(messages: Sequence[Message]) -> list[Image.Image]:
