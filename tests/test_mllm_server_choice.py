@@ -167,3 +167,9 @@ def test_an_answer_that_is_no_option() -> None:
 )
 def test_reading_an_answer(answer: str, name: str | None) -> None:
     assert name_of(answer, ballot([], ("a scratch", "no defect"))) == name
+
+
+@pytest.mark.parametrize("answer", ["B", "**B**.", '{"answer": "B"}'])
+def test_a_letter_goes_before_an_option_that_reads_like_it(answer: str) -> None:
+    assert name_of(answer, ballot([], ("B", "no defect"))) == "B"
+    assert name_of("B: no defect", ballot([], ("B", "no defect"))) == "B"

@@ -126,6 +126,10 @@ def name_of(answer: str, asked: Ballot) -> str | None:
         found = None
     if isinstance(found, dict):
         text = str(found.get("answer", ""))
+    # The names are what is asked for: an option may read like the letter of another.
+    for name in (text, _bare(text)):
+        if name in asked.names:
+            return name
     found_names = {
         name
         for name, option in zip(asked.names, asked.options, strict=True)
