@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import io
 import json
 import logging
 import math
@@ -12,11 +14,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from experts.errors import MLLMAnswerError, MLLMError, MLLMSettingError, MLLMUnavailableError
 from experts.mllm import user
 from experts.mllm.server import ServerMLLM, breaker, wire
+from experts.mllm.server.body import Writer
+from experts.mllm.server.transport import left_s, within
 
 # What is asked, and the bytes that answer it.
 Answer = Callable[[str], bytes]
@@ -30,25 +36,26 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def answering(answer: Answer | bytes) -> Iterator[str]:
+def answering(answer: Answer | bytes, models: Any = ({"id": "m"},)) -> Iterator[str]:
     """Where a server listens that keeps every connection open; it serves one call after another."""
     to = answer if callable(answer) else lambda _asked: answer
+    listed = http({"object": "list", "data": models})
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        threading.Thread(target=_serve, args=(listening, to), daemon=True).start()
+        threading.Thread(target=_serve, args=(listening, to, listed), daemon=True).start()
         yield f"http://127.0.0.1:{listening.getsockname()[1]}/v1#m"
         listening.shutdown(socket.SHUT_RDWR)
 
 
-def _serve(listening: socket.socket, to: Answer) -> None:
+def _serve(listening: socket.socket, to: Answer, listed: bytes) -> None:
     while True:
         try:
             connection, _ = listening.accept()
         except OSError:
             return
-        threading.Thread(target=_talk, args=(connection, to), daemon=True).start()
+        threading.Thread(target=_talk, args=(connection, to, listed), daemon=True).start()
 
 
-def _talk(connection: socket.socket, to: Answer) -> None:
+def _talk(connection: socket.socket, to: Answer, listed: bytes) -> None:
     with suppress(OSError), connection, connection.makefile("rwb") as stream:
         while head := stream.readline():
             length = 0
@@ -56,7 +63,7 @@ def _talk(connection: socket.socket, to: Answer) -> None:
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.split(b":")[1])
             if head.startswith(b"GET"):
-                stream.write(http({"data": [{"id": "m"}]}))
+                stream.write(listed)
             else:
                 asked = json.loads(stream.read(length))
                 stream.write(to(asked["messages"][-1]["content"]))
@@ -259,3 +266,62 @@ def test_a_content_type_without_end() -> None:
     with answering(http(b"?", "x" * 20_000)) as url, pytest.raises(MLLMAnswerError) as caught:
         ServerMLLM(url, retries=0).generate([user("?")])
     assert f"sent content type {199 * 'x'}… instead of application/json" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("models", "sentence"),
+    [
+        (None, "serves no model; start the server with one"),
+        ([], "serves no model; start the server with one"),
+        (
+            [{"id": "a b#c"}, {"id": "d"}],
+            "serves several models (a b#c, d); choose one by writing its name behind a #, as in "
+            "http://host/v1#a%20b%23c",
+        ),
+        (
+            [{"id": f"model-{n}"} for n in range(10_000)],
+            f"serves several models ({', '.join(f'model-{n}' for n in range(40))[:199]}…); choose "
+            "one by writing its name behind a #, as in http://host/v1#model-0",
+        ),
+    ],
+    ids=["null", "none", "odd names", "many"],
+)
+def test_models_that_are_listed(models: Any, sentence: str) -> None:
+    with answering(b"", models) as setting, pytest.raises(MLLMError) as caught:
+        ServerMLLM(url := setting.removesuffix("#m")).check()
+    assert str(caught.value).replace(url, "http://host/v1") == f"http://host/v1: {sentence}"
+
+
+def test_a_model_that_is_listed_twice_or_with_odd_properties_is_still_one() -> None:
+    models = [{"id": "m", "root": 3, "meta": []}, {"id": "m", "meta": {"n_params": "many"}}]
+    with answering(b"", models) as url:
+        model = ServerMLLM(url.removesuffix("#m"))
+        model.check()
+    assert model.name.startswith("m @ ")
+
+
+def test_the_tag_that_ollama_adds_may_be_left_out() -> None:
+    with answering(b"", [{"id": "gemma3:latest"}, {"id": "other:4b"}]) as url:
+        ServerMLLM(url.replace("#m", "#gemma3")).check()
+        with pytest.raises(MLLMSettingError, match="serves gemma3:latest, other:4b, not other; na"):
+            ServerMLLM(url.replace("#m", "#other")).check()
+
+
+def test_a_call_from_within_another_leaves_it_its_time() -> None:
+    with within(0.5):
+        with within(60.0):
+            assert left_s(None) > 50
+        assert left_s(None) <= 0.5
+    assert left_s(7.0) == 7.0
+
+
+def test_colours_of_a_palette_are_mixed_when_an_image_is_shrunk() -> None:
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[::3] = 255
+    sent: list[np.ndarray] = []
+    for image in (Image.fromarray(stripes), Image.fromarray(stripes).convert("P")):
+        content = Writer(256).messages([user(image)])[0]["content"][0]
+        data = base64.b64decode(content["image_url"]["url"].partition(",")[2])
+        sent.append(np.asarray(Image.open(io.BytesIO(data)).convert("L")))
+    assert len(np.unique(sent[0])) > 2
+    assert np.abs(sent[0].astype(int) - sent[1]).max() <= 1

@@ -48,7 +48,9 @@ class Writer:
 
     def _url(self, image: Image.Image) -> str:
         if id(image) not in self._written:
-            self._written[id(image)] = image, data_url(shrunk(image, self._max_pixels))
+            # Colours of a palette can only be mixed once they stand for themselves.
+            plain = image if image.mode in {"L", "RGB"} else image.convert("RGB")
+            self._written[id(image)] = image, data_url(shrunk(plain, self._max_pixels))
         return self._written[id(image)][1]
 
 
@@ -66,7 +68,6 @@ def shrunk(image: Image.Image, max_pixels: int) -> Image.Image:
 
 def data_url(image: Image.Image) -> str:
     """The image as a text that stands for a file, without what the camera wrote beside it."""
-    image = image if image.mode in {"L", "RGB"} else image.convert("RGB")
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=PNG_LEVEL)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 
 from experts.errors import MLLMSettingError, MLLMUnavailableError
 from experts.mllm.server.address import ServerAddress
-from experts.mllm.server.fault import FaultError
+from experts.mllm.server.fault import FaultError, quoted
 from experts.mllm.server.shapes import Entry, Models, read_shape
 from experts.mllm.server.wire import Wire, read_json
 
@@ -122,11 +123,13 @@ class Session:
         """
         with self._named():
             self._entries = entries = self._look(timeout_s=LOOK_S, retries=0)
-        # A server that loads models when they are asked for may list none.
-        if self._chosen and entries and self.model not in [entry.id for entry in entries]:
-            served = ", ".join(entry.id for entry in entries)
+        # A server that loads models when they are asked for may list none; Ollama lists its models
+        # with a tag, which may be left out if it is this one.
+        names = {self.model, f"{self.model}:latest"}
+        if self._chosen and entries and not names & {entry.id for entry in entries}:
             raise MLLMSettingError(
-                f"{self._url}: serves {served}, not {self.model}; name a model that it serves"
+                f"{self._url}: serves {_listed(entries)}, not {self.model}; name a model that it "
+                "serves"
             )
         if not self._chosen:
             self.model = self._only(entries)
@@ -139,11 +142,10 @@ class Session:
     def _only(self, entries: Sequence[Entry]) -> str:
         if not entries:
             raise MLLMUnavailableError(f"{self._url}: serves no model; start the server with one")
-        if len(entries) > 1:
-            names = ", ".join(entry.id for entry in entries)
+        if len({entry.id for entry in entries}) > 1:
             raise MLLMSettingError(
-                f"{self._url}: serves several models ({names}); choose one by writing its name "
-                f"behind a #, as in {self._url}#{entries[0].id}"
+                f"{self._url}: serves several models ({_listed(entries)}); choose one by writing "
+                f"its name behind a #, as in {self._url}#{quote(entries[0].id, safe='/:@')}"
             )
         return entries[0].id
 
@@ -151,7 +153,7 @@ class Session:
         self, timeout_s: float | None = None, retries: int | None = None
     ) -> tuple[Entry, ...]:
         def read(response: httpx2.Response) -> tuple[Entry, ...]:
-            return read_shape(read_json(response), Models).data
+            return read_shape(read_json(response), Models).data or ()
 
         return self._wire.call("models", None, read, timeout_s=timeout_s, retries=retries)
 
@@ -176,6 +178,11 @@ class Session:
             yield
         except FaultError as fault:
             raise fault.named(self._url) from None
+
+
+def _listed(entries: Sequence[Entry]) -> str:
+    """The names of models, as many as a sentence bears."""
+    return quoted(", ".join(dict.fromkeys(entry.id for entry in entries)))[1:-1]
 
 
 def _rejected(fault: FaultError, suspects: Mapping[str, Mapping[str, Any]]) -> str | None:

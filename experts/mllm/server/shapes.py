@@ -157,9 +157,9 @@ class Entry(Shape):
 
 
 class Models(Shape):
-    """All models that are served."""
+    """All models that are served; some servers write null if there is none."""
 
-    data: tuple[Entry, ...]
+    data: tuple[Entry, ...] | None
 
 
 def read_shape(data: bytes | str, shape: type[S]) -> S:

@@ -28,16 +28,17 @@ _deadline = _Deadline()
 @contextmanager
 def within(limit_s: float) -> Iterator[None]:
     """What this thread sends and receives in here is over after so many seconds."""
-    _deadline.at = time.monotonic() + limit_s
+    # Who is given a piece of an answer may ask for another one.
+    before, _deadline.at = _deadline.at, time.monotonic() + limit_s
     try:
         yield
     finally:
-        _deadline.at = math.inf
+        _deadline.at = before
 
 
-def _left_s(timeout: float | None) -> float:
-    left_s = _deadline.at - time.monotonic()
-    return min(math.inf if timeout is None else timeout, left_s)
+def left_s(timeout: float | None) -> float:
+    """Seconds that this thread still has, of so many at most."""
+    return min(math.inf if timeout is None else timeout, _deadline.at - time.monotonic())
 
 
 class BoundedTransport(httpx2.HTTPTransport):
@@ -77,15 +78,15 @@ class _Stream(httpcore2.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        if (left_s := _left_s(timeout)) <= 0:
+        if (rest_s := left_s(timeout)) <= 0:
             raise httpcore2.ReadTimeout
-        return self._stream.read(max_bytes, left_s)
+        return self._stream.read(max_bytes, rest_s)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         for start in range(0, len(buffer), PIECE):
-            if (left_s := _left_s(timeout)) <= 0:
+            if (rest_s := left_s(timeout)) <= 0:
                 raise httpcore2.WriteTimeout
-            self._stream.write(buffer[start : start + PIECE], left_s)
+            self._stream.write(buffer[start : start + PIECE], rest_s)
 
     def close(self) -> None:
         self._stream.close()
@@ -93,7 +94,7 @@ class _Stream(httpcore2.NetworkStream):
     def start_tls(
         self, ssl_context: Any, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore2.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left_s(timeout)))
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, left_s(timeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
