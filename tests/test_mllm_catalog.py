@@ -138,9 +138,19 @@ INDEX = b'{"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "x.safet
             {"config.json": b"", "model.safetensors.index.json": INDEX},
             "lacks model-00001-of-00002.safetensors, which its model.safetensors.index.json names;",
         ),
-        (
-            {"config.json": b"", "model.safetensors.index.json": b"[]"},
-            "index.json: does not say which file holds which weight; fetch it again",
+        *(
+            (
+                {"config.json": b"", "model.safetensors.index.json": index},
+                "index.json: does not say which file holds which weight; fetch it again",
+            )
+            for index in (
+                b"[]",
+                b'{"weight_map": {}}',
+                b'{"weight_map": {"a": 5}}',
+                b'{"weight_map": {"a": "../../other/model.safetensors"}}',
+                b'{"weight_map": {"a": "%b"}}' % (300 * b"n"),
+                100_000 * b"[",
+            )
         ),
     ],
 )
@@ -165,6 +175,12 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         find_model(str(tmp_path / "nowhere"), tmp_path)
     with pytest.raises(MLLMSettingError, match="'best' is no model's name; give one as ORG/NAME, "):
         find_model("best", tmp_path)
+
+
+@pytest.mark.parametrize("setting", ["~nobody-of-this-name/model", 300 * "x", "a/" + 5000 * "b"])
+def test_what_can_be_neither_a_folder_nor_a_model(setting: str, tmp_path: Path) -> None:
+    with pytest.raises(MLLMSettingError, match=r" can be neither a folder nor a model \(.*\); che"):
+        find_model(setting, tmp_path)
 
 
 def test_a_model_in_the_cache_of_the_hubs_own_client(tmp_path: Path) -> None:

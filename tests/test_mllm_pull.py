@@ -41,6 +41,12 @@ OTHERS = {
     "original/model.safetensors": b"a copy",
     "tiny.gguf": b"GGUF",
     "README.md": b"# Tiny",
+    # Names that would lead elsewhere, or into the way of what a pull notes.
+    "../evil.json": b"{}",
+    "/evil.json": b"{}",
+    "a\\evil.json": b"{}",
+    "echo-model.json": b"{}",
+    "model-\u0661-of-\u0662.safetensors": b"a copy",
 }
 SECRET = "hf_" + 26 * "x"
 
@@ -232,6 +238,20 @@ def test_a_hub_that_is_not_there_or_is_none(tmp_path: Path) -> None:
             MLLMUnavailableError, match="does not answer as a hub does; check HF_EN"
         ):
             ask_hub(hub.model, endpoint=hub.url)
+
+
+@pytest.mark.parametrize("odd", [{"rfilename": 5}, {"size": "5"}, {"size": None}, {"size": 1.5}])
+def test_a_listing_that_makes_no_sense(hub: Hub, odd: dict[str, object]) -> None:
+    listing = hub.listing()
+    listing["siblings"][0] |= odd
+    hub.listing = lambda: listing  # type: ignore[method-assign]
+    with pytest.raises(MLLMUnavailableError, match="does not answer as a hub does; check HF_EN"):
+        ask_hub(hub.model, endpoint=hub.url)
+
+
+def test_an_address_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(MLLMUnavailableError, match="acme/tiny: nonsense cannot be reached, or the"):
+        ask_hub("acme/tiny", endpoint="nonsense")
 
 
 def test_a_disk_without_room(hub: Hub, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from experts.errors import MLLMError, MLLMUnavailableError
+from experts.errors import MLLMError, MLLMSettingError, MLLMUnavailableError
 from experts.mllm.catalog import Entry, catalogue, hub_id
 from experts.mllm.memory import Device, Precision, precisions_that_fit, this_device
 
@@ -27,6 +27,7 @@ MAX_PARAMETERS_ON_CPU = 5_000_000_000
 
 _TAIL_BYTES = 1 << 20
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_FILE_NAME = re.compile(r"[\w.-]{1,200}")
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,15 @@ def find_model(setting: str, home: Path, *, cache: Path | None = None) -> Found:
         MLLMSettingError: If it names no model.
         MLLMUnavailableError: If the model is not on this machine, or not whole.
     """
-    path = Path(setting).expanduser()
-    if path.is_dir():
+    try:
+        path = Path(setting).expanduser()
+        is_folder = path.is_dir()
+    except (OSError, RuntimeError) as error:  # such as an endless name, or the home of nobody
+        why = getattr(error, "strerror", None) or str(error)
+        raise MLLMSettingError(
+            f"{setting!r} can be neither a folder nor a model ({why}); check the setting"
+        ) from error
+    if is_folder:
         check_folder(path)
         return Found(path, setting, revision_of(path))
     if path.is_absolute() or setting.startswith(("./", "../", "~")):
@@ -207,8 +215,11 @@ def _weight_names(folder: Path) -> list[str]:
     index = folder / INDEX
     if index.is_file():
         try:
-            return sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+            if names and all(_FILE_NAME.fullmatch(name) for name in names):
+                return names
+            raise ValueError
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise MLLMUnavailableError(
                 f"{index}: does not say which file holds which weight; fetch it again"
             ) from error

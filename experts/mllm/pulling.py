@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import operator
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,7 +27,9 @@ from experts.mllm.finding import RECORD, Record, RecordedFile, folder_of, read_r
 
 # What transformers reads of a model: weights under their standard names, configurations, chat
 # templates and tokenizers. No pickles, no code, no copies of the weights in other formats.
-_READ = re.compile(r"model(-\d+-of-\d+)?\.safetensors|[\w.-]+\.(json|jinja|txt)|[\w.-]*\.model")
+_READ = re.compile(
+    r"model(-\d+-of-\d+)?\.safetensors|[\w.-]+\.(json|jinja|txt)|[\w.-]*\.model", re.ASCII
+)
 _WEIGHTS = ".safetensors"
 _CHUNK_BYTES = 1 << 20
 _SECONDS = 30.0
@@ -111,7 +114,7 @@ def ask_hub(name: str, revision: str | None = None, endpoint: str | None = None)
         info = HfApi(endpoint=endpoint).model_info(
             identifier, revision=revision, files_metadata=True, timeout=_SECONDS
         )
-    found = {file.name: file for file in map(_listed, info.siblings or []) if file}
+        found = {file.name: file for file in map(_listed, info.siblings or []) if file}
     if not any(name.endswith(_WEIGHTS) for name in found) or "config.json" not in found:
         raise MLLMUnavailableError(
             f"{identifier}: holds no model in safetensors with a config.json, and files that could "
@@ -152,10 +155,11 @@ def pull(listing: Listing, home: Path, advance: Advance = lambda _bytes: None) -
 
 
 def _listed(sibling: Any) -> HubFile | None:
-    if not _READ.fullmatch(sibling.rfilename) or sibling.size is None:
+    # What a pull notes itself would stand in the way of a file of that name.
+    if not _READ.fullmatch(sibling.rfilename) or sibling.rfilename == RECORD:
         return None
     sha256 = sibling.lfs.sha256 if sibling.lfs else None
-    return HubFile(sibling.rfilename, sibling.size, sha256, sibling.blob_id or "")
+    return HubFile(sibling.rfilename, operator.index(sibling.size), sha256, sibling.blob_id or "")
 
 
 def _complete(staging: Path, listing: Listing, advance: Advance) -> int:
@@ -301,7 +305,8 @@ def _trouble(
     # The client wraps what happened when it asked for a single file.
     if isinstance(error, errors.LocalEntryNotFoundError) and isinstance(error.__cause__, Exception):
         error = error.__cause__
-    host = urlsplit(endpoint or constants.ENDPOINT).hostname
+    endpoint = endpoint or constants.ENDPOINT
+    host = urlsplit(endpoint).hostname or endpoint
     if isinstance(error, errors.GatedRepoError):
         why = (
             f"is only given to those who accepted its licence at {host}/{identifier}; do so, and "
@@ -314,7 +319,7 @@ def _trouble(
     elif isinstance(error, errors.OfflineModeIsEnabled):
         why = "is not fetched because HF_HUB_OFFLINE is set; unset it"
     elif isinstance(error, errors.HfHubHTTPError):
-        why = _refused(error.response.status_code, str(host))
+        why = _refused(error.response.status_code, host)
     elif isinstance(error, (errors.FileMetadataError, ValueError, TypeError, KeyError)):
         why = f"{host} does not answer as a hub does; check HF_ENDPOINT and the proxy"
     elif isinstance(error, OSError) and error.errno is not None:
