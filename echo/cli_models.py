@@ -28,6 +28,8 @@ models = typer.Typer(
 def _models(context: typer.Context, as_json: Json = False, home: Home = None) -> None:
     if context.invoked_subcommand is None:
         list_models(as_json=as_json, home=home)
+    elif as_json or home is not None:
+        raise typer.BadParameter("options stand behind the command: echo-iad models list --json")
 
 
 @models.command("list", epilog="Example: echo-iad models list --json")

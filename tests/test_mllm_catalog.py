@@ -267,6 +267,13 @@ def test_the_command_fits_an_ordinary_window(
         assert f"Example: {example}" in run(*arguments, "--help").out
 
 
+def test_options_before_the_command_are_not_ignored(run: Command, tmp_path: Path) -> None:
+    for options in (["--json"], ["--home", tmp_path]):
+        told = run("models", *options, "list")
+        assert (told.code, told.out) == (2, "")
+        assert "options stand behind the command" in told.err
+
+
 def test_the_command_on_what_is_no_name(run: Command) -> None:
     told = run("models", "pull", "best")
     assert (told.code, told.out) == (2, "")
