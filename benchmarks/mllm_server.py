@@ -48,9 +48,9 @@ class Level:
         """Answers in each second, all inspectors together."""
         return len(self.latencies_s) / self.elapsed_s
 
-    def quantile_s(self, share: float) -> float:
-        """How long an inspector waits for all but the slowest answers."""
-        return float(np.quantile(self.latencies_s, share)) if self.latencies_s else float("nan")
+    def quantile_s(self, share: float) -> float | None:
+        """How long an inspector waits for all but the slowest answers; None if it got none."""
+        return float(np.quantile(self.latencies_s, share)) if self.latencies_s else None
 
 
 def bench_server(setting: str, inspectors: int, calls: int, console: Console) -> dict[str, Any]:
@@ -63,8 +63,11 @@ def bench_server(setting: str, inspectors: int, calls: int, console: Console) ->
         console: Where the table goes.
 
     Raises:
+        ValueError: If there are no inspectors or no calls.
         MLLMError: If the server does not answer at all.
     """
+    if inspectors < 1 or calls < 1:
+        raise ValueError(f"expected inspectors and calls ≥ 1, got {inspectors} and {calls}")
     first = ServerMLLM(setting)
     first.check()
     with_images = _sees(first)
@@ -136,7 +139,7 @@ def _row(level: Level, alone: Level) -> dict[str, Any]:
         "inspectors": level.inspectors,
         "calls": level.calls,
         "calls_per_s": level.calls_per_s,
-        "times_one_inspector": level.calls_per_s / alone.calls_per_s,
+        "times_one_inspector": level.calls_per_s / alone.calls_per_s if alone.latencies_s else None,
         "mean_s": statistics.fmean(level.latencies_s) if level.latencies_s else None,
         "p50_s": level.quantile_s(0.5),
         "p95_s": level.quantile_s(0.95),
@@ -153,9 +156,14 @@ def _print(results: dict[str, Any], console: Console) -> None:
         table.add_row(
             str(row["inspectors"]),
             f"{row['calls_per_s']:.2f}",
-            f"× {row['times_one_inspector']:.2f}",
-            f"{row['p50_s']:.2f} s",
-            f"{row['p95_s']:.2f} s",
+            *(
+                "–" if row[name] is None else form.format(row[name])
+                for name, form in (
+                    ("times_one_inspector", "× {:.2f}"),
+                    ("p50_s", "{:.2f} s"),
+                    ("p95_s", "{:.2f} s"),
+                )
+            ),
             f"{sum(row['failures'].values())} of {row['calls']}",
         )
     console.print(table)
@@ -175,7 +183,7 @@ def main() -> None:
         results = bench_server(given.server, given.inspectors, given.calls, Console())
         folder = writable_folder(given.out)
         write_bytes(folder / "mllm_server.json", json.dumps(results, indent=1).encode())
-    except EchoError as error:
+    except (EchoError, ValueError) as error:
         raise SystemExit(f"mllm_server: {error}") from error
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
 import pytest
+from rich.console import Console
 
+from benchmarks.mllm_server import bench_server
 from experts.errors import MLLMAnswerError
 from experts.mllm import Question, user
 from experts.mllm.server import breaker, wire
@@ -173,3 +176,15 @@ def test_reading_an_answer(answer: str, name: str | None) -> None:
 def test_a_letter_goes_before_an_option_that_reads_like_it(answer: str) -> None:
     assert name_of(answer, ballot([], ("B", "no defect"))) == "B"
     assert name_of("B: no defect", ballot([], ("B", "no defect"))) == "B"
+
+
+def test_a_benchmark_in_which_nothing_is_answered() -> None:
+    kinds = itertools.chain([GOOD, GOOD], itertools.repeat("status_400"))
+    with serving(lambda _asked, _times: next(kinds)) as server:
+        server.tokens = lambda _asked: {"A": -0.1}
+        results = bench_server(f"{server.url}#adder", 2, 8, Console(quiet=True))
+        with pytest.raises(ValueError, match="expected inspectors and calls ≥ 1, got 0 and 8"):
+            bench_server(f"{server.url}#adder", 0, 8, Console(quiet=True))
+    for row in results["levels"]:
+        assert sum(row["failures"].values()) == row["calls"] == 8
+        assert row["times_one_inspector"] is row["p50_s"] is row["p95_s"] is None
