@@ -16,7 +16,7 @@ RETRY_S = 60.0
 
 
 def open_mllm(
-    mllm: str | None = None,
+    mllm: str | os.PathLike[str] | None = None,
     *,
     line: str | None = None,
     home: str | os.PathLike[str] | None = None,
@@ -47,10 +47,12 @@ class Language:
         mllm: A model, or what is set instead of the settings; see ``experts.mllm.setting``.
     """
 
-    def __init__(self, home: Path, line: str, mllm: MLLM | str | None = None) -> None:
+    def __init__(
+        self, home: Path, line: str, mllm: MLLM | str | os.PathLike[str] | None = None
+    ) -> None:
         self._home, self._line = home, line
-        self._said = mllm if isinstance(mllm, str) else None
         self._model = mllm if isinstance(mllm, MLLM) else None
+        self._said = None if isinstance(mllm, MLLM | None) else os.fspath(mllm)
         self._is_open = self._model is not None
         self._failed: tuple[float, MLLMError] | None = None
         self._opening = threading.Lock()

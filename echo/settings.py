@@ -12,6 +12,7 @@ What the environment variable says goes before the file, and what a call says be
 from __future__ import annotations
 
 import os
+import reprlib
 from pathlib import Path
 
 from pydantic import Field, ValidationError
@@ -47,7 +48,9 @@ def lines_folder(home: str | os.PathLike[str] | None = None) -> Path:
     return home_folder(home) / "lines"
 
 
-def mllm_setting(home: Path, line: str | None = None, mllm: str | None = None) -> MLLMSetting:
+def mllm_setting(
+    home: Path, line: str | None = None, mllm: str | os.PathLike[str] | None = None
+) -> MLLMSetting:
     """Which language model is wanted.
 
     Args:
@@ -62,7 +65,8 @@ def mllm_setting(home: Path, line: str | None = None, mllm: str | None = None) -
     said = settings.model_dump(exclude={"lines"}, exclude_unset=True)
     if line in settings.lines:
         said |= settings.lines[line].model_dump(exclude_unset=True)
-    if chosen := mllm or os.environ.get(MLLM_VARIABLE, "").strip():
+    called = os.fspath(mllm or "").strip()
+    if chosen := called or os.environ.get(MLLM_VARIABLE, "").strip():
         said["mllm"] = chosen
     return MLLMSetting.model_validate(said)
 
@@ -77,7 +81,9 @@ def read_settings(path: Path) -> Settings:
         with path.open("rb") as stream:
             raw = stream.read(MAX_FILE_BYTES + 1)
         if len(raw) > MAX_FILE_BYTES:
-            raise MLLMSettingError(f"{path}: is too large for settings; see README.md, Settings")
+            raise MLLMSettingError(
+                f"{path}: is too large for settings; see README.md, A language model"
+            )
         said = YAML(typ="safe").load(raw.decode("utf-8"))
         return Settings.model_validate({} if said is None else said)
     except (FileNotFoundError, NotADirectoryError):
@@ -87,7 +93,7 @@ def read_settings(path: Path) -> Settings:
         raise MLLMSettingError(f"{path}: cannot be read ({why}); check its rights") from error
     except UnicodeDecodeError as error:
         raise MLLMSettingError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
-    except YAMLError as error:
+    except (YAMLError, RecursionError) as error:
         mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
         where = f":{mark.line + 1}" if mark else ""
         raise MLLMSettingError(
@@ -97,6 +103,6 @@ def read_settings(path: Path) -> Settings:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise MLLMSettingError(
-            f"{path}: {place}: {first['msg']}, got {first['input']!r}; the fields are "
+            f"{path}: {place}: {first['msg']}, got {reprlib.repr(first['input'])}; the fields are "
             f"{', '.join(Settings.model_fields)}"
         ) from error

@@ -32,6 +32,9 @@ from experts.opinion import OpinionExpert, opinion_step
 from experts.reasoning import ReasoningExpert
 from experts.reference import ReferenceExtractor
 
+# Of why there is no language model, so many letters are told.
+MAX_FAULT = 500
+
 
 class InspectionState(TypedDict, total=False):
     """The state of one inspection; every field is written by exactly one kind of node.
@@ -113,12 +116,12 @@ class Experts:
             opinion, seconds = self.opinion.ask(
                 model, state["picture"], state["references"], state["regions"]
             )
+            steps = (opinion_step(opinion),)
         # Users bring models of their own: what these raise cannot be foreseen.
         except Exception as error:
             why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
-            return {"faults": (f"without language model: {why}",)}
-        steps, timings_ms = (opinion_step(opinion),), {"mllm": seconds * 1e3}
-        return {"opinion": opinion, "steps": steps, "timings_ms": timings_ms}
+            return {"faults": (f"without language model: {' '.join(why.split())}"[:MAX_FAULT],)}
+        return {"opinion": opinion, "steps": steps, "timings_ms": {"mllm": seconds * 1e3}}
 
 
 class Node(Protocol):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import string
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 
 from PIL import Image
 
+from experts.errors import MLLMAnswerError
 from experts.evidence import Opinion, Reference, Region, Step
 from experts.images import Picture
 from experts.knowledge import KnowledgeFile
@@ -69,6 +71,13 @@ class OpinionExpert:
         question = self._texts.question.format(options=options)
         shown = self._shown(picture, references, regions)
         choice = model.choose([system(self._texts.system), user(*shown, question)], letters)
+        if len(choice.probabilities) != len(letters) or not all(
+            map(isfinite, choice.probabilities)
+        ):
+            raise MLLMAnswerError(
+                f"{model.name}: gave no probability for each of {len(letters)} answers; take "
+                "another model"
+            )
         opinion = Opinion(
             model=model.name,
             revision=model.revision,

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from echo.settings import MLLM_VARIABLE
 from experts.errors import MLLMUnavailableError
 from experts.images import read_picture
 from experts.knowledge.reading import parse_knowledge
-from experts.mllm import MLLM, ScriptedMLLM
+from experts.mllm import MLLM, Choice, Cost, ScriptedMLLM
 from experts.mllm.prompts import prompts
 from experts.opinion import MIN_SIDE_PX, OpinionExpert, crop, opinion_step
 from tests.conftest import bad_part, good_part
@@ -32,7 +34,7 @@ def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
-def inspect(line: ProductLine, model: MLLM | str | None, seed: int = 9) -> Inspection:
+def inspect(line: ProductLine, model: Any, seed: int = 9) -> Inspection:
     return Inspector(line, keep=False, mllm=model).inspect(bad_part(seed))
 
 
@@ -95,13 +97,26 @@ def test_a_normal_image_is_not_worth_a_question(line: ProductLine) -> None:
 
 class BrokenMLLM(ScriptedMLLM):
     def _choose(self, asked: object) -> list[object]:  # type: ignore[override]
-        raise KeyError("attention")
+        raise KeyError("attention\n" + 9_000 * "!")
+
+
+class OddMLLM(ScriptedMLLM):
+    """Of a user's own; it gives other probabilities than it was asked for."""
+
+    def __init__(self, *probabilities: float) -> None:
+        super().__init__([], name="odd")
+        self._probabilities = probabilities
+
+    def _choose(self, asked: Any) -> list[Choice]:
+        return [Choice(asked[0][1], self._probabilities, True, Cost())]
 
 
 def failing() -> Iterator[tuple[MLLM | str, str]]:
     yield ScriptedMLLM([MLLMUnavailableError("the cluster is gone")]), "the cluster is gone"
     yield ScriptedMLLM([]), "scripted: its script has ended; give it more lines"
-    yield BrokenMLLM([]), "KeyError: 'attention'"
+    yield BrokenMLLM([]), "KeyError: 'attention"
+    yield OddMLLM(0.5, 0.5), "odd: gave no probability for each of 3 answers; take another model"
+    yield OddMLLM(math.nan, 0.5, 0.5), "odd: gave no probability for each of 3 answers; "
     yield "nano", "nano: this version comes without its embedded language model; set mllm to none, "
     yield "/no/such/folder", "/no/such/folder: there is no such folder; check the path"
     yield "http://127.0.0.1:9/v1#m", "http://127.0.0.1:9/v1"
@@ -115,7 +130,14 @@ def test_a_failing_model_never_loses_an_inspection(
     assert without_opinion(inspection) == without_opinion(inspect(line, None))
     (fault,) = inspection.faults
     assert fault.startswith(f"without language model: {why}")
+    assert len(fault) < 600
     assert inspection.opinion is None
+
+
+def test_a_folder_may_be_a_path(line: ProductLine, tmp_path: Path) -> None:
+    assert str(tmp_path) in str(inspect(line, tmp_path).faults)
+    with pytest.raises(TypeError):
+        Inspector(line, mllm=3)  # type: ignore[arg-type]
 
 
 def test_a_model_that_cannot_be_opened_is_not_tried_with_every_image(

@@ -48,6 +48,8 @@ def test_the_variable_goes_before_the_file_and_a_call_before_both(
     assert mllm_setting(tmp_path, "washer").mllm == "auto"
     assert mllm_setting(tmp_path, "washer").mllm_precision == "int8"
     assert mllm_setting(tmp_path, "washer", "none").mllm == "none"
+    assert mllm_setting(tmp_path, "washer", Path("models/tiny")).mllm == "models/tiny"
+    assert mllm_setting(tmp_path, "washer", " ") == mllm_setting(tmp_path)
     monkeypatch.setenv(MLLM_VARIABLE, " ")
     assert mllm_setting(tmp_path, "washer").mllm == "qwen2.5-vl-3b"
 
@@ -68,7 +70,9 @@ def test_the_variable_goes_before_the_file_and_a_call_before_both(
         ("a: 1\nb: [", r":2: not valid YAML; look at this line and the one above it\Z"),
         ("mllm: !!python/object:os.system x", r": ?.*not valid YAML; "),
         ("mllm: a\nmllm: b", r":2: not valid YAML; "),
-        ("#" * 200_000, ": is too large for settings; "),
+        ("#" * 200_000, r": is too large for settings; see README\.md, A language model\Z"),
+        ("[" * 50_000, ": not valid YAML; "),
+        (f"mllm: [{'a, ' * 30_000}]", ": mllm: Input should be a valid string, got .{,200}; the"),
     ],
 )
 def test_a_broken_file_is_told_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -100,6 +104,11 @@ def test_echo_lives_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.Monk
     assert lines_folder(tmp_path / "b") == tmp_path / "b" / "lines"
     monkeypatch.delenv("ECHO_IAD_HOME")
     assert home_folder() == Path.home() / ".echo-iad"
+
+
+@pytest.mark.parametrize("word", ["None", "NONE", " none "])
+def test_none_is_none_however_it_is_written(tmp_path: Path, word: str) -> None:
+    assert open_mllm(MLLMSetting(mllm=word), tmp_path) is None
 
 
 def test_what_is_not_there_says_so(tmp_path: Path) -> None:

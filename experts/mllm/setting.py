@@ -65,18 +65,19 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | ServerMLLM | None:
     """
     from experts.mllm.finding import best_fit, find_model
 
-    if setting.mllm == NONE:
+    said = setting.mllm.lower()
+    if said == NONE:
         return None
-    if setting.mllm == NANO:
+    if said == NANO:
         raise MLLMUnavailableError(
             "nano: this version comes without its embedded language model; set mllm to none, or to "
             "a model that `echo-iad models` lists"
         )
-    if setting.mllm.lower().startswith(("http://", "https://")):
+    if said.startswith(("http://", "https://")):
         from experts.mllm.server import ServerMLLM
 
         return ServerMLLM(setting.mllm, max_pixels=setting.mllm_max_pixels)
-    if setting.mllm == AUTO:
+    if said == AUTO:
         fit = best_fit(home)
         return Local(fit.found, setting.mllm_precision or fit.precision) if fit else None
     return Local(find_model(setting.mllm, home), setting.mllm_precision or "nf4")
