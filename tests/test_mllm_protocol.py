@@ -8,6 +8,7 @@ from typing import Any, Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pydantic import BaseModel, ConfigDict
 
 from experts.errors import MLLMAnswerError, MLLMUnavailableError
@@ -84,6 +85,17 @@ def test_what_is_not_the_object_is_refused_with_the_reason(text: str, fault: str
         read_object(said(text), Finding)
     assert str(refused.value).startswith(fault)
     assert len(str(refused.value)) < 300
+
+
+def test_what_a_model_names_is_told_in_one_short_line() -> None:
+    long = "n" * 9_000
+    for text in (
+        VALID.replace("count", "count\\n\\n"),
+        VALID.replace("count", long),
+        f'{{"{long}": 1, "{long}": 2}}',
+    ):
+        with pytest.raises(MLLMAnswerError, match=r"\A.{,400}\Z"):
+            read_object(said(text), Finding)
 
 
 def test_an_answer_that_was_cut_off_is_never_read() -> None:
@@ -188,6 +200,8 @@ def test_a_question_goes_into_the_last_turn_of_the_user() -> None:
         ("operator", ("Look:",), "role must be one of .+, got 'operator'"),
         ("user", "Look:", "content must be a tuple, got str"),
         ("user", ("Look:", 3), "content must be texts and PIL images, got int"),
+        ("user", (Image.new("I;16", (2, 2)),), "8 bits a channel, got one of mode 'I;16'; "),
+        ("user", (Image.new("F", (2, 2)),), "8 bits a channel, got one of mode 'F'; convert it"),
     ],
 )
 def test_a_message_is_what_it_says(role: Any, content: Any, said: str) -> None:

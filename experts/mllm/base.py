@@ -27,7 +27,7 @@ class Message:
 
     Attributes:
         role: Whose turn it is.
-        content: Texts and images, in the order in which they are seen.
+        content: Texts and images of 8 bits a channel, in the order in which they are seen.
 
     Raises:
         TypeError: If it is anything else.
@@ -44,6 +44,12 @@ class Message:
         for part in self.content:
             if not isinstance(part, str | Image.Image):
                 raise TypeError(f"content must be texts and PIL images, got {type(part).__name__}")
+            # Pillow would cut off what is brighter than 255, which may be all of it.
+            if isinstance(part, Image.Image) and part.mode.startswith(("I", "F")):
+                raise TypeError(
+                    f"content must be images of 8 bits a channel, got one of mode {part.mode!r}; "
+                    "convert it"
+                )
 
 
 def system(*content: Content) -> Message:

@@ -26,6 +26,8 @@ Answer again with one JSON object that fits the schema, and nothing else."""
 
 # Of an answer, so much is shown in an error and so much is sent back to be mended.
 SHOWN = 80
+# Names of fields may be the model's, too.
+MAX_FAULT = 200
 SENT_BACK = 4_000
 
 
@@ -88,7 +90,7 @@ def read_object(answer: Generation, schema: type[T]) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-        fault = f"{place}: {first['msg']}" if place else first["msg"]
+        fault = _line(f"{place}: {first['msg']}" if place else first["msg"], MAX_FAULT)
         raise MLLMAnswerError(f"{fault} (the answer was {_shown(found[0])})") from error
 
 
@@ -100,7 +102,9 @@ def _objects(text: str) -> Iterator[str]:
         try:
             _, end = decoder.raw_decode(text, start)
         except _TwiceError as error:
-            raise MLLMAnswerError(f"the answer has the key {error.args[0]!r} twice") from error
+            raise MLLMAnswerError(
+                f"the answer has the key {_shown(error.args[0])} twice"
+            ) from error
         except (ValueError, RecursionError) as error:
             # What stands inside a broken object must not be taken for the whole.
             raise MLLMAnswerError(f"the answer is no valid JSON: {_shown(text)}") from error
@@ -121,5 +125,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _shown(text: str) -> str:
+    return repr(_line(text, SHOWN))
+
+
+def _line(text: str, length: int) -> str:
     text = " ".join(text.split())
-    return repr(text if len(text) <= SHOWN else text[: SHOWN - 1] + "…")
+    return text if len(text) <= length else text[: length - 1] + "…"
