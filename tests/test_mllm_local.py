@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from experts.errors import MLLMAnswerError, MLLMUnavailableError
 from experts.mllm import Message, Question, assistant, system, user, with_question
@@ -317,6 +317,8 @@ class Finding(BaseModel):
     kind: Literal["crack", "pit", "scratch"]
     sure: bool
     places: tuple[Literal["left", "right"], Literal["top", "bottom"]]
+    # What constrains the model does not know sets.
+    seen: set[Literal["left", "right"]] = Field(max_length=2)
 
 
 class Told(BaseModel):
@@ -448,6 +450,17 @@ def test_a_model_that_breaks_down_says_so_and_goes_on(folders: Callable[[str], P
             ask()
     handle.remove()
     assert model.choose(shown(), OPTIONS).probabilities == expected
+
+
+def test_what_is_no_number_is_no_answer(folders: Callable[[str], Path]) -> None:
+    model = opened(folders("smolvlm"))
+
+    def overflow(_: object, __: object, logits_NTV: torch.Tensor) -> torch.Tensor:
+        return logits_NTV * torch.nan
+
+    model._model.lm_head.register_forward_hook(overflow)
+    with pytest.raises(MLLMAnswerError, match="smolvlm: weighs its answers with what is no number"):
+        model.choose(shown(), OPTIONS)
 
 
 def test_what_stream_raises_reaches_its_author(folders: Callable[[str], Path]) -> None:

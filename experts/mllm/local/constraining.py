@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 # Small models go on with blanks for ever, where these are free.
+# What the library does not know, such as sets, it leaves out; the rest of the schema still holds.
 LAYOUT: JsonCompileOptions = {
+    "lenient": True,
     "whitespace_flexible": False,
     "item_separator": ", ",
     "key_separator": ": ",
@@ -42,7 +44,7 @@ class Grammars:
         return from_tokenizer(self._tokenizer, self._vocabulary, self._ends or None)
 
     def of(self, schema: type[BaseModel], start: int) -> Constraint | None:
-        """What holds a model to a schema; None if the library does not know all that it says.
+        """What holds a model to a schema; None if the library cannot.
 
         Args:
             schema: What the answer shall fit.

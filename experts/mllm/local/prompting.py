@@ -183,7 +183,8 @@ class Prompter:
             batch = self._processor(text=text, return_tensors="pt", **options)
         except (ValueError, TypeError, RuntimeError) as error:
             raise MLLMUnavailableError(
-                f"the model's processor does not take these images and texts ({told(error)})"
+                f"the model's processor does not take these images and texts ({told(error)}); take "
+                "images of other sizes, or another model"
             ) from error
         ids_T = batch["input_ids"][0]
         others = {k: v for k, v in batch.items() if k not in {"input_ids", "attention_mask"}}

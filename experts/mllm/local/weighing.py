@@ -15,6 +15,7 @@ from typing import NamedTuple
 import torch
 from transformers import Cache
 
+from experts.errors import MLLMAnswerError
 from experts.mllm.local.prefix import Reader, shared_beginning
 from experts.mllm.local.prompting import Prompt
 
@@ -46,6 +47,9 @@ def weigh(reader: Reader, questions: Sequence[Asked], vocabulary: int) -> list[W
         reader: Of the model.
         questions: They begin alike.
         vocabulary: How many tokens the model tells apart.
+
+    Raises:
+        MLLMAnswerError: If the model gives no numbers, as one whose values overflow.
     """
     first = questions[0].prompt
     # The last token of a question is always read here: it foretells the first one of an answer.
@@ -68,8 +72,13 @@ def weigh(reader: Reader, questions: Sequence[Asked], vocabulary: int) -> list[W
     weighed = []
     for q, question in enumerate(questions):
         scores = torch.tensor([means[q, a] for a in range(len(question.answers))])
+        if (probabilities := scores.softmax(0)).isnan().any():
+            raise MLLMAnswerError(
+                "weighs its answers with what is no number; load it at another precision, or take "
+                "another model"
+            )
         # The first one reads what all of them share.
-        weighed.append(Weighed(tuple(scores.softmax(0).tolist()), base if q else known))
+        weighed.append(Weighed(tuple(probabilities.tolist()), base if q else known))
     return weighed
 
 
