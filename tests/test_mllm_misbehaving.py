@@ -23,6 +23,8 @@ from tests.bad_server import (
 )
 
 TIMEOUT_S = 0.4
+# What answers at once may take its time on a machine that is busy.
+PATIENT_S = 20.0
 Error = type[MLLMError]
 U, A = MLLMUnavailableError, MLLMAnswerError
 OVERLOADED = "see whether the server is overloaded, or ask for less at a time"
@@ -94,7 +96,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(breaker, "_breakers", {})
 
 
-def client(server: BadServer, timeout_s: float = TIMEOUT_S, retries: int = 2) -> ServerMLLM:
+def client(server: BadServer, timeout_s: float = PATIENT_S, retries: int = 2) -> ServerMLLM:
     return server.client(timeout_s=timeout_s, retries=retries)
 
 
@@ -106,8 +108,9 @@ def tries_of(server: BadServer) -> list[str]:
 def test_each_misbehaviour_has_its_sentence(kind: str) -> None:
     error, what, remedy, tries = SENTENCES[kind]
     last = f" (the last of {tries} tries)" if tries > 1 else ""
+    timeout_s = TIMEOUT_S if what.startswith("timed out") else PATIENT_S
     with serving(kind) as server, pytest.raises(MLLMError) as caught:
-        client(server).generate([user(question(5))])
+        client(server, timeout_s).generate([user(question(5))])
     assert type(caught.value) is error
     said = str(caught.value)
     assert said.startswith(f"{server.url}: {what}")
@@ -130,7 +133,7 @@ def test_what_was_streamed_is_not_asked_for_again(kind: str) -> None:
     error, what, remedy = STREAMED[kind]
     pieces: list[str] = []
     with serving(kind) as server, pytest.raises(MLLMError) as caught:
-        client(server, timeout_s=20).generate([user(question(5))], stream=pieces.append)
+        client(server).generate([user(question(5))], stream=pieces.append)
     assert type(caught.value) is error
     assert str(caught.value).startswith(f"{server.url}: {what}")
     assert str(caught.value).endswith(remedy)
@@ -259,24 +262,39 @@ def names_it(said: str, kinds: list[str], url: str) -> bool:
     return said.startswith(f"{url}: {what}")
 
 
-def test_an_open_circuit_fails_at_once_and_one_call_probes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(breaker, "FAILURES", 2)
-    monkeypatch.setattr(breaker, "OPEN_S", 0.2)
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def test_an_open_circuit_fails_at_once_and_one_call_probes(
+    monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     state = {"kind": "status_500"}
     with serving(lambda _asked, _times: state["kind"]) as server:
-        one, other = client(server, retries=0), client(server, retries=0)
+        origin = server.url.removesuffix("/v1")
+        monkeypatch.setattr(breaker, "_breakers", {origin: CircuitBreaker(2, 10.0, clock)})
+        one, other = (client(server, retries=0) for _ in range(2))
         for _ in range(2):
             with pytest.raises(U, match="HTTP 500"):
                 one.generate([user(question(5))])
+        clock.now_s = 9.0
         with pytest.raises(U) as caught:
             other.generate([user(question(6))])
         assert str(caught.value) == (
-            f"{server.url}: failed 2 times in a row and is left alone for 0.2 s more (circuit "
+            f"{server.url}: failed 2 times in a row and is left alone for 1.0 s more (circuit "
             "open); see what the failures before said"
         )
         assert len(tries_of(server)) == 2, "it was left alone"
-        state["kind"] = GOOD
-        threading.Event().wait(0.25)
+        state["kind"], clock.now_s = GOOD, 10.0
         assert other.generate([user(question(6))]).text == right_answer(question(6))
         assert one.generate([user(question(7))]).text == right_answer(question(7))
 
@@ -295,19 +313,6 @@ def test_a_question_at_fault_does_not_open_the_circuit() -> None:
         for number in range(2 * breaker.FAILURES):
             with pytest.raises(A, match="HTTP 400"):
                 model.generate([user(question(number))])
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now_s = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 def test_a_circuit_opens_after_failures_in_a_row(clock: Clock) -> None:
