@@ -60,7 +60,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
         try:
             assert httpx2.get(url, trust_env=False).is_success
             return
-        except httpx2.ConnectError:
+        except httpx2.TransportError:  # not there yet, or too busy to answer
             assert process.poll() is None, "the server did not start"
             assert time.monotonic() < end, "the server did not start in time"
             time.sleep(0.1)
