@@ -63,8 +63,6 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | ServerMLLM | None:
     Raises:
         MLLMError: If there is no such model.
     """
-    from experts.mllm.finding import best_fit, find_model
-
     said = setting.mllm.lower()
     if said == NONE:
         return None
@@ -77,6 +75,8 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | ServerMLLM | None:
         from experts.mllm.server import ServerMLLM
 
         return ServerMLLM(setting.mllm, max_pixels=setting.mllm_max_pixels)
+    from experts.mllm.finding import best_fit, find_model
+
     if said == AUTO:
         fit = best_fit(home)
         return Local(fit.found, setting.mllm_precision or fit.precision) if fit else None
