@@ -22,7 +22,7 @@ demo: $(READY)
 	$(BIN)/echo-iad demo
 
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

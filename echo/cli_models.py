@@ -54,7 +54,9 @@ def list_models(as_json: Json = False, home: Home = None) -> None:
 
 @models.command(epilog="Example: echo-iad models pull qwen2.5-vl-7b")
 def pull(
-    name: Annotated[str, typer.Argument(help="As it is listed, or as ORG/NAME on the hub.")],
+    name: Annotated[
+        str, typer.Argument(help="As it is listed, or as ORG/NAME[@REVISION] on the hub.")
+    ],
     revision: Annotated[
         str | None, typer.Option(help="A branch, a tag or a commit; by default main.")
     ] = None,
@@ -63,13 +65,15 @@ def pull(
     """Fetch a language model from the hub, verified; fetched before, it is verified again.
 
     Only weights in safetensors and what describes them are fetched, nothing that could run.
-    HF_TOKEN and HF_ENDPOINT are used if they are set. Interrupted, the next pull goes on.
+    HF_TOKEN and HF_ENDPOINT are used if they are set. Interrupted, the next pull goes
+    on with the files that are not whole yet.
     """
     from echo.progress import Progress
     from experts.mllm.pulling import ask_hub
     from experts.mllm.pulling import pull as fetch
 
-    listing = ask_hub(name, revision)
+    name, _, at = name.partition("@")
+    listing = ask_hub(name, revision or at or None)
     with Progress() as bars, bars.task("Fetching (MB)", max(1, listing.size // 10**6)) as advance:
         pulled = fetch(listing, home_folder(home), lambda count: advance(count / 1e6))
     what = f"{listing.id} ({listing.size / 1e9:,.1f} GB, commit {pulled.commit[:12]})"
@@ -81,11 +85,11 @@ def pull(
 
 def _row(entry: Entry, device: Device, home: Path) -> dict[str, Any]:
     from experts.errors import MLLMUnavailableError
-    from experts.mllm.finding import find_model
+    from experts.mllm.finding import fetched_model
     from experts.mllm.memory import PRECISIONS, need, precisions_that_fit
 
     try:
-        revision = find_model(entry.id, home).revision
+        revision = fetched_model(entry.id, home).revision
     except MLLMUnavailableError:
         revision = None
     return {

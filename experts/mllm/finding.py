@@ -117,6 +117,11 @@ def find_model(setting: str, home: Path, *, cache: Path | None = None) -> Found:
         return Found(path, setting, revision_of(path))
     if path.is_absolute() or setting.startswith(("./", "../", "~")):
         raise MLLMUnavailableError(f"{setting}: there is no such folder; check the path")
+    return fetched_model(setting, home, cache=cache)
+
+
+def fetched_model(setting: str, home: Path, *, cache: Path | None = None) -> Found:
+    """As ``find_model``, whatever folder is called like the model."""
     name, _, wanted = setting.partition("@")
     identifier = hub_id(name)
     folder = folder_of(identifier, home)
@@ -152,7 +157,7 @@ def best_fit(home: Path, *, device: Device | None = None, cache: Path | None = N
             continue
         if fits := precisions_that_fit(entry.shape, device):
             try:
-                return Fit(entry, fits[-1], find_model(entry.id, home, cache=cache))
+                return Fit(entry, fits[-1], fetched_model(entry.id, home, cache=cache))
             except MLLMError:  # not here, or not whole
                 continue
     return None

@@ -13,6 +13,7 @@ What CUDA itself takes is not part of it: a card's free memory does not hold it 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -166,7 +167,11 @@ def this_device() -> Device:
         return max(gpus, key=lambda gpu: gpu.free_bytes)
     import psutil  # type: ignore[import-untyped]
 
-    return Device("CPU", psutil.virtual_memory().available, is_gpu=False)
+    free_bytes: int = psutil.virtual_memory().available
+    # In a container the machine's memory may be more than is allowed.
+    with suppress(OSError, ValueError):
+        free_bytes = min(free_bytes, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return Device("CPU", free_bytes, is_gpu=False)
 
 
 def precisions_that_fit(shape: Shape, device: Device) -> tuple[Precision, ...]:
