@@ -1,0 +1,319 @@
+"""Checks a text about one inspection, sentence by sentence, against its evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, NamedTuple
+
+from experts.claims.bound import Bound
+from experts.claims.counts import count_claims, fault_claims, names_a_fault
+from experts.claims.facts import Facts, quote_key
+from experts.claims.groups import named_places, resolve
+from experts.claims.kinds import Lexicon, kinds_said
+from experts.claims.languages import is_foreign
+from experts.claims.limits import limit_claims
+from experts.claims.looks import looks_said
+from experts.claims.opinions import opinion_claims
+from experts.claims.places import places_said
+from experts.claims.ranks import comparisons, rank_claims, superlatives
+from experts.claims.reading import Claim, Reading, edited, is_negator
+from experts.claims.sizes import number_claims
+from experts.claims.text import joined, sentences
+from experts.claims.verdicts import hidden_verdict, is_bare_answer, unclear_order, verdict_claims
+from experts.claims.words import (
+    CONDITIONALS,
+    COUNT_WORDS,
+    FIRST_CONDITIONALS,
+    TWISTING,
+    TWISTS,
+    listed,
+)
+
+Outcome = Literal["none", "right", "corrected", "dropped"]
+
+_ASKING = listed(
+    "is are was were do does did can could should shall will would may might has have what which "
+    "where when who whom whose how must ist sind kann soll muss hat welche welcher wo wie wer "
+    "wann"
+)
+_TAGS = ("isn't it", "is it not", "right", "doesn't it", "aren't they", "oder")
+# They count or compare; "one" may stand for a thing.
+_NUMBER_WORDS = (COUNT_WORDS.keys() | listed("twice double triple thrice hundred thousand")) - {
+    "one"
+}
+_LESS_AND_LESS: tuple[tuple[Outcome, ...], ...] = (("none", "right"), ("none",), ())
+# Nobody says so much in one sentence.
+MAX_SENTENCE = 1500
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What came of one sentence.
+
+    Attributes:
+        text: As it came.
+        said: What is said instead: the same, a corrected one, or ``None`` if it is left out.
+        outcome: ``none`` if it claims nothing that can be checked.
+        why: In a few words, what was wrong; empty if it stays as it came.
+    """
+
+    text: str
+    said: str | None
+    outcome: Outcome
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came of a text.
+
+    Attributes:
+        sentences: In order.
+        text: What is left to say.
+    """
+
+    sentences: tuple[Sentence, ...]
+    text: str
+
+    def count(self, outcome: Outcome) -> int:
+        """How many sentences came out so."""
+        return sum(sentence.outcome == outcome for sentence in self.sentences)
+
+    @property
+    def faithfulness(self) -> float:
+        """Share of the sentences with claims that were right as they came; 1 if none had any.
+
+        What cannot be told counts as not right.
+        """
+        claiming = len(self.sentences) - self.count("none")
+        return self.count("right") / claiming if claiming else 1.0
+
+
+class _Found(NamedTuple):
+    """The claims of a sentence, and the regions that it speaks of, if that is clear."""
+
+    claims: tuple[Claim, ...]
+    about: frozenset[str] | None
+
+
+def check(text: str, facts: Facts) -> Checked:
+    """Check each sentence of a text against the evidence of an inspection.
+
+    A sentence that is wrong is corrected where the right value is clear, and else left out; so is
+    one of which that cannot be told. What is left, checked again, is right and stays as it is.
+
+    Args:
+        text: Any text.
+        facts: What is known of the inspection.
+    """
+    lexicon = Lexicon(facts)
+    checked = _checked(text, facts, lexicon)
+    # Sentences that are right each for itself may run together once others are left out.
+    for kept in _LESS_AND_LESS:
+        if _is_stable(text, checked, facts, lexicon):
+            return checked
+        checked = _reduced(text, checked, kept)
+    return checked
+
+
+def _checked(text: str, facts: Facts, lexicon: Lexicon) -> Checked:
+    spans = sentences(text)
+    found: list[Sentence] = []
+    context: frozenset[str] | None = None
+    for span in spans:
+        sentence, context = _sentence(text[span.start : span.end], facts, lexicon, context)
+        found.append(sentence)
+    return Checked(tuple(found), joined(text, spans, [sentence.said for sentence in found]))
+
+
+def _is_stable(text: str, checked: Checked, facts: Facts, lexicon: Lexicon) -> bool:
+    """Whether what is left of a text stays as it is when it is checked again."""
+    if hidden_verdict(checked.text):
+        return False
+    again = checked if checked.text == text else _checked(checked.text, facts, lexicon)
+    changed = again.count("corrected") + again.count("dropped")
+    return again.text == checked.text and not changed
+
+
+def _reduced(text: str, checked: Checked, kept: Collection[Outcome]) -> Checked:
+    """With only those sentences that came out in some ways."""
+    found = tuple(
+        s
+        if s.said is None or s.outcome in kept
+        else _dropped(s.text, "not clear beside the others")
+        for s in checked.sentences
+    )
+    return Checked(found, joined(text, sentences(text), [s.said for s in found]))
+
+
+def _dropped(text: str, why: str) -> Sentence:
+    return Sentence(text, None, "dropped", why)
+
+
+def _sentence(
+    text: str, facts: Facts, lexicon: Lexicon, context: frozenset[str] | None
+) -> tuple[Sentence, frozenset[str] | None]:
+    """What comes of a sentence, and which regions the next one may call "it"."""
+    reading = Reading.of(text, facts)
+    if not any(c.isalnum() for c in reading.folded.text):
+        return Sentence(text, text, "none"), context
+    if why := _unreadable(text, reading):
+        return _dropped(text, why), None
+    if source := facts.quotes.get(quote_key(text)):
+        return _quoted(text, reading, facts, lexicon, source == "evidence"), None
+    if _is_question(reading):
+        return Sentence(text, text, "none"), None
+    found = _claims(reading, facts, lexicon, context)
+    why = _doubt(reading, facts, found.claims)
+    if why:
+        return _dropped(text, why), None
+    wrong = [claim for claim in found.claims if claim.state == "wrong"]
+    if not wrong:
+        return Sentence(text, text, "right" if found.claims else "none"), found.about
+    return _corrected(text, wrong, facts, lexicon, context)
+
+
+def _corrected(
+    text: str,
+    wrong: Sequence[Claim],
+    facts: Facts,
+    lexicon: Lexicon,
+    context: frozenset[str] | None,
+) -> tuple[Sentence, frozenset[str] | None]:
+    """The sentence with its wrong claims put right, if that makes it right; else it is left out."""
+    why = wrong[0].why
+    if all(claim.edits for claim in wrong):
+        said = edited(text, [edit for claim in wrong for edit in claim.edits])
+        again = Reading.of(said, facts)
+        found = _claims(again, facts, lexicon, context)
+        right = found.claims and all(claim.state == "right" for claim in found.claims)
+        if right and not _doubt(again, facts, found.claims):
+            return Sentence(text, said, "corrected", why), found.about
+    return _dropped(text, why), None
+
+
+def _quoted(
+    text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evidence: bool
+) -> Sentence:
+    """A sentence of the evidence or of the knowledge file, word for word.
+
+    Whoever writes a knowledge file could write a verdict into it, and its notes go into reasons.
+    """
+    list(opinion_claims(reading, facts))
+    claims = [*verdict_claims(reading, facts, lexicon)]
+    if not is_evidence:
+        claims += fault_claims(reading, facts)
+        # "Its leads are whole and clean" is said of good parts, "this part is clean" of this one.
+        if not reading.has(facts.part_words | {"it", "this"}):
+            claims = [claim for claim in claims if claim.what != "judgement"]
+    found = next((claim for claim in claims if claim.state == "wrong"), None)
+    if found:
+        return _dropped(text, found.why)
+    return Sentence(text, text, "right" if is_evidence else "none")
+
+
+def _unreadable(text: str, reading: Reading) -> str:
+    """Why nothing can be told of a sentence, if so."""
+    if len(text) > MAX_SENTENCE:
+        return "too long for one sentence"
+    if reading.folded.strange:
+        return reading.folded.strange
+    if hidden_verdict(text):
+        return "a verdict in disguise"
+    return "a language that cannot be checked" if is_foreign(reading) else ""
+
+
+def _is_question(reading: Reading) -> bool:
+    """Whether a sentence asks, and does not only look as if it did."""
+    if not _ends_asking(reading):
+        return False
+    count = len(reading.tokens)
+    tag = any(reading.follows(count - len(tag.split()), tag) for tag in _TAGS)
+    return reading.word(0) in _ASKING and not tag
+
+
+def _ends_asking(reading: Reading) -> bool:
+    return reading.folded.text.rstrip("\"')]*_ ").endswith("?")
+
+
+def _claims(
+    reading: Reading, facts: Facts, lexicon: Lexicon, context: frozenset[str] | None
+) -> _Found:
+    """What a sentence claims; the order matters, as each check explains words to the next."""
+    claims: list[Claim] = [*opinion_claims(reading, facts)]
+    named = list(named_places(reading))
+    claims += [
+        *limit_claims(reading, facts, lexicon),
+        *rank_claims(reading, facts),
+        *count_claims(reading, facts, lexicon),
+        *verdict_claims(reading, facts, lexicon),
+    ]
+    claims += [
+        Claim("name", "wrong", "there is no such file")
+        for token in reading.tokens
+        if token.kind == "name" and not token.text
+    ]
+    bounds = [
+        Bound(
+            "place", where.first, where.last, where.holds, partial(where.mend, reading), names=True
+        )
+        for where in places_said(reading, facts.part_words)
+    ]
+    bounds += [
+        Bound(
+            "kind", kinds.first, kinds.last, kinds.holds, partial(kinds.mend, reading), names=True
+        )
+        for kinds in kinds_said(reading, lexicon)
+    ]
+    bounds += looks_said(reading)
+    bounds += superlatives(reading, facts)
+    for claim in number_claims(reading, facts):
+        if isinstance(claim, Bound):
+            bounds.append(claim)
+        else:
+            claims.append(claim)
+    claims += _other_numbers(reading)
+    claims += comparisons(reading)
+    resolved = resolve(reading, facts, named, sorted(bounds, key=lambda b: b.first), context)
+    return _Found((*claims, *resolved.claims), resolved.about)
+
+
+def _other_numbers(reading: Reading) -> list[Claim]:
+    """Numbers in words that count nothing which is known here."""
+    left = [t for i, t in enumerate(reading.tokens) if t.kind == "word" and i not in reading.used]
+    said = [t for t in left if t.text in _NUMBER_WORDS]
+    return [Claim("number", "wrong", f"no evidence for {token.text}") for token in said]
+
+
+def _doubt(reading: Reading, facts: Facts, claims: Sequence[Claim]) -> str:
+    """Why it cannot be told what a sentence says, if so."""
+    left = [i for i in range(len(reading.tokens)) if i not in reading.used]
+    words = {reading.word(i) for i in left}
+    if is_bare_answer(reading):
+        return "an answer to a question that is not known"
+    if twist := sorted(words & TWISTS):
+        return f"{twist[0]!r} may turn it round"
+    if any(reading.follows(i, *TWISTING) for i in left):
+        return "it turns round what it says"
+    if left and left[-1] == len(reading.tokens) - 1 and is_negator(reading.word(left[-1])):
+        return "it does not end"
+    if not any(claim.what in ("verdict", "judgement") for claim in claims) and unclear_order(
+        reading, facts
+    ):
+        return "what may be done is not clear"
+    if names_a_fault(reading, facts):
+        return "no defect was found"
+    return _doubt_of_claims(reading, words, claims) if claims else ""
+
+
+def _doubt_of_claims(reading: Reading, words: Collection[str], claims: Sequence[Claim]) -> str:
+    """Why it cannot be told what is claimed, if so."""
+    if _ends_asking(reading):
+        return "it does not tell but ask"
+    if CONDITIONALS.intersection(words) or reading.word(0) in FIRST_CONDITIONALS:
+        return "it only supposes that"
+    if doubt := next((claim for claim in claims if claim.state == "doubt"), None):
+        return doubt.why
+    return "what it denies is not clear" if any(map(is_negator, words)) else ""

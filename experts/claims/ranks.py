@@ -1,0 +1,116 @@
+"""What a sentence says in comparing: with the normal images, and places with each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from experts.claims.bound import Bound, no_mend
+from experts.claims.facts import Facts, PlaceFacts
+from experts.claims.reading import Claim, Reading
+from experts.claims.words import COUNT_WORDS, listed
+
+_ALL = listed("all every any each alle jedes")
+_NONE = listed("none no keines kein")
+_NORMAL = listed("normal good calibration enrolled")
+_BETWEEN = listed("of the other single but")
+_LOOK_AHEAD = 6
+
+_BELOW = ("below", "under", "smaller than", "less than", "lower than", "at most")
+_ABOVE = ("above", "over", "larger than", "greater than", "higher than", "more than", "exceeds")
+
+_Measure = Callable[[PlaceFacts], float]
+_SIZE: _Measure = lambda place: place.area_px  # noqa: E731
+_LENGTH: _Measure = lambda place: place.lengths_px["length"][0]  # noqa: E731
+_WIDTH: _Measure = lambda place: place.lengths_px["width"][0]  # noqa: E731
+_PEAK: _Measure = lambda place: place.numbers["peak"][0]  # noqa: E731
+_MOST: dict[str, tuple[_Measure, int]] = {
+    **dict.fromkeys(listed("largest biggest grosste"), (_SIZE, 1)),
+    **dict.fromkeys(listed("smallest tiniest kleinste"), (_SIZE, -1)),
+    **dict.fromkeys(listed("longest langste"), (_LENGTH, 1)),
+    **dict.fromkeys(listed("shortest kurzeste"), (_LENGTH, -1)),
+    **dict.fromkeys(listed("widest thickest breiteste"), (_WIDTH, 1)),
+    **dict.fromkeys(listed("narrowest thinnest schmalste"), (_WIDTH, -1)),
+    **dict.fromkeys(listed("strongest clearest starkste"), (_PEAK, 1)),
+    **dict.fromkeys(listed("weakest faintest schwachste"), (_PEAK, -1)),
+}
+_MORE = listed(
+    "larger bigger smaller longer shorter wider narrower thicker thinner deeper greater stronger "
+    "weaker brighter darker lighter grosser kleiner langer kurzer breiter"
+)
+
+
+def rank_claims(reading: Reading, facts: Facts) -> Iterator[Claim]:
+    """Beyond all 99 normal images, two of the normal ones score as high, p is below alpha."""
+    yield from _against_alpha(reading, facts)
+    for index in range(len(reading.tokens)):
+        word = reading.word(index)
+        if index in reading.used or word not in _ALL | _NONE | COUNT_WORDS.keys():
+            continue
+        last = _normal_behind(reading, index, facts)
+        if last is None:
+            continue
+        above = facts.numbers["above"]
+        if word in COUNT_WORDS:
+            # "Three normal images" are those that it was compared with.
+            few = reading.word(index + 1) == "of"
+            right = COUNT_WORDS[word] in (above if few else facts.numbers["compared"])
+        elif reading.word(index + 1) == "but":
+            right = bool(above)
+        else:
+            right = not above
+        reading.use(index, index)
+        yield Claim("number", "right" if right else "wrong", "that is not how it ranks")
+
+
+def _against_alpha(reading: Reading, facts: Facts) -> Iterator[Claim]:
+    """The p-value is below alpha."""
+    for index in range(len(reading.tokens)):
+        if not reading.follows(index, "p value", "p"):
+            continue
+        for at in reading.after(index, _LOOK_AHEAD):
+            length = reading.follows(at, *_BELOW) or reading.follows(at, *_ABOVE)
+            behind = {reading.word(at + length), reading.word(at + length + 1)}
+            if not length or "alpha" not in behind or reading.negators(range(index, at)):
+                continue
+            reading.use(at, at + length - 1)
+            alpha = facts.numbers["alpha"][0]
+            right = (facts.numbers["p"][0] <= alpha) == bool(reading.follows(at, *_BELOW))
+            yield Claim("number", "right" if right else "wrong", "that is not how it ranks")
+            break
+
+
+def _normal_behind(reading: Reading, index: int, facts: Facts) -> int | None:
+    """Where normal images are named behind a number."""
+    for at in range(index + 1, index + _LOOK_AHEAD):
+        word = reading.word(at)
+        if word in _NORMAL and (reading.word(at + 1) in facts.parts_words | {"images", "ones"}):
+            return at + 1
+        if not (reading.is_number(at) or word in _BETWEEN or word in COUNT_WORDS):
+            return None
+    return None
+
+
+def superlatives(reading: Reading, facts: Facts) -> Iterator[Bound]:
+    """The largest place, the longest."""
+    for index in range(len(reading.tokens)):
+        if index in reading.used or reading.word(index) not in _MOST:
+            continue
+        measure, sign = _MOST[reading.word(index)]
+        most = max((sign * measure(place) for place in facts.places), default=0.0)
+
+        def holds(
+            place: PlaceFacts, measure: _Measure = measure, sign: int = sign, most: float = most
+        ) -> bool:
+            return sign * measure(place) >= most
+
+        yield Bound("rank", index, index, holds, no_mend, names=True)
+
+
+def comparisons(reading: Reading) -> Iterator[Claim]:
+    """Places that are compared with each other; nothing here tells which."""
+    for index in range(len(reading.tokens)):
+        if index in reading.used or reading.word(index) not in _MORE:
+            continue
+        beside = {reading.word(i) for i in range(index + 1, index + 5)}
+        if not {"reference", "surroundings", "surrounding", "neighbourhood"} & beside:
+            yield Claim("rank", "doubt", "what it is compared with is not clear")

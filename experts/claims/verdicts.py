@@ -1,0 +1,312 @@
+"""What a sentence says of the verdict: any rephrasing of accept, reject and review, with its no."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import NamedTuple
+
+from experts.claims.facts import Facts
+from experts.claims.kinds import Lexicon
+from experts.claims.reading import Claim, Edit, Reading
+from experts.claims.verdict_words import (
+    BEHIND_PREDICATE,
+    ELSEWHERE,
+    EXACT,
+    HARMLESS,
+    HEADINGS,
+    HIGH,
+    JUDGING,
+    LOW,
+    MAY,
+    ORDERS,
+    PHRASES,
+    RANKED,
+    SKIPPED,
+    STANDING_OUT,
+    STEMS,
+    TELLING,
+    WEAKENING,
+)
+from experts.claims.words import COPULAS, HEDGES, PRONOUNS, listed
+from experts.evidence import Verdict
+
+_LONGEST_PHRASE = max(len(phrase.split()) for phrase in PHRASES)
+_SHORTEST_STEM = min(len(stem) for stem in STEMS)
+# Without words beside it, a judgement can be of the part only.
+_ALONE = 4
+_NO_WITHIN = 8
+# Inside other letters these are no accident.
+_HIDDEN = ("accept", "reject", "approv")
+_LEET = str.maketrans("013457@$", "oieastas")
+_TAG = re.compile(r"<[^<>]{0,60}>")
+_GIVES_REASON = listed("because since as so therefore thus hence due weil da daher")
+_ANSWERS = listed(
+    "yes no sure correct absolutely exactly indeed agreed certainly ja nein true definitely of "
+    "course right yep nope affirmative negative please"
+)
+
+
+class _Term(NamedTuple):
+    """A place that says something of the verdict; ``None`` says that the image stands out."""
+
+    first: int
+    last: int
+    verdict: Verdict | None
+
+
+def verdict_claims(reading: Reading, facts: Facts, lexicon: Lexicon) -> Iterator[Claim]:
+    """What is said of the verdict.
+
+    "Faulty imprint" may be the name of a kind, and is none then; a name cannot accept, though.
+    """
+    _skip_harmless(reading)
+    terms = [
+        term
+        for term in _terms(reading, facts)
+        if term.verdict != "reject" or not lexicon.covers(reading, term.first)
+    ]
+    for term in terms:
+        reading.use(term.first, term.last)
+    claims: list[Claim] = []
+    denied = False
+    for number, term in enumerate(terms):
+        # "Not accepted, shipped or sold" denies them all.
+        goes_on = denied and number > 0 and _goes_on(reading, terms[number - 1], term)
+        claim, denied = _claim(reading, term, facts, goes_on)
+        claims.append(claim)
+    if terms and any(_is_elsewhere(reading, i, facts) for i in range(len(reading.tokens))):
+        claims = [claim._replace(state="doubt", why="of what it says that") for claim in claims]
+    wrong = [i for i, claim in enumerate(claims) if claim.state == "wrong"]
+    if len(claims) == 1 and wrong:
+        claims[0] = claims[0]._replace(edits=_mend(reading, terms[0], facts))
+    yield from claims
+
+
+def hidden_verdict(text: str) -> bool:
+    """Whether letters that are split, swapped or misspelt say something of the verdict."""
+    plain = html.unescape(text)
+    for shown in dict.fromkeys((plain, _TAG.sub("", plain))):
+        folded = _fold(shown)
+        words = re.findall(r"[a-z]+", folded)
+        for squashed in (_letters(folded), _letters(folded.translate(_LEET))):
+            for stem in _HIDDEN:
+                if squashed.count(stem) > sum(word.count(stem) for word in words):
+                    return True
+        if any(_is_misspelt(word) for word in words):
+            return True
+    return False
+
+
+def unclear_order(reading: Reading, facts: Facts) -> bool:
+    """Whether a sentence says what may be done with the part, in words that cannot be checked."""
+    told = TELLING | {words[0] for words in facts.kinds}
+    if reading.word(0) in ORDERS or _is_under_heading(reading):
+        return True
+    for index in range(len(reading.tokens)):
+        if reading.word(index) not in MAY or not _speaks_of_part(reading, facts):
+            continue
+        verb = index + 1
+        while reading.word(verb) in SKIPPED:
+            verb += 1
+        if reading.word(verb) and reading.word(verb) not in told and verb not in reading.used:
+            return True
+    return False
+
+
+def _is_under_heading(reading: Reading) -> bool:
+    """Whether something is said as the verdict, in words that are not known for one."""
+    for index in range(len(reading.tokens) - 2):
+        is_said = reading.mark(index + 1) in (":", "=", ";") or reading.word(index + 1) == "is"
+        if reading.word(index) in HEADINGS and is_said:
+            return True
+    return False
+
+
+def is_bare_answer(reading: Reading) -> bool:
+    """Whether a sentence is a yes or no to a question that nobody here knows."""
+    words = [token.text for token in reading.tokens]
+    return bool(words) and set(words) - {",", ";"} <= _ANSWERS
+
+
+def _speaks_of_part(reading: Reading, facts: Facts) -> bool:
+    return reading.has(facts.part_words | PRONOUNS | {"you", "we"})
+
+
+def _fold(text: str) -> str:
+    from experts.claims.text import fold
+
+    return fold(text).text
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text if "a" <= c <= "z")
+
+
+def _skip_harmless(reading: Reading) -> None:
+    for index in range(len(reading.tokens)):
+        if length := reading.follows(index, *HARMLESS):
+            reading.use(index, index + length - 1)
+
+
+def _terms(reading: Reading, facts: Facts) -> Iterator[_Term]:
+    index = 0
+    while index < len(reading.tokens):
+        found = None if index in reading.used else _term_at(reading, index, facts)
+        if found:
+            yield found
+        index = found.last + 1 if found else index + 1
+
+
+def _term_at(reading: Reading, index: int, facts: Facts) -> _Term | None:
+    word = reading.word(index)
+    if not word:
+        return None
+    words = [word]
+    while len(words) < _LONGEST_PHRASE and reading.word(index + len(words)):
+        words.append(reading.word(index + len(words)))
+    for length in range(len(words), 1, -1):
+        if verdict := PHRASES.get(" ".join(words[:length])):
+            return _Term(index, index + length - 1, verdict)
+    if standing := _standing_out(reading, index, word):
+        return standing
+    verdict = EXACT.get(word) or _by_stem(word)
+    if verdict is None and (word in JUDGING or word in STANDING_OUT):
+        if not _judges(reading, index, facts):
+            return None
+        return _Term(index, index, JUDGING.get(word))
+    return _Term(index, index, verdict) if verdict else None
+
+
+def _standing_out(reading: Reading, index: int, word: str) -> _Term | None:
+    """Anything unusual; a score that is high, a p-value that is low, and the other way round."""
+    following = reading.word(index + 1)
+    if word in ("anything", "something") and following in STANDING_OUT | {"wrong", "odd"}:
+        return _Term(index, index + 1, None)
+    if word not in RANKED or following not in COPULAS:
+        return None
+    for at in range(index + 2, index + 4):
+        if reading.word(at) in HIGH | LOW:
+            said = "high" if reading.word(at) in HIGH else "low"
+            return _Term(index, at, None if said == RANKED[word] else "accept")
+    return None
+
+
+@lru_cache(maxsize=4096)
+def _by_stem(word: str) -> Verdict | None:
+    for length in range(len(word), _SHORTEST_STEM - 1, -1):
+        if verdict := STEMS.get(word[:length]):
+            return verdict
+    return None
+
+
+def _judges(reading: Reading, index: int, facts: Facts) -> bool:
+    """Whether an adjective judges the part: its predicate, before its name, or alone."""
+    following = reading.word(index + 1)
+    before = reading.words_before(index, 3)
+    if following in facts.parts_words:
+        return False
+    if following in facts.part_words:
+        # "A good part has …" and "unlike a good part" speak of others.
+        return any(word in COPULAS | {"this", "like", "as"} for word in before)
+    if following and following not in BEHIND_PREDICATE:
+        return False
+    return bool(COPULAS.intersection(before)) or len(reading.tokens) <= _ALONE
+
+
+def _goes_on(reading: Reading, before: _Term, term: _Term) -> bool:
+    """Whether a term continues a list of terms that say the same."""
+    linked = reading.mark(term.first - 1) == "," or reading.word(term.first - 1) in ("or", "oder")
+    return linked and before.last == term.first - 2 and before.verdict == term.verdict
+
+
+def _claim(reading: Reading, term: _Term, facts: Facts, goes_on: bool) -> tuple[Claim, bool]:
+    """What a term claims, and whether it is denied."""
+    near = reading.before(term.first, _NO_WITHIN)
+    noes = reading.negators(near)
+    if [reading.word(i) for i in noes] == ["nor", "neither"]:
+        reading.used.add(noes.pop())
+    here = [reading.word(i) for i in reading.in_segment(term.first)]
+    only = any(reading.word(i + 1) in ("only", "just", "merely", "nur") for i in noes)
+    if only or len(noes) > 1 or WEAKENING.intersection(here) or _is_hedged(term, here):
+        return Claim("verdict", "doubt", "what it says of the verdict is not clear"), False
+    reading.used.update(noes)
+    denied = goes_on or bool(noes)
+    right = _is_right(term.verdict, denied, facts)
+    what = "judgement" if reading.word(term.first) in JUDGING else "verdict"
+    why = f"the verdict is {facts.verdict}"
+    return Claim(what, "right" if right else "wrong", why), denied
+
+
+def _is_hedged(term: _Term, words: list[str]) -> bool:
+    """Whether it is only supposed; "may be shipped" allows, and "seems fine" judges."""
+    return bool((HEDGES - COPULAS - {"may"}).intersection(words))
+
+
+def _is_right(meant: Verdict | None, negated: bool, facts: Facts) -> bool:
+    if meant is None:
+        return (
+            facts.suspicious and facts.verdict != "accept" if not negated else not facts.suspicious
+        )
+    if not negated:
+        return facts.verdict == meant
+    # What is not rejected is not yet good, where a person shall look.
+    return facts.verdict == "accept" if meant == "reject" else facts.verdict != meant
+
+
+def _is_elsewhere(reading: Reading, index: int, facts: Facts) -> bool:
+    word = reading.word(index)
+    if word not in ELSEWHERE:
+        return False
+    return word.endswith(("ly", "day", "en", "times")) or (
+        reading.word(index + 1) in facts.part_words | facts.parts_words
+    )
+
+
+def _mend(reading: Reading, term: _Term, facts: Facts) -> tuple[Edit, ...]:
+    """The right verdict in its place, where the sentence says no more than it."""
+    word = reading.word(term.first)
+    if reading.has(_GIVES_REASON) or term.first != term.last:
+        return ()
+    before = reading.words_before(term.first, 3)
+    if word in ("accept", "reject", "review"):
+        colon = reading.mark(term.first - 1) in (":", "=")
+        named = reading.word(term.first - 2 if colon else term.first - 1) == "verdict"
+        is_said = before[:1] == ["is"] and "verdict" in before
+        instead: str = facts.verdict if named or is_said else ""
+    elif word in ("accepted", "rejected") and (
+        before[:1] in (["is"], ["was"], ["be"], ["been"]) or term.first == 0
+    ):
+        forms = {"accept": "accepted", "reject": "rejected", "review": "sent to review"}
+        instead = forms[facts.verdict]
+    else:
+        instead = ""
+    cased = _in_case(instead, reading.source(term.first))
+    return (reading.edit(term.first, term.last, cased),) if instead else ()
+
+
+def _in_case(word: str, like: str) -> str:
+    if like.isupper():
+        return word.upper()
+    return word.capitalize() if like[:1].isupper() else word
+
+
+# One letter more, less or other than these is meant for them.
+_STRONG = listed("accept accepted acceptable acceptance approve approved reject rejected")
+_ALIKE = listed("accent accents expect expected except excepted eject ejected")
+
+
+def _without_one(word: str) -> set[str]:
+    return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
+
+
+_STRONG_LESS = frozenset(less for word in _STRONG for less in _without_one(word))
+
+
+@lru_cache(maxsize=4096)
+def _is_misspelt(word: str) -> bool:
+    if not 5 <= len(word) <= 12 or word in _ALIKE or _by_stem(word):
+        return False
+    return bool(_without_one(word) & _STRONG_LESS)
