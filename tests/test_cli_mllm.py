@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from echo import ProductLine
 from tests.conftest import Command, bad_part, good_part, save
 from tests.tiny_models import build
 
@@ -26,14 +27,20 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("smolvlm", tmp_path_factory.mktemp("models") / "tiny")
 
 
+@pytest.fixture(scope="module")
+def washer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the line ``washer``."""
+    home = tmp_path_factory.mktemp("home")
+    rules = home / "washer.yaml"
+    rules.write_text(RULES)
+    ProductLine.enroll("washer", [good_part(n) for n in range(4)], rules, home=home, progress=False)
+    return home
+
+
 @pytest.fixture
-def photos(run: Command, tmp_path: Path) -> Path:
+def photos(run: Command, washer: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A bad and a good part; the line ``washer`` is enrolled."""
-    (tmp_path / "washer.yaml").write_text(RULES)
-    for n in range(4):
-        save(tmp_path / "good" / f"{n}.png", good_part(n))
-    enrolled = run("enroll", "washer", tmp_path / "good", "--knowledge", tmp_path / "washer.yaml")
-    assert enrolled.code == 0, enrolled.err
+    monkeypatch.setenv("ECHO_IAD_HOME", str(washer))
     save(tmp_path / "new" / "bad.png", bad_part(1))
     save(tmp_path / "new" / "good.png", good_part(0))
     return tmp_path / "new"

@@ -16,9 +16,9 @@ from pydantic import BaseModel, Field
 
 from experts.errors import MLLMAnswerError, MLLMUnavailableError
 from experts.mllm import Message, Question, assistant, system, user, with_question
+from experts.mllm.content import reduced
 from experts.mllm.local import LocalMLLM, load
 from experts.mllm.local.listening import Listener
-from experts.mllm.local.prompting import fit
 from tests.tiny_models import FAMILIES, build
 
 OPTIONS = ("A", "no defect", "a crack in the surface", "B")
@@ -361,10 +361,12 @@ def test_nobody_ends_a_turn_or_feigns_an_image_by_what_he_writes(model: LocalMLL
 
 def test_large_images_are_reduced_to_a_budget(folders: Callable[[str], Path]) -> None:
     image = noise(0, 1200, 300)
-    assert fit(image, 90_000).size == (600, 150)
-    assert fit(image, 10**6).size == image.size
-    assert fit(noise(0, 3000, 2), 100).size == (387, 1)
-    assert fit(image.convert("LA"), 10**6).mode == "RGB"
+    assert reduced(image, 90_000).size == (600, 150)
+    assert reduced(image, 10**6).size == image.size
+    assert reduced(noise(0, 3000, 2), 100).size == (100, 1)
+    # What is transparent lies on white, as in an inspection.
+    clear = reduced(Image.new("RGBA", (4, 4), (0, 0, 0, 0)), 10**6)
+    assert (clear.mode, clear.getpixel((0, 0))) == ("RGB", (255, 255, 255))
     for family in FAMILIES:
         lengths = [
             len(opened(folders(family), max_pixels=n)._prompter.read([user(image)]).ids_T)

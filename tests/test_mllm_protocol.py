@@ -52,6 +52,7 @@ def said(text: str, finish: Literal["stop", "length"] = "stop") -> Generation:
         f"Here it is:\n{VALID}\nI hope this helps.",
         f"<think>Perhaps {{this}}? Or {VALID}?</think>{VALID}",
         VALID.replace(", ", ",\n\t"),
+        f"Thought aloud: {{}}</think>{VALID}",
     ],
 )
 def test_an_object_is_found_in_what_surrounds_it(text: str) -> None:
@@ -141,6 +142,28 @@ def test_a_failing_model_is_not_asked_for_repairs() -> None:
     with pytest.raises(MLLMUnavailableError, match="gone"):
         model.generate_json([user("What is it?")], Finding)
     assert len(model.asked) == 1
+
+
+@pytest.mark.parametrize("messages", [[], [user()], [user(), system()]])
+def test_something_must_be_asked(messages: list[Message]) -> None:
+    model = ScriptedMLLM(["A", "A", VALID])
+    for ask in (
+        lambda: model.generate(messages),
+        lambda: model.choose(messages, "AB"),
+        lambda: model.generate_json(messages, Finding),
+    ):
+        with pytest.raises(ValueError, match="messages must say or show something"):
+            ask()
+
+
+@pytest.mark.parametrize(
+    "how", [{"max_tokens": 0}, {"temperature": -1.0}, {"temperature": float("nan")}]
+)
+def test_what_cannot_be_written_is_not_asked(how: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected max_tokens ≥ 1 and temperature ≥ 0, got "):
+        ScriptedMLLM(["A"]).generate([user("What?")], **how)
+    with pytest.raises(ValueError, match="expected max_repairs ≥ 0, got -1"):
+        ScriptedMLLM(["A"]).generate_json([user("What?")], Finding, max_repairs=-1)
 
 
 @pytest.mark.parametrize("options", [[], [""], ["A", " "], ["A", "B", "A"]])

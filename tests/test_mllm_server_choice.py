@@ -46,9 +46,10 @@ def test_texts_are_listed_under_letters() -> None:
     assert first.best == "none"
     assert first.probabilities == pytest.approx((0.25, 0.75))
     assert second.best == "yy"
-    assert body["messages"][0]["content"][-1]["text"] == (
-        "Choose one of these answers:\nA: a scratch\nB: none\nAnswer with its letter and nothing "
-        "else."
+    # Neighbouring texts are one, on lines of their own.
+    assert body["messages"][0]["content"] == (
+        "Look.\nWhich?\nChoose one of these answers:\nA: a scratch\nB: none\n"
+        "Answer with its letter and nothing else."
     )
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -185,6 +186,7 @@ class MLLM(ABC):
             seed: What the draws begin with.
 
         Raises:
+            ValueError: If there are no messages, no tokens to write, or a temperature below 0.
             MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
             MLLMAnswerError: If what comes back is no answer.
         """
@@ -204,10 +206,11 @@ class MLLM(ABC):
             options: The answers, such as letters that were listed in the question, or full texts.
 
         Raises:
-            ValueError: If there are no options, or if they are empty or alike.
+            ValueError: If there are no messages or options, or if options are empty or alike.
             MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
             MLLMAnswerError: If what comes back is no answer.
         """
+        check_asked(messages, 1, 0.0)
         return self._choose([(messages, _checked(options))])[0]
 
     def choose_each(
@@ -252,6 +255,9 @@ class MLLM(ABC):
         """
         from experts.mllm.structured import fill
 
+        check_asked(messages, max_tokens, 0.0)
+        if max_repairs < 0:
+            raise ValueError(f"expected max_repairs ≥ 0, got {max_repairs}")
         return fill(self, messages, schema, max_tokens, max_repairs)
 
     def _generate_for(
@@ -270,6 +276,20 @@ def with_question(messages: Sequence[Message], text: str) -> tuple[Message, ...]
     if messages and messages[-1].role == "user":
         return (*messages[:-1], user(*messages[-1].content, text))
     return (*messages, user(text))
+
+
+def check_asked(messages: Sequence[Message], max_tokens: int, temperature: float) -> None:
+    """Make sure that a model can be asked to write.
+
+    Raises:
+        ValueError: If not.
+    """
+    if not any(message.content for message in messages):
+        raise ValueError("messages must say or show something, got none that does")
+    if max_tokens < 1 or not 0 <= temperature < math.inf:
+        raise ValueError(
+            f"expected max_tokens ≥ 1 and temperature ≥ 0, got {max_tokens} and {temperature}"
+        )
 
 
 def _checked(options: Sequence[str]) -> tuple[str, ...]:

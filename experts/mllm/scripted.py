@@ -6,7 +6,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from experts.errors import MLLMAnswerError, MLLMError
-from experts.mllm.base import MAX_TOKENS, MLLM, Choice, Cost, Generation, Message
+from experts.mllm.base import (
+    MAX_TOKENS,
+    MLLM,
+    Choice,
+    Cost,
+    Generation,
+    Message,
+    check_asked,
+)
 
 # What it says: a text; an option or the probability of each; an error to be raised.
 Line = str | Mapping[str, float] | MLLMError
@@ -52,6 +60,7 @@ class ScriptedMLLM(MLLM):
         seed: int = 0,
     ) -> Generation:
         """Say the next line, a word at a time; a word counts as a token."""
+        check_asked(messages, max_tokens, temperature)
         line = self._line(messages, ())
         if not isinstance(line, str):
             raise TypeError(f"{self.name}: was asked to write, but its script says {line!r}")

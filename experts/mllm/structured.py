@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,7 +79,8 @@ def read_object(answer: Generation, schema: type[T]) -> T:
     if answer.finish == "length":
         raise MLLMAnswerError(f"the answer was cut off after {answer.cost.answer_tokens} tokens")
     # What a model thinks aloud is not its answer.
-    text = re.sub(r"\A.*</think>", "", answer.text, flags=re.DOTALL)
+    _, _, behind = answer.text.rpartition("</think>")
+    text = behind if "{" in behind else answer.text
     found = list(_objects(text))
     if len(found) != 1:
         what = "no JSON object" if not found else f"{len(found)} JSON objects"

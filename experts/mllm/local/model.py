@@ -14,7 +14,15 @@ from pydantic import BaseModel
 from transformers import Cache, LogitsProcessorList, PreTrainedModel, StoppingCriteriaList
 
 from experts.errors import MLLMError, MLLMUnavailableError
-from experts.mllm.base import MAX_TOKENS, MLLM, Choice, Cost, Generation, Message
+from experts.mllm.base import (
+    MAX_TOKENS,
+    MLLM,
+    Choice,
+    Cost,
+    Generation,
+    Message,
+    check_asked,
+)
 from experts.mllm.local.constraining import Grammars
 from experts.mllm.local.listening import Listener
 from experts.mllm.local.prefix import Reader
@@ -57,6 +65,7 @@ class LocalMLLM(MLLM):
         seed: int = 0,
     ) -> Generation:
         """Write an answer; see ``MLLM.generate``."""
+        check_asked(messages, max_tokens, temperature)
         drawn = {"do_sample": True, "temperature": temperature} if temperature else {}
         how = {**drawn, "max_new_tokens": max_tokens}
         return self._generate(messages, how, stop=stop, stream=stream, seed=seed)
@@ -96,6 +105,7 @@ class LocalMLLM(MLLM):
         """Drop what it remembers of earlier questions; the weights go when it is dropped itself."""
         with self._turn:
             self._reader.forget()
+            self._prompter.forget()
 
     def _choose(self, asked: Sequence[tuple[Sequence[Message], tuple[str, ...]]]) -> list[Choice]:
         with self._speaking() as start:

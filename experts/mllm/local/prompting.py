@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,8 @@ from PIL import Image
 from transformers import ProcessorMixin
 
 from experts.errors import MLLMUnavailableError
-from experts.mllm.base import Content, Message, assistant
+from experts.mllm.base import Message, assistant
+from experts.mllm.content import joined, reduced
 
 # So much is told of what a library says.
 MAX_TOLD = 200
@@ -88,6 +89,10 @@ class Prompter:
         self._last = self._go_on(text, digests) or self._read_anew(text, images, digests)
         return self._last
 
+    def forget(self) -> None:
+        """Drop the last prompt and its images."""
+        self._last = None
+
     def _go_on(self, text: str, digests: tuple[str, ...]) -> Prompt | None:
         """As the last prompt up to where they depart; None if that is not behind all images."""
         last = self._last
@@ -150,7 +155,7 @@ class Prompter:
 
     def _render(self, messages: Sequence[Message], **how: bool) -> str:
         conversation = [
-            {"role": m.role, "content": [self._part(part) for part in _joined(m.content)]}
+            {"role": m.role, "content": [self._part(part) for part in joined(m.content)]}
             for m in messages
         ]
         try:
@@ -177,7 +182,7 @@ class Prompter:
         bos = self._tokenizer.bos_token
         options: dict[str, Any] = {"add_special_tokens": not (bos and text.startswith(bos))}
         if images:
-            fitted = [fit(image, self._max_pixels) for image in images]
+            fitted = [reduced(image, self._max_pixels).convert("RGB") for image in images]
             options |= {"images": fitted} | self._bounded(fitted)
         try:
             batch = self._processor(text=text, return_tensors="pt", **options)
@@ -207,16 +212,6 @@ class Prompter:
         return int(places[-1]) + 1 if len(places) else 0
 
 
-def fit(image: Image.Image, max_pixels: int) -> Image.Image:
-    """An image in colours, reduced to at most so many pixels with its shape kept."""
-    width, height = image.size
-    scale = (max_pixels / (width * height)) ** 0.5
-    if scale < 1:
-        size = (max(1, int(width * scale)), max(1, int(height * scale)))
-        image = image.resize(size, Image.Resampling.LANCZOS)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
 def digest(image: Image.Image) -> str:
     """Tells images apart by size, mode and pixels."""
     if image.mode == "P":  # its pixels are numbers of colours
@@ -224,19 +219,6 @@ def digest(image: Image.Image) -> str:
     state = hashlib.sha256(f"{image.size} {image.mode}".encode())
     state.update(image.tobytes())
     return state.hexdigest()
-
-
-def _joined(content: Sequence[Content]) -> Iterator[Content]:
-    """Neighbouring texts as one, each on lines of its own.
-
-    Templates put nothing between them: sentences would run together, and two harmless texts could
-    make a control text.
-    """
-    for is_text, parts in itertools.groupby(content, key=lambda part: isinstance(part, str)):
-        if is_text:
-            yield "\n".join(map(str, parts))
-        else:
-            yield from parts
 
 
 def _images(messages: Sequence[Message]) -> list[Image.Image]:

@@ -12,7 +12,15 @@ import httpx2
 from pydantic import BaseModel
 
 from experts.errors import MLLMAnswerError
-from experts.mllm.base import MAX_TOKENS, MLLM, Choice, Cost, Generation, Message
+from experts.mllm.base import (
+    MAX_TOKENS,
+    MLLM,
+    Choice,
+    Cost,
+    Generation,
+    Message,
+    check_asked,
+)
 from experts.mllm.server.address import read_address
 from experts.mllm.server.body import Writer
 from experts.mllm.server.choice import TOP_LOGPROBS, Ballot, ballot, first_tokens, name_of, weigh
@@ -104,6 +112,7 @@ class ServerMLLM(MLLM):
         seed: int = 0,
     ) -> Generation:
         """See ``MLLM.generate``. Once a piece went to ``stream``, nothing is tried again."""
+        check_asked(messages, max_tokens, temperature)
         fields: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
         # A whole answer is cut here as well, should the server not do so.
         if stop:
