@@ -64,7 +64,7 @@ ASKED = (
 )
 OPTIONS = "\nA. yes, it is\nB. no, it is not\nC. this cannot be seen\nD. none of these\nAnswer: "
 QUESTIONS = tuple(Question(asked + OPTIONS, ("A", "B", "C", "D")) for asked in ASKED)
-WRITTEN_TOKENS = 64
+WRITTEN_TOKENS = 16
 SYSTEM = "You inspect photos of industrial products."
 
 
@@ -221,6 +221,8 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keeps the random weights (16.6 GB for 7B)")
     parser.add_argument("--out", type=Path, default=Path("bench-out/mllm"))
     given = parser.parse_args()
+    if given.rounds < 1 or given.side < 28:
+        parser.error("give at least one round, and a side of at least 28 px")
     precisions = given.precision or ["nf4", "bf16"]
     try:
         with tempfile.TemporaryDirectory() as temporary:
