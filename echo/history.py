@@ -1,8 +1,9 @@
-"""The inspections of a line that were made so far, so that other rules can be tried on them.
+"""The inspections of a line that were made so far, to be replayed, or tried with other rules.
 
 history/NAME.sqlite stands beside the lines, not in the line's folder, so it stays when the line is
 enrolled anew. Each inspection is there whole or not at all, however many processes write and
-whenever one is killed. A power cut may lose the last ones.
+whenever one is killed. A power cut may lose the last ones. People name an inspection by its line
+and its number in the file, as in washer:17; none is used twice.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from echo import inputs
 from echo.manifest import KNOWLEDGE, Manifest
 from echo.parts import LineParts
+from echo.record import Record, is_line_name
+from echo.settings import home_folder
 from experts.errors import HistoryError
-from experts.evidence import Inspection, Verdict
+from experts.evidence import Inspection
 
 # Raised whenever records of before would be read otherwise.
 FORMAT_VERSION = 1
@@ -45,103 +48,79 @@ _SCHEMA = (
 )
 _INSERT = "INSERT INTO inspections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LATEST = "SELECT max(id) FROM inspections"
-_IN_ORDER = (
+_ALL = (
     "SELECT id, time, image, image_sha256, verdict, asked, alpha, learned_sha256, "
-    "knowledge_sha256, inspection FROM inspections "
-    "WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+    "knowledge_sha256, inspection FROM inspections"
 )
-_NEWEST = (
-    "SELECT id, time, image, image_sha256, verdict, asked, alpha, learned_sha256, "
-    "knowledge_sha256, inspection FROM inspections WHERE id < ? AND id IN "
-    "(SELECT max(id) FROM inspections GROUP BY image_sha256) ORDER BY id DESC LIMIT ?"
+_ONE = f"{_ALL} WHERE id = ?"
+_IN_ORDER = f"{_ALL} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+_NEWEST_IDS = "SELECT max(id) FROM inspections GROUP BY image_sha256"
+_NEWEST = f"{_ALL} WHERE id < ? AND id IN ({_NEWEST_IDS}) ORDER BY id DESC LIMIT ?"
+_LISTED = (
+    f"{_ALL} WHERE id < ?1 AND (?2 IS NULL OR verdict = ?2) AND (?3 IS NULL "
+    "OR image = ?3 OR substr(image, -length(?3) - 1) IN ('/' || ?3, '\\' || ?3)) "
+    "ORDER BY id DESC LIMIT ?4"
 )
 
 _NO_HISTORY = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 
-@dataclass(frozen=True)
-class Record:
-    """An inspection as it is kept.
-
-    Attributes:
-        time: When it was made, UTC.
-        image: Name of the image.
-        image_sha256: Of its pixels.
-        verdict: As it was given then.
-        asked: The view that the user said it shows.
-        alpha: The false-reject rate that was promised then.
-        learned_sha256: See ``learned_sha256``.
-        knowledge_sha256: Of the rules of then.
-        json: The inspection, see ``slim``.
-    """
-
-    time: datetime
-    image: str
-    image_sha256: str
-    verdict: Verdict
-    asked: str | None
-    alpha: float
-    learned_sha256: str
-    knowledge_sha256: str | None
-    json: str
-
-    def inspection(self) -> Inspection:
-        """The inspection, as ``slim`` made it.
-
-        Raises:
-            HistoryError: If this Echo cannot read it.
-        """
-        try:
-            return Inspection.model_validate_json(self.json)
-        except ValidationError as error:
-            raise HistoryError(
-                f"{self.image}: its stored inspection cannot be read by this Echo; inspect it again"
-            ) from error
-
-
-class History:
-    """The stored inspections of a line.
-
-    The file is opened when it is first needed, so a line is never kept from inspecting by it.
+class Archive:
+    """The stored inspections of a line, to be read; the line itself need not be there any more.
 
     Args:
-        line: The line.
+        name: Name of the line.
+        home: Echo's home.
     """
 
-    def __init__(self, line: LineParts) -> None:
-        self.path = line.home / "history" / f"{line.name}.sqlite"
-        self._learned = learned_sha256(line.manifest)
+    def __init__(self, name: str, home: Path) -> None:
+        self.name = name
+        self.path = home / "history" / f"{name}.sqlite"
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._opened: tuple[int, int] | None = None
+        # Hashes of what is kept besides in the file that is open.
+        self._has: set[str] = set()
 
-    def add(self, inspection: Inspection, alpha: float, asked: str | None = None) -> None:
-        """Keep an inspection.
-
-        Args:
-            inspection: The inspection.
-            alpha: The false-reject rate that it promised.
-            asked: The view that the user said the image shows.
+    def record(self, number: int) -> Record:
+        """The inspection of that number.
 
         Raises:
-            HistoryError: If it cannot be kept.
+            HistoryError: If it is not there, or nothing can be read.
         """
-        versions = inspection.versions
-        row = (
-            datetime.now(UTC).isoformat(),
-            inspection.image,
-            versions.image_sha256,
-            inspection.verdict,
-            asked,
-            alpha,
-            self._learned,
-            versions.knowledge_sha256,
-            slim(inspection).model_dump_json(),
+        if rows := self._rows(_ONE, number):
+            return self._record(rows[0])
+        identifier = f"{self.name}:{number}"
+        first, last = (self._rows("SELECT min(id), max(id) FROM inspections") or [(None, None)])[0]
+        there = f"those from {self.name}:{first} to {self.name}:{last}" if last else "none"
+        raise HistoryError(
+            f"{identifier}: no such inspection is stored, of this line {there}; see which: "
+            f"echo-iad history {self.name}"
         )
-        with self._using(), self._current() as database:
-            database.execute("BEGIN IMMEDIATE")
-            added = database.execute(_INSERT, row).lastrowid or 0
-            database.execute("DELETE FROM inspections WHERE id <= ?", (added - MAX_KEPT,))
+
+    def listed(self, verdict: str | None = None, image: str | None = None) -> Iterator[Record]:
+        """All that is kept, newest first; errors as ``records``.
+
+        Args:
+            verdict: Only those of this verdict.
+            image: Only those of an image of this name, with or without its folder.
+        """
+        before = 2**62
+        while page := self._rows(_LISTED, before, verdict, image, PAGE):
+            yield from map(self._record, page)
+            before = page[-1][0]
+
+    def rules(self, sha256: str) -> bytes | None:
+        """The knowledge file of that hash, if it is kept; errors as ``records``."""
+        raw = self._input(sha256)
+        return raw if raw is not None and hashlib.sha256(raw).hexdigest() == sha256 else None
+
+    def roster(self, learned: str) -> inputs.Roster | None:
+        """What the line was made of when its ``learned_sha256`` was this, if that is kept."""
+        try:
+            return inputs.Roster.model_validate_json(self._input(learned) or b"")
+        except ValidationError:
+            return None
 
     def records(self) -> Iterator[Record]:
         """All that is kept, oldest first.
@@ -153,20 +132,27 @@ class History:
         rows = self._rows(_LATEST)
         last, end = 0, rows[0][0] or 0 if rows else 0
         while page := self._rows(_IN_ORDER, last, end, PAGE):
-            yield from map(_record, page)
+            yield from map(self._record, page)
             last = page[-1][0]
 
     def newest(self) -> Iterator[Record]:
         """Of each image the newest one, newest first; errors as ``records``."""
         before = 2**62
         while page := self._rows(_NEWEST, before, PAGE):
-            yield from map(_record, page)
+            yield from map(self._record, page)
             before = page[-1][0]
 
     def __len__(self) -> int:
         """How many are kept; errors as ``records``."""
         rows = self._rows("SELECT count(*) FROM inspections")
         return int(rows[0][0]) if rows else 0
+
+    def _record(self, row: tuple[Any, ...]) -> Record:
+        try:
+            time_made = datetime.fromisoformat(row[1])
+        except (TypeError, ValueError) as error:
+            raise HistoryError(f"{row[2]}: its stored inspection says no time ({error})") from error
+        return Record(f"{self.name}:{row[0]}", time_made, *row[2:])
 
     def close(self) -> None:
         """Close the file; whatever comes next opens it again."""
@@ -178,7 +164,13 @@ class History:
         with contextlib.suppress(AttributeError, sqlite3.Error):
             self.close()
 
-    def _rows(self, query: str, *values: int) -> list[tuple[Any, ...]]:
+    def _input(self, sha256: str) -> bytes | None:
+        if not self.path.exists():
+            return None
+        with self._using(), self._current() as database:
+            return inputs.get(database, sha256)
+
+    def _rows(self, query: str, *values: int | str | None) -> list[tuple[Any, ...]]:
         """What a query finds; nothing, if there is no file yet."""
         if not self.path.exists():
             return []
@@ -211,15 +203,90 @@ class History:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._database = _open(self.path)
             self._opened = os.getpid(), self.path.stat().st_ino
+            self._has.clear()
         return self._database
 
 
-def _record(row: tuple[Any, ...]) -> Record:
-    try:
-        time_made = datetime.fromisoformat(row[1])
-    except (TypeError, ValueError) as error:
-        raise HistoryError(f"{row[2]}: its stored inspection says no time ({error})") from error
-    return Record(time_made, *row[2:])
+class History(Archive):
+    """The stored inspections of a line, and those to come.
+
+    The file is opened when it is first needed, so a line is never kept from inspecting by it.
+
+    Args:
+        line: The line.
+    """
+
+    def __init__(self, line: LineParts) -> None:
+        super().__init__(line.name, line.home)
+        self._line = line
+        self._learned = learned_sha256(line.manifest)
+
+    def add(
+        self,
+        inspection: Inspection,
+        alpha: float,
+        asked: str | None = None,
+        rules: bytes | None = None,
+    ) -> str:
+        """Keep an inspection; gives the id by which people name it.
+
+        Args:
+            inspection: The inspection.
+            alpha: The false-reject rate that it promised.
+            asked: The view that the user said the image shows.
+            rules: The knowledge file that it was judged by.
+
+        Raises:
+            HistoryError: If it cannot be kept.
+        """
+        versions = inspection.versions
+        row = (
+            datetime.now(UTC).isoformat(),
+            inspection.image,
+            versions.image_sha256,
+            inspection.verdict,
+            asked,
+            alpha,
+            self._learned,
+            versions.knowledge_sha256,
+            slim(inspection).model_dump_json(),
+        )
+        with self._using(), self._current() as database:
+            database.execute("BEGIN IMMEDIATE")
+            added = database.execute(_INSERT, row).lastrowid or 0
+            database.execute("DELETE FROM inspections WHERE id <= ?", (added - MAX_KEPT,))
+            if new := self._not_kept_yet(versions.knowledge_sha256, rules):
+                inputs.put(database, new)
+        self._has |= new.keys()
+        return f"{self.name}:{added}"
+
+    def _not_kept_yet(self, sha256: str | None, rules: bytes | None) -> dict[str, bytes]:
+        """What inspections rest on and the file does not hold, by hash."""
+        new: dict[str, bytes] = {}
+        if rules is not None and sha256 is not None and sha256 not in self._has:
+            # The file may have been replaced between the two.
+            new |= {sha256: rules} if hashlib.sha256(rules).hexdigest() == sha256 else {}
+        if self._learned not in self._has:
+            new[self._learned] = inputs.Roster.of(self._line.manifest).model_dump_json().encode()
+        return new
+
+
+def archive_of(name: str, home: str | os.PathLike[str] | None = None) -> Archive:
+    """The stored inspections of a line, whether or not it can still be opened.
+
+    Args:
+        name: Name of the line.
+        home: Echo's home; see ``echo.settings``.
+
+    Raises:
+        LineError: If there is neither such a line nor anything stored of it.
+    """
+    from echo.line import ProductLine
+
+    archive = Archive(name, home_folder(home))
+    if not is_line_name(name) or not archive.path.exists():
+        ProductLine.load(name, home=home)
+    return archive
 
 
 # Files that were opened before a fork, kept so that nothing closes them.

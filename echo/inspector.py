@@ -13,6 +13,7 @@ from echo.graph import build_graph
 from echo.history import History
 from echo.language import Language
 from echo.line import ProductLine
+from echo.machine import this_machine
 from echo.rules import Rules
 from echo.state import Experts, InspectionState
 from experts.decision import DecisionMaker
@@ -60,15 +61,21 @@ class Inspector:
             kept says so among its faults.
         mllm: A language model, or what names one (``experts.mllm.setting``); by default what is
             set for the line, see ``echo.settings``. It is opened when it is first needed.
+        rules: Instead of those that are in force on the line.
     """
 
     def __init__(
-        self, line: ProductLine, *, keep: bool = True, mllm: MLLM | str | None = None
+        self,
+        line: ProductLine,
+        *,
+        keep: bool = True,
+        mllm: MLLM | str | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self.line = line
         self._language = Language(line.home, line.name, mllm)
         self._history = History(line) if keep else None
-        self._rules = Rules(line)
+        self._rules = rules or Rules(line)
         self._rules.refresh()
         self._take_rules()
 
@@ -89,6 +96,12 @@ class Inspector:
         start = time.perf_counter()
         picture = read_picture(image)
         read_ms = (time.perf_counter() - start) * 1e3
+        return self.inspect_picture(picture, view=view, read_ms=read_ms)
+
+    def inspect_picture(
+        self, picture: Picture, *, view: str | None = None, read_ms: float = 0.0
+    ) -> Inspection:
+        """As ``inspect``, of a picture that was read already, in so many milliseconds."""
         (encoded,) = self._encode([picture], [read_ms])
         return self._run(encoded, view)
 
@@ -200,11 +213,11 @@ class Inspector:
         if self._history is None:
             return inspection
         try:
-            self._history.add(inspection, self._experts.alpha, view)
+            kept_as = self._history.add(inspection, self._experts.alpha, view, self._rules.raw)
         except HistoryError as error:
             faults = (*inspection.faults, str(error))
             return inspection.model_copy(update={"faults": faults})
-        return inspection
+        return inspection.model_copy(update={"id": kept_as})
 
     def _sight(self, encoded: _Encoded, view: str | None) -> Sight:
         frame, guide = encoded.features.frame, self._experts.guide
@@ -229,6 +242,7 @@ class Inspector:
             encoder=line.encoder.name,
             weights_sha256=line.encoder.weights_sha256,
             echo=__version__,
+            machine=this_machine(),
         )
 
 

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from functools import cached_property
 
-from echo.history import History, Record, learned_sha256
+from echo.history import History, learned_sha256
 from echo.line import ProductLine
+from echo.record import Record
 from echo.rules import Rules
 from experts.decision import DecisionMaker, is_suspicious
 from experts.decoder.conformal import percent, room_for_twins

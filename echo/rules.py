@@ -41,6 +41,7 @@ class Rules:
     Attributes:
         knowledge: The revision in force; ``None`` for a line without rules.
         sha256: Hash of its file.
+        raw: Its file as it was read, if it could be.
         path: Where people edit it.
     """
 
@@ -52,11 +53,13 @@ class Rules:
         self.path = _path_of(line)
         self.knowledge: Knowledge | None = None
         self.sha256 = line.knowledge_sha256
+        self.raw: bytes | None = None
         self._seen: _State | str = "never"
         self._broken: str | None = None
         self._unkept: _Unkept | None = None
         try:
             self.knowledge = line.knowledge
+            self.raw = _kept_by(line)
         except IncompatibleLineError as error:
             # The file that people edit may be right.
             self._broken, self.sha256 = str(error), None
@@ -90,7 +93,7 @@ class Rules:
             self._broken = f"{faults}; of the rules {in_force} stays in force"
             return False
         self.knowledge = cited(knowledge, self.path.name, digest)
-        self.sha256 = digest
+        self.sha256, self.raw = digest, raw
         self._unkept = _Unkept(raw, self.path, 0.0, None)
         self._try_to_keep()
         return True
@@ -184,6 +187,12 @@ def as_it_is(line: ProductLine) -> ProductLine:
 def _path_of(line: ProductLine) -> Path | None:
     path = line.manifest.knowledge_path
     return Path(path) if path is not None else None
+
+
+def _kept_by(line: ProductLine) -> bytes | None:
+    with contextlib.suppress(OSError):
+        return (line.folder / KNOWLEDGE).read_bytes() if line.knowledge_sha256 else None
+    return None
 
 
 def _learned(line: ProductLine) -> dict[str, str]:

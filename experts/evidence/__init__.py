@@ -6,7 +6,15 @@ Pixels are those of the upright input image (EXIF rotation applied), origin at i
 from __future__ import annotations
 
 from experts.evidence.base import Array, BoolArray, Evidence, FloatArray, Limit, Verdict
-from experts.evidence.inspection import Decision, Defect, Inspection, Opinion, Step, Versions
+from experts.evidence.inspection import (
+    Decision,
+    Defect,
+    Inspection,
+    Machine,
+    Opinion,
+    Step,
+    Versions,
+)
 from experts.evidence.maps import AnomalyMap, ChannelScore, Reference, TwinScore
 from experts.evidence.regions import KindSet, Region, Traits
 from experts.evidence.rules import Clause, ClauseCheck, Quantity, Sight, Unruled
@@ -25,6 +33,7 @@ __all__ = [
     "Inspection",
     "KindSet",
     "Limit",
+    "Machine",
     "Opinion",
     "Quantity",
     "Reference",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from experts.evidence.base import Evidence, Verdict
 from experts.evidence.maps import AnomalyMap, Reference
 from experts.evidence.regions import Region
@@ -82,6 +84,26 @@ class Decision(Evidence):
     reason: str
 
 
+class Machine(Evidence):
+    """What an inspection was computed on: another one may round its last digits otherwise.
+
+    Attributes:
+        processor: Name and instructions of the processor, and of a graphics card, if there is one.
+        threads: How many threads PyTorch shared its work among.
+        torch: Version of PyTorch.
+    """
+
+    processor: str
+    threads: int
+    torch: str
+
+    @property
+    def in_words(self) -> str:
+        """For example ``AMD EPYC 7763 (AVX2), 2 threads, torch 2.9.1``."""
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{self.processor}, {threads}, torch {self.torch}"
+
+
 class Versions(Evidence):
     """The hashes and versions that let an inspection be replayed.
 
@@ -93,6 +115,7 @@ class Versions(Evidence):
         encoder: Name of the encoder.
         weights_sha256: Of the encoder's weights.
         echo: Version of Echo.
+        machine: What it was computed on; ``None`` if it was made before this was noted.
     """
 
     image_sha256: str
@@ -102,6 +125,7 @@ class Versions(Evidence):
     encoder: str
     weights_sha256: str
     echo: str
+    machine: Machine | None = None
 
 
 class Inspection(Evidence):
@@ -122,6 +146,8 @@ class Inspection(Evidence):
             mistakes, or a language model that did not answer.
         versions: Hashes and versions.
         timings_ms: Milliseconds per stage; the only field that differs between two runs.
+        id: By which people name it, ``LINE:NUMBER``, if it was stored; see ``echo.history``. It is
+            no part of what was found out, so it is not written with it.
     """
 
     image: str
@@ -137,6 +163,7 @@ class Inspection(Evidence):
     faults: tuple[str, ...] = ()
     versions: Versions
     timings_ms: dict[str, float]
+    id: str | None = Field(default=None, exclude=True)
 
     @property
     def verdict(self) -> Verdict:
