@@ -12,6 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from echo.again import Replayed, replay_inspection
     from echo.inspector import Failure, Inspector
     from echo.language import open_mllm
     from echo.line import ProductLine
@@ -67,11 +68,13 @@ _HOME_OF = {
     "ProductLine": "echo.line",
     "Question": "experts.mllm",
     "Region": "experts.evidence",
+    "Replayed": "echo.again",
     "ScriptedMLLM": "experts.mllm",
     "UnknownLineError": "experts.errors",
     "WeightsError": "experts.errors",
     "open_mllm": "echo.language",
     "register_encoder": "experts.decoder.encoder",
+    "replay_inspection": "echo.again",
     "which_line": "echo.which",
 }
 
@@ -101,12 +104,14 @@ __all__ = [
     "ProductLine",
     "Question",
     "Region",
+    "Replayed",
     "ScriptedMLLM",
     "UnknownLineError",
     "WeightsError",
     "__version__",
     "open_mllm",
     "register_encoder",
+    "replay_inspection",
     "which_line",
 ]
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo import cli_lines, cli_teach, cli_which
+from echo import cli_lines, cli_replay, cli_teach, cli_which
 from echo.cli_bench import bench
 from echo.cli_common import STYLES, Home, Json, Mllm, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
@@ -44,6 +44,8 @@ app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
 app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
 app.command(epilog=cli_which.EPILOG)(cli_which.which)
+app.command(epilog=cli_replay.HISTORY_EPILOG)(cli_replay.history)
+app.command(epilog=cli_replay.REPLAY_EPILOG)(cli_replay.replay)
 
 
 def main() -> int:
@@ -245,12 +247,13 @@ class _Run:
         """Print a result as JSON, draw it, and note how it ended."""
         from echo.inspector import Failure
 
-        if as_json:
-            row = result if isinstance(result, Failure) else result.inspection
-            typer.echo(row.model_dump_json())
         if isinstance(result, Failure):
+            if as_json:
+                typer.echo(result.model_dump_json())
             self._fail(result.error)
             return
+        if as_json:
+            typer.echo(_json_row(result.inspection))
         # A fault in the rules comes with every inspection; once is enough.
         for fault in set(result.inspection.faults) - self._told:
             self._told.add(fault)
@@ -326,7 +329,7 @@ def _with_progress(
 
 
 def _results_table(inspections: Iterable[Inspection]) -> Table:
-    table = Table("image", "verdict", "p", "reason")
+    table = Table("id", "image", "verdict", "p", "reason")
     for inspection in inspections:
         _add_row(table, inspection)
     return table
@@ -336,7 +339,13 @@ def _add_row(table: Table, inspection: Inspection) -> None:
     verdict = f"[{STYLES[inspection.verdict]}]{inspection.verdict}[/]"
     name = escape(Path(inspection.image).name)
     p_value = f"{inspection.anomaly.p_value:.2g}"
-    table.add_row(name, verdict, p_value, escape(inspection.decision.reason))
+    reason = escape(inspection.decision.reason)
+    table.add_row(inspection.id or "–", name, verdict, p_value, reason)
+
+
+def _json_row(inspection: Inspection) -> str:
+    """The inspection, with the id that it does not write itself."""
+    return f'{{"id":{json.dumps(inspection.id)},{inspection.model_dump_json()[1:]}'
 
 
 if __name__ == "__main__":

@@ -1,24 +1,143 @@
-"""How ``echo-iad knowledge diff`` prints what new rules would change."""
+"""The commands on stored inspections, and what ``echo-iad knowledge diff`` says of them."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo.cli_common import STYLES, say
+from echo.cli_common import STYLES, Home, Json, Mllm, say
 
 if TYPE_CHECKING:
+    from echo.again import Replayed
+    from echo.record import Record
     from echo.replay import Replay
     from experts.evidence import Verdict
 
 # Of images that share a fault, so many are named.
 MAX_NAMED = 3
+
+HISTORY_EPILOG = "Example: echo-iad history washer --verdict reject"
+REPLAY_EPILOG = "Example: echo-iad replay washer:17"
+
+
+def history(
+    line: Annotated[str, typer.Argument(help="Name of the line.")],
+    limit: Annotated[int, typer.Option(help="List so many at most.", min=1)] = 20,
+    verdict: Annotated[
+        str | None, typer.Option(help="List only accept, reject or review.", metavar="VERDICT")
+    ] = None,
+    image: Annotated[
+        str | None, typer.Option(help="List only an image of this name.", metavar="NAME")
+    ] = None,
+    as_json: Json = False,
+    home: Home = None,
+) -> None:
+    """List the stored inspections of a line, newest first."""
+    from echo.history import archive_of
+
+    if verdict is not None and verdict not in STYLES:
+        raise typer.BadParameter(f"{verdict!r}: expected {', '.join(STYLES)}")
+    found = archive_of(line, home).listed(verdict, image)
+    records = list(islice(found, limit))
+    if as_json:
+        typer.echo(json.dumps([_record_row(record) for record in records], indent=1))
+        return
+    if not records:
+        only = " of this kind" if verdict or image else ""
+        say(f"No inspection{only} of line {line} is stored.")
+        return
+    table = Table("id", "time", "image", "verdict", "reason")
+    for record in records:
+        name, reason = escape(Path(record.image).name), escape(record.reason)
+        table.add_row(record.id, _local(record.time), name, _styled(record.verdict), reason)
+    Console().print(table)
+    if next(found, None):
+        say(f"There are more; list them: --limit {10 * limit}")
+    say(f"Next: echo-iad replay {records[0].id}")
+
+
+def _record_row(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "time": record.time.isoformat(),
+        "image": record.image,
+        "verdict": record.verdict,
+        "reason": record.reason,
+        "image_sha256": record.image_sha256,
+        "view": record.asked,
+        "alpha": record.alpha,
+        "learned_sha256": record.learned_sha256,
+        "knowledge_sha256": record.knowledge_sha256,
+    }
+
+
+def replay(
+    id: Annotated[  # noqa: A002 - as everywhere else
+        str, typer.Argument(help="The inspection, LINE:NUMBER, as history and inspect show it.")
+    ],
+    image: Annotated[
+        Path | None, typer.Option(help="Where the image is, if not where it was.")
+    ] = None,
+    mllm: Mllm = None,
+    as_json: Json = False,
+    home: Home = None,
+) -> None:
+    """Inspect an image again: exit code 0: the same, bit by bit, 1: not, or inputs have changed."""
+    from echo.again import replay_inspection
+
+    replayed = replay_inspection(id, image, home, mllm=mllm)
+    if as_json:
+        typer.echo(replayed.model_dump_json(indent=1))
+    else:
+        for sentence in replayed_sentences(replayed):
+            say(sentence)
+    if not replayed.reproduced:
+        raise typer.Exit(1)
+
+
+def replayed_sentences(replayed: Replayed) -> list[str]:
+    """What came of replaying an inspection: what changed first, then the verdict, then notes."""
+    head = f"{replayed.id} ({Path(replayed.image).name}, {_local(replayed.time)})"
+    inputs = [_sentence(changed.sentence) for changed in replayed.changed]
+    notes = [_sentence(note) for note in replayed.notes]
+    if replayed.reproduced:
+        return [f"{head}: reproduced: the same verdict, {replayed.before}, bit by bit.", *notes]
+    count = "an input has" if len(inputs) == 1 else f"{len(inputs) or 'no'} inputs have"
+    return [f"{head}: {count} changed since.", *inputs, _outcome(replayed), *notes]
+
+
+def _outcome(replayed: Replayed) -> str:
+    before, after = replayed.before, replayed.after
+    if after is None:
+        return f"The verdict was {before}; the image {replayed.reason}."
+    if not replayed.differences:
+        return f"The result is the same nevertheless: {before}, bit by bit."
+    if before != after:
+        return f"The verdict was {before} then and is {after} now: {replayed.reason}"
+    count = len(replayed.differences)
+    values = "1 value differs" if count == 1 else f"{count} values differ"
+    # A hash of an array tells people nothing.
+    told = [d for d in replayed.differences if not d.field.endswith("sha256")]
+    first = (told or replayed.differences)[0]
+    such = f"{values}, such as {first.field}: {first.before} then, {first.after} now"
+    return f"The verdict is the same, {before}, but {such}."
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _local(time: datetime) -> str:
+    return time.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def show_replay(replay: Replay, *, as_json: bool = False) -> None:
@@ -54,9 +173,9 @@ def sentences(replay: Replay) -> list[str]:
 def _table(replay: Replay) -> Table:
     table = Table("image", "when", "now", "then", "because")
     for change in replay.changes:
-        when = change.time.astimezone().strftime("%Y-%m-%d %H:%M")
         name, reason = escape(Path(change.image).name), escape(change.reason)
-        table.add_row(name, when, _styled(change.before), _styled(change.after), reason)
+        verdicts = _styled(change.before), _styled(change.after)
+        table.add_row(name, _local(change.time), *verdicts, reason)
     return table
 
 
