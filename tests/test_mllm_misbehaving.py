@@ -228,7 +228,8 @@ def patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_thousand_calls_at_once(patience: bool) -> None:
     with serving(dice(1, QUICK * 2 + SLOW, 0.4)) as server:
-        model = client(server, timeout_s=2.0)
+        # On a busy machine a good answer must not take as long, or it would be asked for again.
+        model = client(server, timeout_s=6.0)
         with ThreadPoolExecutor(THREADS) as pool:
             outcomes = list(pool.map(lambda number: outcome(model, number), range(CALLS)))
         log = server.asked
@@ -258,7 +259,7 @@ def names_it(said: str, kinds: list[str], url: str) -> bool:
     if not kinds:
         return said.startswith(f"{url}: failed ") and "(circuit open)" in said
     last = {"cut_stream": "cut_body", "ended_stream": "cut_body"}.get(kinds[-1], kinds[-1])
-    what = SENTENCES[last][1].replace("0.4 s", "2 s").partition(", after")[0].partition(": '{")[0]
+    what = SENTENCES[last][1].replace("0.4 s", "6 s").partition(", after")[0].partition(": '{")[0]
     return said.startswith(f"{url}: {what}")
 
 
