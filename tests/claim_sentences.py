@@ -183,6 +183,7 @@ CORRECTED = {
         The part is rejected. -> The part is sent to review.
         The part is accepted. -> The part is sent to review.
         The line is about 3 mm long. -> The line is about 30 px long.
+        It is on the left. -> It is at the right.
     """,
     "within": """
         The pit of 1 mm exceeds the limit of 2 mm. -> The pit of 1 mm is within the limit of 2 mm.
@@ -288,7 +289,6 @@ DROPPED = {
         The part can be shipped.
         This is a scratch.
         It may be a scratch.
-        It is on the left.
         The part is OK.
     """,
     "within": """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -115,7 +115,7 @@ def check(text: str, facts: Facts) -> Checked:
         if _is_stable(text, checked, facts, lexicon):
             return checked
         checked = _reduced(text, checked, kept)
-    return checked
+    return replace(checked, text="")
 
 
 def _checked(text: str, facts: Facts, lexicon: Lexicon) -> Checked:
@@ -295,7 +295,7 @@ def _doubt(reading: Reading, facts: Facts, claims: Sequence[Claim]) -> str:
         return "an answer to a question that is not known"
     if twist := sorted(words & TWISTS):
         return f"{twist[0]!r} may turn it round"
-    if any(reading.follows(i, *TWISTING) for i in left):
+    if any(reading.follows(i, *TWISTING) for i in range(len(reading.tokens))):
         return "it turns round what it says"
     if left and left[-1] == len(reading.tokens) - 1 and is_negator(reading.word(left[-1])):
         return "it does not end"

@@ -23,6 +23,8 @@ _AT_LEAST = {
     **dict.fromkeys(listed("many numerous countless lots viele zahlreiche"), 3),
 }
 _EXACTLY = {"single": 1, "sole": 1, "only": 1, "einzige": 1, "einziger": 1, "both": 2, "couple": 2}
+_FURTHER = {"another": 2, "second": 2, "third": 3}
+_ONES = ("another one", "second one", "third one", "other one", "the other", "the others")
 _MORE = listed("more other further additional another weitere weiterer andere")
 # Between a number and what it counts there may be so many other words.
 _ADJECTIVES = 3
@@ -55,6 +57,8 @@ def count_claims(reading: Reading, facts: Facts, lexicon: Lexicon) -> Iterator[C
     for index in range(len(reading.tokens)):
         if index in reading.used:
             continue
+        if reading.follows(index, *_ONES) and len(facts.places) > 1:
+            yield Claim("count", "doubt", "which one is meant is not clear")
         said = _number_at(reading, index)
         if said is None:
             continue
@@ -124,6 +128,8 @@ def _number_at(reading: Reading, index: int) -> tuple[int, bool] | None:
         return _AT_LEAST[word], True
     if word == "only" and reading.word(index - 1) != "the":
         return None
+    if word in _FURTHER:
+        return _FURTHER[word], True
     if word in _EXACTLY:
         return _EXACTLY[word], False
     return (COUNT_WORDS[word], False) if word in COUNT_WORDS else None
@@ -169,6 +175,8 @@ def _compare(
 ) -> Claim:
     number, least = said
     reading.used.update(i for i in range(index, noun.at) if _number_at(reading, i))
+    if reading.word(index - 1) in ("only", "nur"):
+        reading.use(index - 1, index - 1)
     if reading.word(noun.at) in FAULTS:
         reading.use(noun.at, noun.at)
     if number == 0:

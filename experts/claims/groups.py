@@ -13,9 +13,12 @@ from typing import NamedTuple
 from experts.claims.bound import Bound
 from experts.claims.facts import Facts, PlaceFacts
 from experts.claims.reading import Claim, Reading
-from experts.claims.words import COUNT_WORDS, FAULTS, GENERIC, PLACES, PRONOUNS, listed
+from experts.claims.words import COPULAS, COUNT_WORDS, FAULTS, GENERIC, PLACES, PRONOUNS, listed
 
 _NEW = listed("a an another one other second third ein eine einen") | COUNT_WORDS.keys()
+_RELATIVE = listed("which that who whose")
+_PREDICATIVE = COPULAS | listed("as for not no likely possibly probably of like than")
+_PART_OF_ALL = listed("most majority mostly mainly only except meisten nur")
 _THE = listed("the der die das den dem")
 _ALL = listed("all both each every alle beide jede jeder")
 _ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
@@ -92,6 +95,11 @@ def resolve(
     groups = _groups(reading, facts, named, bounds)
     if bounds and any(reading.word(i) in _OTHERS for i in range(3)):
         return Resolved((Claim("place", "doubt", "it says that of other images"),), None)
+    left = {reading.word(i) for i in range(len(reading.tokens)) if i not in reading.used}
+    if bounds and len(facts.places) > 1 and left & _PART_OF_ALL:
+        return Resolved(
+            (Claim("place", "doubt", "of which places it says that is not clear"),), None
+        )
     claims: list[Claim] = []
     about: list[frozenset[str]] = []
     for number, group in enumerate(groups):
@@ -129,9 +137,11 @@ def _begins_anew(reading: Reading, facts: Facts, group: _Group, bound: Bound) ->
     last = group.bounds[-1].last
     if reading.segment[last] == reading.segment[bound.first]:
         return False
-    between = [reading.word(i) for i in range(last + 1, bound.last + 1)]
+    between = [reading.word(i) for i in range(last + 1, bound.first)]
+    if not _has_head(reading, group) or _RELATIVE.intersection(between):
+        return False
     heads = bound.names or bool(GENERIC.intersection(between))
-    if heads and _NEW.intersection(between):
+    if heads and any(_introduces(reading, i) for i in range(last + 1, bound.first)):
         return True
     fits = any(all(b.holds(p) for b in (*group.bounds, bound)) for p in facts.places)
     if fits or group.ids:
@@ -139,6 +149,20 @@ def _begins_anew(reading: Reading, facts: Facts, group: _Group, bound: Bound) ->
     is_list = bound.what == "place" and any(b.what == "place" for b in group.bounds)
     introduces = bound.what in ("kind", "looks") or bool(GENERIC.intersection(between))
     return is_list or (introduces and bool(_THE.intersection(between)))
+
+
+def _has_head(reading: Reading, group: _Group) -> bool:
+    """Whether a group has said of what it speaks; "in the centre, a line" has not yet."""
+    said = {bound.what for bound in group.bounds}
+    words = (reading.word(i) for i in range(group.bounds[-1].first))
+    return bool(group.ids or said & {"kind", "looks", "rank"} or GENERIC.intersection(words))
+
+
+def _introduces(reading: Reading, index: int) -> bool:
+    """Whether "a", "another" and the like bring in another place, not a predicate."""
+    before = reading.word(index - 1)
+    there = reading.word(index - 2) == "there"
+    return reading.word(index) in _NEW and (there or before not in _PREDICATIVE)
 
 
 def _check(

@@ -16,7 +16,7 @@ Kind = Literal["word", "number", "mark", "name", "clause", "region"]
 State = Literal["right", "wrong", "doubt"]
 
 _TOKEN = re.compile(
-    r"[a-z]+(?:'[a-z]+)*|(?<![\w.])-?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+(?![a-z0-9]))?"
+    r"[a-z]+(?:'(?!s\b)[a-z]+)*|'s\b|(?<![\w.])-?(?:\d+(?:[.,]\d+)*|\.\d+)(?:e[+-]?\d+(?![a-z0-9]))?"
     r"|\d+(?:[.,]\d+)*|\S"
 )
 # These say nothing by themselves; a dash counts between numbers only.
@@ -238,7 +238,7 @@ def _plain(folded: Folded, masked: str, start: int, end: int) -> Iterator[Token]
             text = ";"
         if text in _SILENT:
             continue
-        kind: Kind = "word" if text[0].isalpha() else "mark"
+        kind: Kind = "word" if text[0].isalpha() or text == "'s" else "mark"
         if any(c.isdecimal() for c in text):
             kind = "number"
         yield _token(folded, text, kind, found.start(), found.end())

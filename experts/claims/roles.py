@@ -46,7 +46,7 @@ _ROLES: dict[str, str] = {
     "line": "line",
     **dict.fromkeys(listed("scale per"), "scale"),
 }
-_BACK = 6
+_BACK = 14
 _AHEAD = 2
 _AHEAD_OF_PARTS = 3
 _STOPS = (",", ";", "(", ")", "|")
@@ -77,6 +77,8 @@ def roles_of(reading: Reading, amount: Amount, facts: Facts) -> frozenset[str]:
     roles |= {_ROLES[word] for word in back if word in _ROLES}
     if reading.tokens[amount.first - 1 : amount.first] and _is_opinion(reading, amount, facts):
         roles |= {"opinion", "probability"}
+    if not roles and _stands_behind_clause(reading, amount):
+        return frozenset({"limit" if amount.bound else "measured"})
     if {"limit", "up"} & (roles | set(back)) and "measured" not in back[:2] and _is_rule(back):
         roles.add("limit")
     return frozenset(roles)
@@ -102,6 +104,13 @@ def named_limits(
     quantities = {q for role in roles for q in _QUANTITIES.get(role, ())}
     fitting = [limit for limit in facts.limits if limit.quantity in quantities]
     return fitting or list(facts.limits)
+
+
+def _stands_behind_clause(reading: Reading, amount: Amount) -> bool:
+    """Whether nothing but a mark stands between the name of a clause and a number."""
+    before = amount.first - amount.lead - 1
+    before -= bool(reading.mark(before))
+    return before >= 0 and reading.tokens[before].kind == "clause"
 
 
 def _is_rule(back: list[str]) -> bool:
@@ -142,7 +151,7 @@ def _back(reading: Reading, amount: Amount) -> list[str]:
     for index in range(amount.first - 1, max(-1, amount.first - 1 - _BACK - amount.lead), -1):
         token = reading.tokens[index]
         bracket = token.text == "(" and index == amount.first - 1
-        if token.kind in ("number", "clause") or token.text in ("and", "but"):
+        if token.kind == "number" or token.text in ("and", "but"):
             break
         if token.text in _STOPS and not bracket:
             break

@@ -44,7 +44,7 @@ _ABBREVIATIONS = listed(
 _BULLET = re.compile(r"[ \t]*(?:(?:[-*+•▪>#|]+|\d{1,3}[.)]|\[[ xX]\])(?=\s|\Z)[ \t]*)*")
 # A line that begins so is one of a list, not the rest of the line before.
 _NEW_LINE = re.compile(
-    r"[ \t]*(?:\n|\Z|[-*+•▪>#|]+\s|\d{1,3}[.)]\s|[\"{}\[\]]|[^\W\d][\w ()-]{0,30}:)"
+    r"[ \t]*(?:\n|\Z|[-*+•▪>#|]+(?:\s|\Z)|\d{1,3}[.)](?:\s|\Z)|[\"{}\[\]]|[^\W\d][\w ()-]{0,30}:)"
 )
 
 
@@ -164,7 +164,7 @@ def _is_inside(text: str, dot: int) -> bool:
     near = text[max(0, dot - 12) : dot]
     begins_line = "\n" in near or dot <= 12
     return (
-        begins_line and text[dot + 1 : dot + 2].isspace() and _is_number(near.rpartition("\n")[2])
+        begins_line and not text[dot + 1 : dot + 2].strip() and _is_number(near.rpartition("\n")[2])
     )
 
 

@@ -91,9 +91,9 @@ PHRASES: dict[str, Verdict] = {
     **dict.fromkeys(
         [
             "out of spec", "out of specification", "non conforming", "non compliant", "no good",
-            "not ok", "not okay", "held back", "hold back", "hold it back", "sort out",
+            "held back", "hold back", "hold it back", "sort out",
             "sorted out", "sort it out", "throw away", "throw it away", "thrown away", "n io",
-            "n i o", "nicht in ordnung", "nicht io", "do not use", "out of order", "set aside",
+            "n i o", "do not use", "out of order", "set aside",
             "take it out", "taken out", "no go",
         ],
         "reject",

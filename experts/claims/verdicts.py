@@ -38,7 +38,24 @@ _SHORTEST_STEM = min(len(stem) for stem in STEMS)
 # Without words beside it, a judgement can be of the part only.
 _ALONE = 4
 _NO_WITHIN = 8
+_COPULA_WITHIN = 5
 # Inside other letters these are no accident.
+_DECIDING = (
+    "accept",
+    "approv",
+    "ship",
+    "releas",
+    "deliver",
+    "dispatch",
+    "pass",
+    "clear",
+    "sold",
+    "sell",
+    "akzept",
+    "freigeg",
+    "angenommen",
+    "review",
+)
 _HIDDEN = ("accept", "reject", "approv")
 _LEET = str.maketrans("013457@$", "oieastas")
 _TAG = re.compile(r"<[^<>]{0,60}>")
@@ -205,15 +222,25 @@ def _by_stem(word: str) -> Verdict | None:
 def _judges(reading: Reading, index: int, facts: Facts) -> bool:
     """Whether an adjective judges the part: its predicate, before its name, or alone."""
     following = reading.word(index + 1)
-    before = reading.words_before(index, 3)
+    before = [reading.word(i) for i in range(max(0, index - _COPULA_WITHIN), index)]
     if following in facts.parts_words:
+        return False
+    # Else it is a side.
+    if reading.word(index) == "right" and before[-1:] and before[-1] not in COPULAS | {"all"}:
         return False
     if following in facts.part_words:
         # "A good part has …" and "unlike a good part" speak of others.
         return any(word in COPULAS | {"this", "like", "as"} for word in before)
     if following and following not in BEHIND_PREDICATE:
         return False
+    if reading.mark(index - 1) in (":", "="):
+        return True
     return bool(COPULAS.intersection(before)) or len(reading.tokens) <= _ALONE
+
+
+def _decides(word: str) -> bool:
+    """Whether a word tells what is done with the part, not how it is."""
+    return word.startswith(_DECIDING)
 
 
 def _goes_on(reading: Reading, before: _Term, term: _Term) -> bool:
@@ -234,6 +261,9 @@ def _claim(reading: Reading, term: _Term, facts: Facts, goes_on: bool) -> tuple[
         return Claim("verdict", "doubt", "what it says of the verdict is not clear"), False
     reading.used.update(noes)
     denied = goes_on or bool(noes)
+    if denied and facts.verdict == "review" and not _decides(reading.word(term.first)):
+        # What waits for a person cannot be shipped; that it is not good nobody knows.
+        return Claim("verdict", "doubt", "the verdict is review"), False
     right = _is_right(term.verdict, denied, facts)
     what = "judgement" if reading.word(term.first) in JUDGING else "verdict"
     why = f"the verdict is {facts.verdict}"

@@ -10,8 +10,8 @@ def listed(words: str) -> frozenset[str]:
 
 # They part a sentence, so that a "not" before them says nothing of what follows.
 BREAKS = listed(
-    ", ; : ( ) / | and but because since so while whereas although though however therefore which "
-    "und aber weil denn daher obwohl wahrend"
+    ", ; : ( ) / | and but because since so while whereas although though which und aber weil "
+    "denn daher obwohl wahrend"
 )
 
 NEGATORS = listed(
@@ -37,6 +37,7 @@ HEDGES = listed(
 
 # They take back, turn round or give orders; what is meant beside them cannot be told.
 TWISTS = listed(
+    "doubt doubts doubted deny denies denied dispute disputes disputed refute refutes refuted "
     "unjustified unwarranted unfair unfounded baseless overcautious overstated exaggerated ignore "
     "ignored ignores ignoring disregard override overrides overridden overrule overruled forget "
     "pretend opposite contrary false falsely wrong wrongly incorrect incorrectly mistaken "
@@ -44,7 +45,14 @@ TWISTS = listed(
     "jailbreak instruction instructions ignoriere ignorieren vergiss falsch gegenteil"
 )
 
-TWISTING = ("anything but", "everything but", "nothing of the sort", "nothing of the kind")
+TWISTING = (
+    "anything but",
+    "everything but",
+    "nothing of the sort",
+    "nothing of the kind",
+    *("fail to", "fails to", "failed to", "refuse to", "refuses to", "refused to"),
+    *("used to be", "going to be", "supposed to", "meant to", "said to be"),
+)
 
 COUNT_WORDS = {
     "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
@@ -74,8 +82,8 @@ GENERIC = FAULTS | ODDITIES | PLACES
 PRONOUNS = listed("it its this that these those they them their both es sie dies diese")
 
 COPULAS = listed(
-    "is are was were be been being looks look appears appear seems seem remains remain 's stays "
-    "ist sind war sieht wirkt"
+    "isn't aren't wasn't ain't isnt arent is are was were be been being looks look appears appear "
+    "seems seem remains remain 's stays ist sind war sieht wirkt"
 )
 
 
