@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from echo import Inspector, ProductLine
 from experts.claims import Checked, Facts, check
+from experts.decision import describe
 from experts.knowledge import load_knowledge
 from tests.claim_facts import (
     CASES,
@@ -19,6 +21,7 @@ from tests.claim_facts import (
     region_of,
 )
 from tests.claim_sentences import CORRECTED, DROPPED, RIGHT, UNCHECKED, lines_of
+from tests.conftest import bad_part, good_part
 
 KNOWLEDGE = Path(__file__).parent.parent / "knowledge"
 FACTS = {name: facts_of(name) for name in CASES}
@@ -165,3 +168,16 @@ def test_a_region_of_no_kind_that_was_shown_is_of_none() -> None:
     assert check("It is of no kind that was shown.", facts).count("right") == 1
     assert check("It may be a scratch.", facts).text == ""
     assert checked("one", "It is of unknown kind.").text == ""
+
+
+def test_a_real_inspection_can_be_told_in_its_own_words(washer_home: Path) -> None:
+    line = ProductLine.load("washer", home=washer_home)
+    for image, verdict in ((bad_part(9), "reject"), (good_part(99), "accept")):
+        inspection = Inspector(line, keep=False).inspect(image)
+        assert inspection.verdict == verdict
+        facts = Facts.of(inspection, alpha=line.manifest.alpha)
+        said = [inspection.decision.reason, *(step.found for step in inspection.steps)]
+        for text in (*said, f"The verdict is {verdict}.", *map(describe, inspection.regions)):
+            assert check(text, facts).text == text
+        other = {"reject": "accept", "accept": "reject"}[verdict]
+        assert check(f"The verdict is {other}.", facts).text == f"The verdict is {verdict}."

@@ -111,6 +111,15 @@ def test_any_text_can_be_checked(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "number",
+    ["1e999", "1e-999", "1e99", "9" * 9000, "0." + "0" * 9000, "1,2,3", "1.2.3", "½"],
+)
+def test_numbers_beyond_all_measure_are_in_no_evidence(number: str) -> None:
+    for text in (f"It is {number} px long.", f"p = {number}", f"There are {number} places."):
+        assert checked("three", text).text == ""
+
+
+@pytest.mark.parametrize(
     "unit", ["a", ".", "a.", "a. ", "(", "1,", "-", "\n", "<", "`", "'", "no ", "scratch or ", "e5"]
 )
 def test_a_long_text_of_one_thing_takes_no_longer_than_another(unit: str) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 
 from experts.claims.bound import Bound
 from experts.claims.counts import count_claims, fault_claims, names_a_fault
+from experts.claims.disguise import hidden_verdict
 from experts.claims.facts import Facts, quote_key
 from experts.claims.groups import named_places, resolve
 from experts.claims.kinds import Lexicon, kinds_said
@@ -16,12 +17,13 @@ from experts.claims.languages import is_foreign
 from experts.claims.limits import limit_claims
 from experts.claims.looks import looks_said
 from experts.claims.opinions import opinion_claims
+from experts.claims.orders import is_bare_answer, unclear_order
 from experts.claims.places import places_said
 from experts.claims.ranks import comparisons, rank_claims, superlatives
 from experts.claims.reading import Claim, Reading, edited, is_negator
 from experts.claims.sizes import number_claims
 from experts.claims.text import joined, sentences
-from experts.claims.verdicts import hidden_verdict, is_bare_answer, unclear_order, verdict_claims
+from experts.claims.verdicts import verdict_claims
 from experts.claims.words import (
     CONDITIONALS,
     COUNT_WORDS,
@@ -40,9 +42,9 @@ _ASKING = listed(
 )
 _TAGS = ("isn't it", "is it not", "right", "doesn't it", "aren't they", "oder")
 # They count or compare; "one" may stand for a thing.
-_NUMBER_WORDS = (COUNT_WORDS.keys() | listed("twice double triple thrice hundred thousand")) - {
-    "one"
-}
+_NUMBER_WORDS = (
+    COUNT_WORDS.keys() | listed("twice double triple thrice half quarter hundred thousand")
+) - {"one"}
 _LESS_AND_LESS: tuple[tuple[Outcome, ...], ...] = (("none", "right"), ("none",), ())
 # Nobody says so much in one sentence.
 MAX_SENTENCE = 1500
@@ -242,6 +244,8 @@ def _claims(
     reading: Reading, facts: Facts, lexicon: Lexicon, context: frozenset[str] | None
 ) -> _Found:
     """What a sentence claims; the order matters, as each check explains words to the next."""
+    if reading.word(0) in ("no", "yes", "nein", "ja") and reading.mark(1) == ",":
+        reading.use(0, 0)
     claims: list[Claim] = [*opinion_claims(reading, facts)]
     named = list(named_places(reading))
     claims += [

@@ -58,8 +58,16 @@ def limit_claims(reading: Reading, facts: Facts, lexicon: Lexicon) -> Iterator[C
     for index in range(len(reading.tokens)):
         if index in reading.used:
             continue
+        _skip_kind(reading, index, lexicon)
         if claim := _too(reading, index, facts) or _outcome(reading, index, facts, lexicon):
             yield claim
+
+
+def _skip_kind(reading: Reading, index: int, lexicon: Lexicon) -> None:
+    """The limit for scratches is said of a rule, not of a place."""
+    is_rule = reading.word(index) in _RULES and reading.word(index + 1) in ("for", "of", "on")
+    if is_rule and (match := lexicon.at(reading, index + 2)):
+        reading.use(match.first, match.first + match.length - 1)
 
 
 def _unknown_clauses(reading: Reading, facts: Facts) -> Iterator[Claim]:
@@ -125,9 +133,12 @@ def _outcome(reading: Reading, index: int, facts: Facts, lexicon: Lexicon) -> Cl
     reading.use(index, index + length - 1)
     reading.used.update(noes)
     limits = _meant(reading, index, facts, lexicon)
+    says_within = bool(within) != bool(noes)
+    if not limits and facts.verdict == "accept" and not facts.places:
+        # Where nothing stands out, there is nothing that could break a rule.
+        return _claim(says_within, "no rule is broken")
     if not limits or len(noes) > 1:
         return Claim("limit", "doubt", "it is not clear which rule is meant")
-    says_within = bool(within) != bool(noes)
     holding = [limit.within for limit in limits]
     right = all(holding) if says_within else not all(holding)
     ids = ", ".join(limit.id for limit in limits[:2])

@@ -11,6 +11,9 @@ from experts.claims.words import listed
 # "About 12" may be so far off.
 APPROXIMATE = 0.15
 _ROUNDING = 1e-6
+# Of digits, with a sign; nothing here is measured in larger powers of ten.
+_LONGEST_EXPONENT = 3
+_HIGHEST_POWER = 99
 _APPROX = listed(
     "about roughly approximately approx around nearly almost circa ca some near close etwa rund "
     "ungefahr knapp gut"
@@ -112,6 +115,10 @@ def amount_at(reading: Reading, index: int) -> Amount | None:
         return None
     readings = _readings(reading.tokens[index].text)
     unit, mm, power, length = _unit(reading, index + 1)
+    key = reading.word(index - 2) if reading.mark(index - 1) == ":" else ""
+    if not unit and (key in _PX or key in _MM):
+        # As in an object: "length_mm": 1.2
+        unit, mm = ("px", None) if key in _PX else ("mm", _MM[key])
     bound, approximate, lead = _lead(reading, index)
     return Amount(
         first=index,
@@ -137,7 +144,9 @@ def with_unit_of(amount: Amount, other: Amount) -> Amount:
 def _readings(text: str) -> list[tuple[float, int]]:
     """What a number may mean, and with how many decimals it is said."""
     body, _, exponent = text.partition("e")
-    power = int(exponent) if exponent and len(exponent) < 4 else 0
+    if len(exponent) > _LONGEST_EXPONENT:
+        return []
+    power = min(int(exponent or 0), _HIGHEST_POWER)
     marks = [c for c in body if c in ".,"]
     forms: set[str] = set()
     if not marks:

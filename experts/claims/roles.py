@@ -22,8 +22,8 @@ _ROLES: dict[str, str] = {
     **dict.fromkeys(
         listed(
             "limit limits allowed allows allow permitted permits permissible tolerance tolerances "
-            "tolerated maximum minimum allowance allowable erlaubt grenzwert grenze toleranz "
-            "threshold limited"
+            "tolerated max min maximum minimum allowance allowable erlaubt grenzwert grenze "
+            "toleranz threshold limited"
         ),
         "limit",
     ),
@@ -98,10 +98,13 @@ def named_limits(
 ) -> list[LimitFacts]:
     """The rules that a sentence speaks of: the one that it names last, or all that fit."""
     named = [i for i, token in enumerate(reading.tokens) if token.kind == "clause"]
+    quantities = {q for role in roles for q in _QUANTITIES.get(role, ())}
     if named:
         nearest = max((i for i in named if i < index), default=named[0])
-        return [limit for limit in facts.limits if limit.id == reading.tokens[nearest].text]
-    quantities = {q for role in roles for q in _QUANTITIES.get(role, ())}
+        of_name = [limit for limit in facts.limits if limit.id == reading.tokens[nearest].text]
+        # "Rule a (none) is broken, and the length exceeds 2 mm" speaks of another in its end.
+        if not quantities or any(limit.quantity in quantities for limit in of_name):
+            return of_name
     fitting = [limit for limit in facts.limits if limit.quantity in quantities]
     return fitting or list(facts.limits)
 

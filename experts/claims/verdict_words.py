@@ -144,6 +144,7 @@ BEHIND_PREDICATE = listed(
 
 # Of these words nothing follows for the part: "false rejects", "good parts", "a normal image".
 HARMLESS = (
+    "cannot promise",
     "false reject", "false rejects", "false rejection", "false rejections", "reject rate",
     "rejection rate", "false accept", "false accepts", "good match", "good agreement",
     "good contrast", "good lighting", "good light", "good reference", "good example", "good view",
@@ -153,6 +154,11 @@ HARMLESS = (
 
 # What may be done with a part, where nothing else tells what is meant by it.
 MAY = listed("can may should must shall could might ought need needs kann darf soll muss sollte")
+# What may be done with it, if that is said of these.
+USES = listed(
+    "used use installed install mounted mount assembled assemble processed packed sent forwarded "
+    "built handed verwendet verbaut eingebaut"
+)
 # What these verbs tell of a part is no use of it.
 TELLING = listed(
     "a an the it they this that some any seen visible found measured observed recognised "

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -16,21 +14,18 @@ from experts.claims.verdict_words import (
     ELSEWHERE,
     EXACT,
     HARMLESS,
-    HEADINGS,
     HIGH,
     JUDGING,
     LOW,
     MAY,
-    ORDERS,
     PHRASES,
     RANKED,
-    SKIPPED,
     STANDING_OUT,
     STEMS,
-    TELLING,
+    USES,
     WEAKENING,
 )
-from experts.claims.words import COPULAS, HEDGES, PRONOUNS, listed
+from experts.claims.words import COPULAS, HEDGES, listed
 from experts.evidence import Verdict
 
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in PHRASES)
@@ -39,7 +34,7 @@ _SHORTEST_STEM = min(len(stem) for stem in STEMS)
 _ALONE = 4
 _NO_WITHIN = 8
 _COPULA_WITHIN = 5
-# Inside other letters these are no accident.
+# Words that begin so tell what is done with the part, not how it is.
 _DECIDING = (
     "accept",
     "approv",
@@ -56,14 +51,7 @@ _DECIDING = (
     "angenommen",
     "review",
 )
-_HIDDEN = ("accept", "reject", "approv")
-_LEET = str.maketrans("013457@$", "oieastas")
-_TAG = re.compile(r"<[^<>]{0,60}>")
 _GIVES_REASON = listed("because since as so therefore thus hence due weil da daher")
-_ANSWERS = listed(
-    "yes no sure correct absolutely exactly indeed agreed certainly ja nein true definitely of "
-    "course right yep nope affirmative negative please"
-)
 
 
 class _Term(NamedTuple):
@@ -102,66 +90,6 @@ def verdict_claims(reading: Reading, facts: Facts, lexicon: Lexicon) -> Iterator
     yield from claims
 
 
-def hidden_verdict(text: str) -> bool:
-    """Whether letters that are split, swapped or misspelt say something of the verdict."""
-    plain = html.unescape(text)
-    for shown in dict.fromkeys((plain, _TAG.sub("", plain))):
-        folded = _fold(shown)
-        words = re.findall(r"[a-z]+", folded)
-        for squashed in (_letters(folded), _letters(folded.translate(_LEET))):
-            for stem in _HIDDEN:
-                if squashed.count(stem) > sum(word.count(stem) for word in words):
-                    return True
-        if any(_is_misspelt(word) for word in words):
-            return True
-    return False
-
-
-def unclear_order(reading: Reading, facts: Facts) -> bool:
-    """Whether a sentence says what may be done with the part, in words that cannot be checked."""
-    told = TELLING | {words[0] for words in facts.kinds}
-    if reading.word(0) in ORDERS or _is_under_heading(reading):
-        return True
-    for index in range(len(reading.tokens)):
-        if reading.word(index) not in MAY or not _speaks_of_part(reading, facts):
-            continue
-        verb = index + 1
-        while reading.word(verb) in SKIPPED:
-            verb += 1
-        if reading.word(verb) and reading.word(verb) not in told and verb not in reading.used:
-            return True
-    return False
-
-
-def _is_under_heading(reading: Reading) -> bool:
-    """Whether something is said as the verdict, in words that are not known for one."""
-    for index in range(len(reading.tokens) - 2):
-        is_said = reading.mark(index + 1) in (":", "=", ";") or reading.word(index + 1) == "is"
-        if reading.word(index) in HEADINGS and is_said:
-            return True
-    return False
-
-
-def is_bare_answer(reading: Reading) -> bool:
-    """Whether a sentence is a yes or no to a question that nobody here knows."""
-    words = [token.text for token in reading.tokens]
-    return bool(words) and set(words) - {",", ";"} <= _ANSWERS
-
-
-def _speaks_of_part(reading: Reading, facts: Facts) -> bool:
-    return reading.has(facts.part_words | PRONOUNS | {"you", "we"})
-
-
-def _fold(text: str) -> str:
-    from experts.claims.text import fold
-
-    return fold(text).text
-
-
-def _letters(text: str) -> str:
-    return "".join(c for c in text if "a" <= c <= "z")
-
-
 def _skip_harmless(reading: Reading) -> None:
     for index in range(len(reading.tokens)):
         if length := reading.follows(index, *HARMLESS):
@@ -189,7 +117,11 @@ def _term_at(reading: Reading, index: int, facts: Facts) -> _Term | None:
             return _Term(index, index + length - 1, verdict)
     if standing := _standing_out(reading, index, word):
         return standing
-    verdict = EXACT.get(word) or _by_stem(word)
+    verdict = EXACT.get(word) or verdict_by_stem(word)
+    if word in USES and MAY.union(["cannot", "can't", "do"]).intersection(
+        reading.words_before(index, 4)
+    ):
+        verdict = "accept"
     if verdict is None and (word in JUDGING or word in STANDING_OUT):
         if not _judges(reading, index, facts):
             return None
@@ -212,7 +144,8 @@ def _standing_out(reading: Reading, index: int, word: str) -> _Term | None:
 
 
 @lru_cache(maxsize=4096)
-def _by_stem(word: str) -> Verdict | None:
+def verdict_by_stem(word: str) -> Verdict | None:
+    """What a word says of the verdict by its beginning."""
     for length in range(len(word), _SHORTEST_STEM - 1, -1):
         if verdict := STEMS.get(word[:length]):
             return verdict
@@ -257,7 +190,7 @@ def _claim(reading: Reading, term: _Term, facts: Facts, goes_on: bool) -> tuple[
         reading.used.add(noes.pop())
     here = [reading.word(i) for i in reading.in_segment(term.first)]
     only = any(reading.word(i + 1) in ("only", "just", "merely", "nur") for i in noes)
-    if only or len(noes) > 1 or WEAKENING.intersection(here) or _is_hedged(term, here):
+    if only or len(noes) > 1 or WEAKENING.intersection(here) or _is_hedged(here):
         return Claim("verdict", "doubt", "what it says of the verdict is not clear"), False
     reading.used.update(noes)
     denied = goes_on or bool(noes)
@@ -270,7 +203,7 @@ def _claim(reading: Reading, term: _Term, facts: Facts, goes_on: bool) -> tuple[
     return Claim(what, "right" if right else "wrong", why), denied
 
 
-def _is_hedged(term: _Term, words: list[str]) -> bool:
+def _is_hedged(words: list[str]) -> bool:
     """Whether it is only supposed; "may be shipped" allows, and "seems fine" judges."""
     return bool((HEDGES - COPULAS - {"may"}).intersection(words))
 
@@ -321,22 +254,3 @@ def _in_case(word: str, like: str) -> str:
     if like.isupper():
         return word.upper()
     return word.capitalize() if like[:1].isupper() else word
-
-
-# One letter more, less or other than these is meant for them.
-_STRONG = listed("accept accepted acceptable acceptance approve approved reject rejected")
-_ALIKE = listed("accent accents expect expected except excepted eject ejected")
-
-
-def _without_one(word: str) -> set[str]:
-    return {word, *(word[:i] + word[i + 1 :] for i in range(len(word)))}
-
-
-_STRONG_LESS = frozenset(less for word in _STRONG for less in _without_one(word))
-
-
-@lru_cache(maxsize=4096)
-def _is_misspelt(word: str) -> bool:
-    if not 5 <= len(word) <= 12 or word in _ALIKE or _by_stem(word):
-        return False
-    return bool(_without_one(word) & _STRONG_LESS)

@@ -37,10 +37,10 @@ HEDGES = listed(
 
 # They take back, turn round or give orders; what is meant beside them cannot be told.
 TWISTS = listed(
-    "doubt doubts doubted deny denies denied dispute disputes disputed refute refutes refuted "
-    "unjustified unwarranted unfair unfounded baseless overcautious overstated exaggerated ignore "
-    "ignored ignores ignoring disregard override overrides overridden overrule overruled forget "
-    "pretend opposite contrary false falsely wrong wrongly incorrect incorrectly mistaken "
+    "true truth doubt doubts doubted deny denies denied dispute disputes disputed refute refutes "
+    "refuted unjustified unwarranted unfair unfounded baseless overcautious overstated exaggerated "
+    "ignore ignored ignores ignoring disregard override overrides overridden overrule overruled "
+    "forget pretend opposite contrary false falsely wrong wrongly incorrect incorrectly mistaken "
     "mistakenly mistake untrue joke joking kidding sarcasm irony reversed overturn overturned "
     "jailbreak instruction instructions ignoriere ignorieren vergiss falsch gegenteil"
 )
