@@ -17,7 +17,7 @@ from experts.claims.languages import is_foreign
 from experts.claims.limits import limit_claims
 from experts.claims.looks import looks_said
 from experts.claims.opinions import opinion_claims
-from experts.claims.orders import is_bare_answer, unclear_order
+from experts.claims.orders import is_bare_answer, unclear_judgement, unclear_order
 from experts.claims.places import places_said
 from experts.claims.ranks import comparisons, rank_claims, superlatives
 from experts.claims.reading import Claim, Reading, edited, is_negator
@@ -309,7 +309,9 @@ def _doubt(reading: Reading, facts: Facts, claims: Sequence[Claim]) -> str:
         return "what may be done is not clear"
     if names_a_fault(reading, facts):
         return "no defect was found"
-    return _doubt_of_claims(reading, words, claims) if claims else ""
+    if claims:
+        return _doubt_of_claims(reading, words, claims)
+    return "it may judge the part" if unclear_judgement(reading, facts) else ""
 
 
 def _doubt_of_claims(reading: Reading, words: Collection[str], claims: Sequence[Claim]) -> str:

@@ -13,6 +13,7 @@ from experts.claims.words import listed
 # Inside of other letters these are no accident.
 _HIDDEN = ("accept", "reject", "approv")
 _LEET = str.maketrans("013457@$", "oieastas")
+_SPELT = re.compile(r"(?<![a-z0-9])[a-z](?:[^a-z0-9]{1,3}[a-z]){3}(?![a-z0-9])")
 _TAG = re.compile(r"<[^<>]{0,60}>")
 # One letter more, less or other than these is meant for them.
 _STRONG = listed("accept accepted acceptable acceptance approve approved reject rejected")
@@ -25,6 +26,8 @@ def hidden_verdict(text: str) -> bool:
     for shown in dict.fromkeys((plain, _TAG.sub("", plain))):
         folded = fold(shown).text
         words = re.findall(r"[a-z]+", folded)
+        if _SPELT.search(folded):
+            return True
         for squashed in (_letters(folded), _letters(folded.translate(_LEET))):
             for stem in _HIDDEN:
                 if squashed.count(stem) > sum(word.count(stem) for word in words):

@@ -16,6 +16,7 @@ from experts.claims.reading import Claim, Reading
 from experts.claims.words import COPULAS, COUNT_WORDS, FAULTS, GENERIC, PLACES, PRONOUNS, listed
 
 _NEW = listed("a an another one other second third ein eine einen") | COUNT_WORDS.keys()
+_BELITTLING = listed("just merely simply only nothing")
 _RELATIVE = listed("which that who whose")
 _PREDICATIVE = COPULAS | listed("as for not no likely possibly probably of like than")
 _PART_OF_ALL = listed("most majority mostly mainly only except meisten nur")
@@ -95,6 +96,8 @@ def resolve(
     groups = _groups(reading, facts, named, bounds)
     if bounds and any(reading.word(i) in _OTHERS for i in range(3)):
         return Resolved((Claim("place", "doubt", "it says that of other images"),), None)
+    if bounds and _calls_normal(reading, facts):
+        return Resolved((Claim("place", "doubt", "it calls that normal"),), None)
     left = {reading.word(i) for i in range(len(reading.tokens)) if i not in reading.used}
     if bounds and len(facts.places) > 1 and left & _PART_OF_ALL:
         return Resolved(
@@ -109,6 +112,16 @@ def resolve(
         about.append(ids)
     single = about[0] if len(about) == 1 and about[0] else None
     return Resolved(tuple(claims), single)
+
+
+def _calls_normal(reading: Reading, facts: Facts) -> bool:
+    """Whether "normal" is said of something other than the images that it was compared with."""
+    return any(
+        reading.word(i) in ("normal", "natural", "intended")
+        and i not in reading.used
+        and reading.word(i + 1) not in facts.parts_words
+        for i in range(len(reading.tokens))
+    )
 
 
 def _groups(
@@ -225,7 +238,7 @@ def _claims(
     end: int,
 ) -> list[Claim]:
     claims = []
-    anchored = _is_anchored(reading, group, end)
+    anchored = _is_anchored(reading, group, end) and not reading.has(_BELITTLING)
     for bound in group.bounds:
         if bound not in failing:
             claims.append(Claim(bound.what, "right"))

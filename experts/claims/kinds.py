@@ -12,18 +12,19 @@ from experts.decision import MAX_NAMED
 
 # What defects are called all over; of these no sentence may speak unless the line knows the word.
 _COMMON = """
-abrasion abrasions adhesion blister blisters blowhole blowholes bubble bubbles bruise bruises bump
-bumps burn burns burr burrs chip chips chipping cavity cavities contamination contaminations
-corrosion crack cracks cracking crater craters crease creases cut cuts deformation delamination dent
-dents deposit deposits dirt discoloration discolouration dust erosion fibre fibres fiber fibers
-fissure fissures flake flakes flaking fold folds fracture fractures gouge gouges hole holes impurity
-impurities inclusion inclusions indentation indentations leak microcrack microcracks misalignment
-misprint nick nicks notch notches oxidation particle particles peeling pit pits pitting pore pores
-porosity residue residues rupture rust scratch scratches scrape scrapes scuff scuffs shrinkage slag
-smear smears smudge smudges spall spalling splinter splinters split splits stain stains tarnish tear
-tears void voids warp warping wear wrinkle wrinkles
-kratzer riss risse bruch delle dellen beule beulen fleck flecken loch locher rost grat
-verschmutzung abplatzer lunker einschluss pore verfarbung
+" abrasion abrasions adhesion blister blisters blowhole blowholes bubble bubbles bruise bruises
+bump bumps burn burns burr burrs chip chips chipping cavity cavities contamination contaminations
+corrosion crack cracks cracking crater craters crease creases cut cuts deformation delamination
+dent dents deposit deposits dirt discoloration discolouration dust erosion fibre fibres fiber
+fibers fissure fissures flake flakes flaking fold folds fracture fractures gouge gouges hole holes
+impurity impurities inclusion inclusions indentation indentations leak microcrack microcracks
+misalignment misprint nick nicks notch notches oxidation particle particles peeling pit pits
+pitting pore pores porosity residue residues rupture rust scratch scratches scrape scrapes scuff
+scuffs shrinkage slag smear smears smudge smudges spall spalling reflection reflections artifact
+artifacts artefact artefacts shadow shadows glare splinter splinters split splits stain stains
+tarnish tear tears void voids warp warping wear wrinkle wrinkles kratzer riss risse bruch delle
+dellen beule beulen fleck flecken loch locher rost grat verschmutzung abplatzer lunker einschluss
+verfarbung
 """
 _COMMON_WORDS = frozenset(singular(word) for word in _COMMON.split())
 # Names of kinds that are words for other things as well; they count behind one of these only.
@@ -133,7 +134,13 @@ class Kinds(NamedTuple):
     def mend(self, reading: Reading, place: PlaceFacts) -> tuple[Edit, ...]:
         """What would be true of a place, if it can be said in a few words."""
         german = reading.word(self.first - 1) in _GERMAN_ARTICLES
-        if german or self.unknown or self.denied or not 0 < len(place.kinds) <= MAX_NAMED:
+        if (
+            german
+            or reading.word(self.last + 1) == "of"
+            or self.unknown
+            or self.denied
+            or not 0 < len(place.kinds) <= MAX_NAMED
+        ):
             return ()
         instead = " or ".join(filter(None, [", ".join(place.kinds[:-1]), place.kinds[-1]]))
         article = self.first - (reading.word(self.first - 1) in ("a", "an"))

@@ -12,8 +12,9 @@ from experts.claims.words import listed
 
 _RULES = listed(
     "limit limits tolerance tolerances rule rules clause clauses specification specifications "
-    "spec specs requirement requirements allowed allowable permitted permissible tolerated "
-    "allowance maximum grenzwert grenzwerte grenze toleranz regel regeln erlaubt zulassig"
+    "standard standards criteria criterion expectations spec specs requirement requirements "
+    "allowed allowable permitted permissible tolerated allowance maximum grenzwert grenzwerte "
+    "grenze toleranz regel regeln erlaubt zulassig"
 )
 _WITHIN = (
     "within", "inside", "below", "under", "meets", "meet", "met", "satisfies", "satisfy",

@@ -13,6 +13,7 @@ _ALL = listed("all every any each alle jedes")
 _NONE = listed("none no keines kein")
 _NORMAL = listed("normal good calibration enrolled")
 _BETWEEN = listed("of the other single but")
+_LESS = listed("lower less below under smaller fewer beneath")
 _LOOK_AHEAD = 6
 
 _BELOW = ("below", "under", "smaller than", "less than", "lower than", "at most")
@@ -59,7 +60,10 @@ def rank_claims(reading: Reading, facts: Facts) -> Iterator[Claim]:
         else:
             right = not above
         reading.use(index, index)
-        yield Claim("number", "right" if right else "wrong", "that is not how it ranks")
+        if _LESS.intersection(reading.words_before(index, 4)):
+            yield Claim("number", "doubt", "how it ranks is not clear")
+        else:
+            yield Claim("number", "right" if right else "wrong", "that is not how it ranks")
 
 
 def _against_alpha(reading: Reading, facts: Facts) -> Iterator[Claim]:
@@ -70,11 +74,12 @@ def _against_alpha(reading: Reading, facts: Facts) -> Iterator[Claim]:
         for at in reading.after(index, _LOOK_AHEAD):
             length = reading.follows(at, *_BELOW) or reading.follows(at, *_ABOVE)
             behind = {reading.word(at + length), reading.word(at + length + 1)}
-            if not length or "alpha" not in behind or reading.negators(range(index, at)):
+            if not length or "alpha" not in behind:
                 continue
-            reading.use(at, at + length - 1)
-            alpha = facts.numbers["alpha"][0]
-            right = (facts.numbers["p"][0] <= alpha) == bool(reading.follows(at, *_BELOW))
+            noes = reading.negators(range(index, at))
+            reading.used.update((*noes, *range(at, at + length)))
+            says_below = bool(reading.follows(at, *_BELOW)) != bool(noes)
+            right = (facts.numbers["p"][0] <= facts.numbers["alpha"][0]) == says_below
             yield Claim("number", "right" if right else "wrong", "that is not how it ranks")
             break
 

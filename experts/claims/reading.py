@@ -236,6 +236,8 @@ def _plain(folded: Folded, masked: str, start: int, end: int) -> Iterator[Token]
             if not _between_blanks(masked, found.start()):
                 continue
             text = ";"
+        if text == "!" and masked[found.end() : found.end() + 1].isalpha():
+            text = "not"
         if text in _SILENT:
             continue
         kind: Kind = "word" if text[0].isalpha() or text == "'s" else "mark"

@@ -14,20 +14,19 @@ STEMS: dict[str, Verdict] = {
         listed(
             "accept approv ship greenl greenlit releas conform complian flawless faultless "
             "immaculat pristin spotless impeccabl satisfactor saleab sellab deliver dispatch "
-            "blemishfree defectfree akzept freigeb freigab angenommen annehm einwandfrei "
-            "fehlerfrei makellos versandf ausliefer zulassen brauchbar verwendbar aceit acepta "
-            "accett apto conforme certif authoriz authoris greenlight admissib admit undamag "
-            "unblemish unharm tadellos"
+            "blemishfree defectfree akzept freigeb freigegeb freigab angenommen annehm "
+            "einwandfrei fehlerfrei makellos versandf ausliefer zulassen brauchbar verwendbar "
+            "aceit acepta accett apto conforme certif authoriz authoris greenlight admissib admit "
+            "undamag unblemish unharm tadellos"
         ),
         "accept",
     ),
     **dict.fromkeys(
         listed(
-            "reject refus refuse discard defectiv faulty condemn unaccept unusab unfit "
-            "unsuitab nonconform noncomplian disqualif substandard withheld withhold abgelehnt "
-            "ablehn zuruckgewies zuruckweis verworf verwerf ausschuss aussortier fehlerhaft "
-            "unbrauchbar durchgefall rechaz rejet scart unsatisf dispos trash garbage "
-            "inacept"
+            "reject refus refuse discard defectiv faulty condemn unaccept unusab unfit unsuitab "
+            "nonconform noncomplian disqualif substandard withheld withhold abgelehnt ablehn "
+            "beanstand zuruckgewies zuruckweis verworf verwerf ausschuss aussortier fehlerhaft "
+            "unbrauchbar durchgefall rechaz rejet scart unsatisf trash garbage inacept"
         ),
         "reject",
     ),
@@ -44,16 +43,17 @@ STEMS: dict[str, Verdict] = {
 EXACT: dict[str, Verdict] = {
     **dict.fromkeys(
         listed(
-            "negligible insignificant irrelevant unimportant trivial uncritical cosmetic keeper "
-            "ok okay okey pass passes passed passing sell sold salable io bestanden gutteil "
-            "complies comply usable tolerable harmless unproblematic lgtm passt"
+            "successful successfully satisfied unaffected unimpaired negligible insignificant "
+            "irrelevant unimportant trivial uncritical cosmetic keeper ok okay okey pass passes "
+            "passed passing sell sold salable io bestanden gutteil complies comply usable "
+            "tolerable harmless unproblematic lgtm passt besteht okie kosher raus"
         ),
         "accept",
     ),
     **dict.fromkeys(
         listed(
-            "scrap scraps scrapped scrapping eject ejected fail fails failed failing nok ng nio "
-            "blocked block quarantined schrott"
+            "dispose disposed scrap scraps scrapped scrapping eject ejected fail fails failed "
+            "failing nok ng nio blocked block quarantined schrott"
         ),
         "reject",
     ),
@@ -66,6 +66,7 @@ PHRASES: dict[str, Verdict] = {
         [
             "fit for", "safe to", "ready to", "ready for", "good to go", "all good", "all clear",
             "go ahead", "give it a go", "green light", "thumbs up", "in order", "in ordnung",
+            "bester ordnung",
             "in spec", "within spec", "within specification", "within specifications", "up to spec",
             "up to standard", "meets the requirements", "meets all requirements",
             "meets requirements", "meets the specification", "meets the specifications",
@@ -83,8 +84,9 @@ PHRASES: dict[str, Verdict] = {
             "good condition", "perfect condition", "good shape", "good enough", "use it", "keep it",
             "install it", "mount it", "pack it", "send it", "to the customer", "zum kunden",
             "i o", "o k", "does not matter", "doesn't matter", "no matter", "makes the grade",
-            "made the grade", "no action", "no further action", "no intervention", "no rework",
-            "nothing to see", "let it go", "let this go", "grade a",
+            "made the grade", "made it through", "up to snuff", "no action", "no further action",
+            "no intervention", "no rework", "nothing to see", "let it go", "let this go",
+            "grade a",
         ],
         "accept",
     ),
@@ -161,12 +163,16 @@ USES = listed(
 )
 # What these verbs tell of a part is no use of it.
 TELLING = listed(
-    "a an the it they this that some any seen visible found measured observed recognised "
-    "recognized noticed detected explained compared caused due from attributed related indicate "
-    "come result lead cause reduce raise affect grow corrode arise stem occur happen mean show "
-    "look appear differ vary help point weaken damage read told said named called taken made "
-    "described distinguished located identified confirmed ruled part one of because more less "
-    "either have known sure considered judged larger smaller counted up"
+    "seen visible found measured observed recognised recognized noticed detected explained "
+    "compared caused attributed related indicate come result lead cause reduce raise affect grow "
+    "corrode arise stem occur happen mean show look appear differ vary help point weaken damage "
+    "read told said named called taken made described distinguished located identified confirmed "
+    "ruled have known sure considered judged counted"
+)
+# Nor is what begins with these: "may be a scratch", "can be up to".
+TELLING_TOO = listed(
+    "a an the it they this that some any one of because more less from due either part larger "
+    "smaller up"
 )
 SKIPPED = listed(
     "not be been also still therefore then now only easily clearly well safely to have has never "
@@ -192,8 +198,9 @@ ORDERS = listed(
 )
 # What is said under these headings is said of the verdict.
 HEADINGS = listed(
-    "status decision result verdict quality rating grade disposition outcome conclusion judgement "
-    "judgment recommendation assessment entscheidung ergebnis urteil qualitat bewertung"
+    "risk severity call answer class classification label prediction status decision result "
+    "verdict quality rating grade disposition outcome conclusion judgement judgment "
+    "recommendation assessment entscheidung ergebnis urteil qualitat bewertung"
 )
 # A score or a p-value that is said to be so says whether the image stands out.
 RANKED = {"score": "high", "value": "low", "p": "low"}

@@ -240,7 +240,7 @@ def _mend(reading: Reading, term: _Term, facts: Facts) -> tuple[Edit, ...]:
         is_said = before[:1] == ["is"] and "verdict" in before
         instead: str = facts.verdict if named or is_said else ""
     elif word in ("accepted", "rejected") and (
-        before[:1] in (["is"], ["was"], ["be"], ["been"]) or term.first == 0
+        before[:1] in (["is"], ["was"], ["be"], ["been"]) or _is_heading(reading, term)
     ):
         forms = {"accept": "accepted", "reject": "rejected", "review": "sent to review"}
         instead = forms[facts.verdict]
@@ -248,6 +248,11 @@ def _mend(reading: Reading, term: _Term, facts: Facts) -> tuple[Edit, ...]:
         instead = ""
     cased = _in_case(instead, reading.source(term.first))
     return (reading.edit(term.first, term.last, cased),) if instead else ()
+
+
+def _is_heading(reading: Reading, term: _Term) -> bool:
+    """Whether a verdict stands alone, or before a colon."""
+    return term.first == 0 and (len(reading.tokens) == 1 or bool(reading.mark(1)))
 
 
 def _in_case(word: str, like: str) -> str:

@@ -37,12 +37,15 @@ HEDGES = listed(
 
 # They take back, turn round or give orders; what is meant beside them cannot be told.
 TWISTS = listed(
-    "true truth doubt doubts doubted deny denies denied dispute disputes disputed refute refutes "
-    "refuted unjustified unwarranted unfair unfounded baseless overcautious overstated exaggerated "
-    "ignore ignored ignores ignoring disregard override overrides overridden overrule overruled "
-    "forget pretend opposite contrary false falsely wrong wrongly incorrect incorrectly mistaken "
-    "mistakenly mistake untrue joke joking kidding sarcasm irony reversed overturn overturned "
-    "jailbreak instruction instructions ignoriere ignorieren vergiss falsch gegenteil"
+    "prevents prevent preventing hinders forbids precludes against lifted withdrawn revoked "
+    "cancelled canceled waived rescinded annulled reverted unnecessary needless pointless "
+    "superfluous initially true truth doubt doubts doubted deny denies denied dispute disputes "
+    "disputed refute refutes refuted unjustified unwarranted unfair unfounded baseless "
+    "overcautious overstated exaggerated ignore ignored ignores ignoring disregard override "
+    "overrides overridden overrule overruled forget pretend opposite contrary false falsely wrong "
+    "wrongly incorrect incorrectly mistaken mistakenly mistake untrue joke joking kidding sarcasm "
+    "irony reversed overturn overturned jailbreak instruction instructions ignoriere ignorieren "
+    "vergiss falsch gegenteil"
 )
 
 TWISTING = (
@@ -51,6 +54,7 @@ TWISTING = (
     "nothing of the sort",
     "nothing of the kind",
     *("fail to", "fails to", "failed to", "refuse to", "refuses to", "refused to"),
+    *("so called", "at first", "for now", "in the past", "no more"),
     *("used to be", "going to be", "supposed to", "meant to", "said to be"),
 )
 
