@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from experts.evidence.base import Evidence, Verdict
+from experts.evidence.looks import Cause, Look
 from experts.evidence.maps import AnomalyMap, Reference
 from experts.evidence.regions import Region
 from experts.evidence.rules import ClauseCheck, Sight
@@ -17,11 +20,29 @@ class Step(Evidence):
         looked_at: What was examined.
         found: What came of it, in one sentence.
         evidence_ids: The evidence that the finding rests on.
+        by: Name of the language model that said it; ``None`` where code computed it.
     """
 
     looked_at: str
     found: str
     evidence_ids: tuple[str, ...]
+    by: str | None = None
+
+
+class Standing(Evidence):
+    """How far an opinion can be trusted, by parts that a person has judged.
+
+    Attributes:
+        good: How many good parts the model has given its opinion on.
+        defective: How many defective ones.
+        p_if_good: Conformal: how often a good part looks at least as defective to the model.
+        p_if_defective: Conformal: how often a defective part looks at least as good to it.
+    """
+
+    good: int
+    defective: int
+    p_if_good: float
+    p_if_defective: float
 
 
 class Opinion(Evidence):
@@ -35,6 +56,7 @@ class Opinion(Evidence):
         probabilities: One for each; they add up to 1.
         from_logits: Whether they are the model's own; if not, it named one, which has 1.
         prompt_tokens: How much it had to look at.
+        standing: How far it can be trusted; ``None`` until parts were judged.
     """
 
     model: str
@@ -44,6 +66,43 @@ class Opinion(Evidence):
     probabilities: tuple[float, ...]
     from_logits: bool
     prompt_tokens: int
+    standing: Standing | None = None
+
+
+class Said(Evidence):
+    """A sentence of a language model, and what came of checking it.
+
+    Attributes:
+        text: As it came.
+        said: What is said instead: the same, a corrected one, or ``None`` if it is left out.
+        outcome: ``none`` if it claims nothing that can be checked.
+        why: In a few words, what was wrong; empty if it stays as it came.
+    """
+
+    text: str
+    said: str | None
+    outcome: Literal["none", "right", "corrected", "dropped"]
+    why: str = ""
+
+
+class Explanation(Evidence):
+    """A language model's words on an inspection, checked against its evidence.
+
+    Attributes:
+        text: What is left of them; it contradicts nothing.
+        sentences: Each as it came, and what came of it.
+        faithfulness: Share of the sentences with claims that were right as they came.
+        model: Name of the model.
+        revision: Which state of it.
+        prompts_version: Of the texts that asked it.
+    """
+
+    text: str
+    sentences: tuple[Said, ...]
+    faithfulness: float
+    model: str
+    revision: str
+    prompts_version: int
 
 
 class Defect(Evidence):
@@ -116,6 +175,8 @@ class Versions(Evidence):
         weights_sha256: Of the encoder's weights.
         echo: Version of Echo.
         machine: What it was computed on; ``None`` if it was made before this was noted.
+        cases: How many parts people had judged of this line; confidence and the standing of
+            opinions rest on these.
     """
 
     image_sha256: str
@@ -126,6 +187,7 @@ class Versions(Evidence):
     weights_sha256: str
     echo: str
     machine: Machine | None = None
+    cases: int = 0
 
 
 class Inspection(Evidence):
@@ -141,6 +203,9 @@ class Inspection(Evidence):
         steps: The reasoning, in order.
         decision: Verdict and reason.
         opinion: What a language model takes it for, if one was asked.
+        looks: Closer looks that were taken on request.
+        cause: What becomes of the anomaly once the regions are made normal, if that was tried.
+        explanation: A language model's words on all this, checked.
         sight: How the rules looked at it.
         faults: What else went wrong, each in one sentence, such as an edit of the rules that has
             mistakes, or a language model that did not answer.
@@ -159,6 +224,9 @@ class Inspection(Evidence):
     steps: tuple[Step, ...]
     decision: Decision
     opinion: Opinion | None = None
+    looks: tuple[Look, ...] = ()
+    cause: Cause | None = None
+    explanation: Explanation | None = None
     sight: Sight
     faults: tuple[str, ...] = ()
     versions: Versions
