@@ -120,6 +120,55 @@ def share_found(
     return float((np.asarray(peaks, float) > threshold).mean())
 
 
+def expected_calibration_error(
+    right: ArrayLike, confidences: ArrayLike, weights: ArrayLike | None = None, bins: int = 10
+) -> float:
+    """How far confidences lie from the share that is right, 0 to 1, averaged over all of them.
+
+    Naeini, Cooper & Hauskrecht, "Obtaining well calibrated probabilities using Bayesian binning"
+    (AAAI 2015), with bins of about equal weight (Nguyen & O'Connor 2015); those with the same
+    confidence share a bin.
+
+    Args:
+        right: Whether what was said is true.
+        confidences: The probability that was given for it.
+        weights: How much each counts; by default all alike.
+        bins: How many there are at most.
+
+    Raises:
+        ValueError: If there is nothing, nothing counts, or a confidence is no probability.
+    """
+    bin_n, share_n = bins_of_equal_weight(confidences, weights, bins)
+    gap_n = (np.asarray(right, bool) - np.asarray(confidences, float)) * share_n
+    return float(np.abs(np.bincount(bin_n, gap_n)).sum())
+
+
+def bins_of_equal_weight(
+    confidences: ArrayLike, weights: ArrayLike | None = None, bins: int = 10
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Put confidences into at most ``bins`` bins by their order, equal ones together.
+
+    Returns:
+        The number of each one's bin, and its share of all weight.
+
+    Raises:
+        ValueError: As ``expected_calibration_error``.
+    """
+    given = np.asarray(confidences, float)
+    counts = np.ones_like(given) if weights is None else np.asarray(weights, float)
+    if not counts.sum() > 0:
+        raise ValueError("need something that counts")
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError("need confidences between 0 and 1")
+    _, level_n = np.unique(given, return_inverse=True)
+    share_n = counts / counts.sum()
+    share_L = np.bincount(level_n, share_n)
+    # The middle of a level's weight tells its bin, so a heavy level gets one of its own.
+    middle_L = np.cumsum(share_L) - share_L / 2
+    bin_L = np.minimum((middle_L * bins + 1e-9).astype(np.intp), bins - 1)
+    return bin_L[level_n], share_n
+
+
 def _counts_by_threshold(
     labels: ArrayLike, scores: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

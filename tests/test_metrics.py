@@ -5,13 +5,20 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from hypothesis import given
-from hypothesis.strategies import integers, lists
+from hypothesis.strategies import booleans, floats, integers, lists, tuples
 from numpy.typing import NDArray
 from scipy import ndimage
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from benchmarks.boxes import BoxCounts
-from benchmarks.metrics import auroc, average_precision, f1_max, share_found
+from benchmarks.metrics import (
+    auroc,
+    average_precision,
+    bins_of_equal_weight,
+    expected_calibration_error,
+    f1_max,
+    share_found,
+)
 from benchmarks.pixels import PixelCounts
 from experts.decoder.regions import measure_region
 from experts.evidence import Region
@@ -192,3 +199,66 @@ def test_share_found_equals_a_sweep(hits: list[int], false: list[int], images: i
         if sum(peak >= threshold for peak in false) <= 0.2 * images:
             best = max(best, float(np.mean([peak >= threshold for peak in hits])))
     assert share_found(hits, false, images) == best
+
+
+def test_calibration_error_by_hand() -> None:
+    # Two bins: at 0.6 one of two is right, at 0.9 all are.
+    assert expected_calibration_error([1, 0, 1, 1], [0.6, 0.6, 0.9, 0.9]) == pytest.approx(
+        (0.1 + 0.1) / 2
+    )
+    # The one that is wrong counts three times: 0.25 are right at 0.6, two thirds of the weight.
+    assert expected_calibration_error(
+        [1, 0, 1, 1], [0.6, 0.6, 0.9, 0.9], [1, 3, 1, 1]
+    ) == pytest.approx((0.35 * 4 + 0.1 * 2) / 6)
+    assert expected_calibration_error([1, 1], [1, 1]) == 0
+    assert expected_calibration_error([0, 0], [1, 1]) == 1
+
+
+def test_calibration_error_within_a_bin_is_not_seen() -> None:
+    # In one bin the two errors cancel, in two they do not.
+    assert expected_calibration_error([1, 0], [0.4, 0.6], bins=1) == pytest.approx(0)
+    assert expected_calibration_error([1, 0], [0.4, 0.6], bins=2) == pytest.approx(0.6)
+
+
+def test_bins_have_about_equal_weight() -> None:
+    bin_n, share_n = bins_of_equal_weight([0.1, 0.2, 0.3, 0.4], bins=2)
+    assert bin_n.tolist() == [0, 0, 1, 1]
+    assert share_n.tolist() == [0.25] * 4
+    # What is equally confident stays together, however much it is.
+    bin_n, _ = bins_of_equal_weight([0.9, 0.1, 0.9, 0.9, 0.5, 0.9], bins=3)
+    assert bin_n.tolist() == [2, 0, 2, 2, 0, 2]
+    bin_n, _ = bins_of_equal_weight([0.1, 0.5, 0.9], [8, 1, 1], bins=5)
+    assert bin_n.tolist() == [2, 4, 4]
+
+
+@given(
+    lists(tuples(booleans(), floats(0, 1), floats(0.1, 10)), min_size=1, max_size=30),
+    integers(1, 12),
+)
+def test_calibration_error_equals_the_definition(
+    rows: list[tuple[bool, float, float]], bins: int
+) -> None:
+    right, confidences, weights = (np.array(column) for column in zip(*rows, strict=True))
+    bin_n, share_n = bins_of_equal_weight(confidences, weights, bins)
+    assert share_n.sum() == pytest.approx(1)
+    assert bin_n.max() < bins
+    assert (np.diff(bin_n[np.argsort(confidences)]) >= 0).all()
+    error = 0.0
+    for number in set(bin_n.tolist()):
+        here = bin_n == number
+        total = weights[here].sum()
+        share_right = (weights * right)[here].sum() / total
+        mean = (weights * confidences)[here].sum() / total
+        error += abs(share_right - mean) * total / weights.sum()
+    assert expected_calibration_error(right, confidences, weights, bins) == pytest.approx(error)
+    assert 0 <= error <= 1 + 1e-9
+
+
+def test_what_has_no_calibration_error() -> None:
+    with pytest.raises(ValueError, match="need something that counts"):
+        expected_calibration_error([], [])
+    with pytest.raises(ValueError, match="need something that counts"):
+        expected_calibration_error([1], [0.5], [0])
+    for bad in (-0.1, 1.1, np.nan):
+        with pytest.raises(ValueError, match="need confidences between 0 and 1"):
+            expected_calibration_error([1], [bad])
