@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 from collections.abc import Callable, Sequence
@@ -25,7 +26,13 @@ from echo.manifest import (
     read_manifest,
 )
 from experts.decoder.encoder import Encoder, load_encoder
-from experts.errors import DamagedLineError, IncompatibleLineError, KnowledgeError, LineError
+from experts.errors import (
+    DamagedLineError,
+    ImageError,
+    IncompatibleLineError,
+    KnowledgeError,
+    LineError,
+)
 from experts.evidence import Reference
 from experts.knowledge import Knowledge, parse_knowledge
 
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from experts.kinds import KindModel
     from experts.naming import KindExpert
     from experts.reference import ReferenceExtractor
+    from experts.tools.scene import Photo
 
 
 T = TypeVar("T")
@@ -235,6 +243,31 @@ class LineParts:
             LineError: If the line was replaced since it was opened.
         """
         return self._copy(f"{THUMBNAILS}/{reference.thumbnail.name}")
+
+    def photo(self, path: Path) -> Photo:
+        """The normal image that was enrolled from a file: its pixels, as they were.
+
+        Where the file is gone or shows something else by now, the line's small copy of it.
+
+        Args:
+            path: As a ``Reference`` gives it.
+
+        Raises:
+            DamagedLineError: If the copy is missing or not the one that was enrolled.
+            LineError: If the line has no such image, or was replaced since it was opened.
+        """
+        from experts.images import Picture, read_picture
+        from experts.tools.scene import Photo
+
+        enrolled = [image for image in self.manifest.images if Path(image.path) == path]
+        if not enrolled:
+            raise LineError(f"line {self.name!r} has no normal image {path}; load it again")
+        with contextlib.suppress(ImageError):
+            picture = read_picture(path)
+            if picture.sha256 in {image.sha256 for image in enrolled}:
+                return Photo(picture, original=True)
+        copy = np.asarray(self._copy(enrolled[0].thumbnail))
+        return Photo(Picture(str(path), copy), original=False)
 
     def copy_of(self, number: int) -> Image.Image:
         """As ``thumbnail``, of the normal image of that number in the line, from 0."""
