@@ -9,6 +9,7 @@ EchoError
 │   └── IncompatibleLineError
 ├── KnowledgeError      a knowledge file is at fault
 ├── HistoryError        the stored inspections of a line cannot be read or written
+├── QuestionError       a question about an inspection cannot be answered as it is
 ├── WeightsError        model weights are missing or not the expected ones
 ├── MLLMError           a multimodal language model is of no help
 │   ├── MLLMSettingError      the setting names none that there is
@@ -54,6 +55,10 @@ class KnowledgeError(EchoError):
 
 class HistoryError(EchoError):
     """The stored inspections of a line cannot be read or written."""
+
+
+class QuestionError(EchoError):
+    """A question about an inspection is empty or too long."""
 
 
 class WeightsError(EchoError):

@@ -1,0 +1,95 @@
+"""What is said of the places that stand out: where, what, how large, how many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from experts.answers.known import Known, Told
+from experts.decision import describe, in_words, kinds_in_words
+from experts.evidence import Region
+
+NO_PLACE = "No single place stands out."
+
+
+def region_named(region: Region) -> str:
+    """A region in a sentence of its own."""
+    return f"{region.id}: {describe(region)}."
+
+
+def where(known: Known, regions: Sequence[Region]) -> Told:
+    """Where the regions are."""
+    return _each(known, regions, lambda region: f"{region_named(region)} {_corners(region)}")
+
+
+def _corners(region: Region) -> str:
+    left, top, right, bottom = region.box_xyxy
+    return f"Its box in pixels: left {left}, top {top}, right {right}, bottom {bottom}."
+
+
+def kind(known: Known, regions: Sequence[Region]) -> Told:
+    """What the regions are taken for, and what they look like."""
+    return _each(known, regions, lambda region: _kind(known, region))
+
+
+def _kind(known: Known, region: Region) -> str:
+    said = region_named(region)
+    if region.traits:
+        said += f" It is {region.traits.in_words}."
+    if region.kinds is not None:
+        words = kinds_in_words(region).removeprefix("which ")
+        passive = region.kinds.unknown or len(region.kinds.names) == 1
+        return f"{said} It {'is ' if passive else ''}{words}."
+    decision = known.inspection.decision
+    candidates = next((d.candidates for d in decision.defects if d.region_id == region.id), ())
+    if not candidates:
+        return f"{said} Which kind of defect it may be was not told to this line."
+    names = " or ".join(candidates[:8])
+    rest = f" or one of {len(candidates) - 8} more" if len(candidates) > 8 else ""
+    return f"{said} By the rules it may be {names}{rest}; nothing tells these apart."
+
+
+def size(known: Known, regions: Sequence[Region]) -> Told:
+    """How large the regions are, in mm where there is a scale."""
+    return _each(known, regions, _size)
+
+
+def _size(region: Region) -> str:
+    px = f"{region.length_px:.0f} × {region.width_px:.0f} px, {region.area_px} px²"
+    what = f"{region.id}, {'an' if region.looks.startswith('odd') else 'a'} {region.looks}"
+    if region.length_mm is None or region.width_mm is None or region.area_mm2 is None:
+        said = f"{what}: {px}."
+    else:
+        length, width = in_words(region.length_mm, 3), in_words(region.width_mm, 3)
+        said = f"{what}: {length} × {width} mm, {in_words(region.area_mm2, 3)} mm² ({px})."
+    if region.skeleton_length_px is not None and region.mean_width_px is not None:
+        along, across = f"{region.skeleton_length_px:.0f} px", f"{region.mean_width_px:.1f} px"
+        if region.skeleton_length_mm is not None and region.mean_width_mm is not None:
+            along = f"{in_words(region.skeleton_length_mm, 3)} mm"
+            across = f"{in_words(region.mean_width_mm, 3)} mm"
+        said += f" Along its bends it is {along} long and {across} wide."
+    return said
+
+
+def count(known: Known, _regions: Sequence[Region]) -> Told:
+    """How many regions there are, each named."""
+    regions = known.inspection.regions
+    if not regions:
+        return _none(known)
+    number = "1 place stands" if len(regions) == 1 else f"{len(regions)} places stand"
+    crowded = any(check.or_more for check in known.inspection.clause_checks)
+    more = "; there may be more than were told apart" if crowded else ""
+    ids = tuple(region.id for region in regions)
+    return Told((f"{number} out{more}.", *map(region_named, regions)), ids, ids)
+
+
+def _each(known: Known, regions: Sequence[Region], words: Callable[[Region], str]) -> Told:
+    if not regions:
+        return _none(known)
+    ids = tuple(region.id for region in regions)
+    return Told(tuple(words(region) for region in regions), ids, ids)
+
+
+def _none(known: Known) -> Told:
+    if known.inspection.verdict == "accept":
+        return Told((NO_PLACE, known.inspection.decision.reason), ("anomaly",))
+    return Told((NO_PLACE,), ("anomaly",))

@@ -1,0 +1,141 @@
+"""What is said of the verdict: why, by which rule, how sure, and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experts.answers.known import Known, Told
+from experts.decision import in_words, measured_in_words
+from experts.decoder.conformal import percent, smallest_p_value
+from experts.evidence import ClauseCheck, Region, Verdict
+
+# So many rules that hold are named one by one.
+MAX_RULES = 6
+_NEXT: dict[Verdict, str] = {
+    "accept": "The verdict is accept: nothing holds it back.",
+    "reject": "The verdict is reject: it must not be passed on as it is.",
+    "review": "The verdict is review: a person must decide before it goes on",
+}
+
+
+def verdict(known: Known, _regions: Sequence[Region]) -> Told:
+    """The verdict, as it stands, and its reason."""
+    after = next_step(known, ())
+    told = why(known, ())
+    return Told((*after.sentences, *told.sentences), told.evidence_ids)
+
+
+def why(known: Known, _regions: Sequence[Region]) -> Told:
+    """The reason, and the clause that decided."""
+    decision = known.inspection.decision
+    said, ids = [decision.reason], ["anomaly", *(r.id for r in known.inspection.regions)]
+    if (check := _deciding(known)) is not None:
+        said.append(_computed(check))
+        ids += [check.id]
+    return Told(tuple(said), tuple(ids))
+
+
+def next_step(known: Known, _regions: Sequence[Region]) -> Told:
+    """What follows from the verdict."""
+    inspection = known.inspection
+    said = _NEXT[inspection.verdict]
+    if inspection.verdict == "review":
+        line = inspection.versions.line
+        said += f": echo-iad review show {inspection.id}." if inspection.id else "."
+        said += "" if inspection.id else f" It was not stored among the inspections of {line}."
+    return Told((said,), ("decision",))
+
+
+def _deciding(known: Known) -> ClauseCheck | None:
+    clause = known.inspection.decision.deciding_clause
+    return next((c for c in known.inspection.clause_checks if c.clause.id == clause), None)
+
+
+def _computed(check: ClauseCheck) -> str:
+    """A rule with its limit, what was measured, and how far that is beyond."""
+    clause = check.clause
+    what = f"`{clause.id}` ({clause.source}, line {clause.line})"
+    of = f" of {clause.defect}" if clause.defect else ""
+    where = f" in {clause.zone}" if clause.zone else ""
+    said = f"Clause {what} allows{of}{where}: {clause.allows}; measured {measured_in_words(check)}"
+    if check.within:
+        return f"{said}, within the limit."
+    return f"{said}, not within the limit{_beyond(check)}."
+
+
+def _beyond(check: ClauseCheck) -> str:
+    """By how much a value is beyond its limit."""
+    clause, by = check.clause, abs(check.measured - check.clause.limit)
+    if clause.quantity in ("count", "score") or by == float("inf"):
+        return ""
+    side = "too little" if clause.is_lower else "over it"
+    share = f", {in_words(check.measured / clause.limit, 3)} times it" if clause.limit else ""
+    return f": {in_words(by, 3)}{clause.unit_in_words} {side}{share}"
+
+
+def rule(known: Known, regions: Sequence[Region]) -> Told:
+    """Which rule decided, what it would allow, and how far over its limit the part is."""
+    inspection = known.inspection
+    if known.knowledge is None:
+        return Told(("The line has no knowledge file, so no rule allows anything.",), ("anomaly",))
+    if inspection.sight.fault is not None:
+        return Told((f"The rules cannot be applied: {inspection.sight.fault}.",))
+    checks = inspection.clause_checks
+    if not checks:
+        return _all_rules(known)
+    wanted = {region.id for region in regions}
+    broken = [c for c in checks if not c.within and (not wanted or wanted & set(c.broken_by))]
+    deciding = _deciding(known)
+    if deciding is not None:
+        others = [c for c in broken if c is not deciding]
+        said = [f"This clause decided. {_computed(deciding)}", *map(_computed, others)]
+        broken = [deciding, *others]
+    else:
+        said = ["No clause decided.", *map(_computed, broken)]
+    fine = [c for c in checks if c.within]
+    said += map(_computed, fine[:MAX_RULES] if len(fine) <= MAX_RULES else ())
+    if len(fine) > MAX_RULES:
+        said.append(f"{len(fine)} more clauses hold.")
+    return Told(tuple(said), tuple(c.id for c in (*broken, *fine)))
+
+
+def _all_rules(known: Known) -> Told:
+    """What the rules allow, where none was computed since nothing stands out."""
+    clauses = known.knowledge.clauses if known.knowledge else ()
+    said = ["No clause was computed, since the part is clearly normal."]
+    if known.inspection.verdict != "accept":
+        said = ["No clause could be computed."]
+    for clause in clauses[:MAX_RULES]:
+        of = f" of {clause.defect}" if clause.defect else ""
+        where = f" in {clause.zone}" if clause.zone else ""
+        said.append(f"Clause `{clause.id}` allows{of}{where}: {clause.allows}.")
+    if len(clauses) > MAX_RULES:
+        said.append(f"There are {len(clauses) - MAX_RULES} more clauses.")
+    return Told(tuple(said), ("anomaly",))
+
+
+def certainty(known: Known, _regions: Sequence[Region]) -> Told:
+    """How unusual the part is, how sure the verdict, and what is promised."""
+    inspection, alpha = known.inspection, known.alpha
+    n, p = inspection.anomaly.calibration_size, inspection.anomaly.p_value
+    if n == 0:
+        said = ["There is no normal image to tell how unusual it is."]
+    else:
+        above = round(p * (n + 1)) - 1
+        said = [
+            f"p = {p:.2g}: {above or 'none'} of the {n} normal ones that it is compared with "
+            f"{'ranks' if above == 1 else 'rank'} that high, and of good parts at most "
+            f"{percent(p)} do in expectation."
+        ]
+    said.append(f"The confidence is {inspection.decision.confidence:.2f}.")
+    if n and smallest_p_value(n) <= alpha * (1 + 1e-9):
+        said.append(
+            f"The line promises that at most {percent(alpha)} of its good parts are held back in "
+            "expectation."
+        )
+    elif n:
+        said.append(
+            f"With {n} normal ones to compare with no less than {percent(smallest_p_value(n))} can "
+            f"be promised, so {percent(alpha)} is not."
+        )
+    return Told(tuple(said), ("anomaly", "decision"))

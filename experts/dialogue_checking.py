@@ -1,0 +1,191 @@
+"""Makes sure that an answer, and its translation, say nothing but what the evidence says."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from experts.answers import Asked, Known, Told
+from experts.answers.weighing import next_step
+from experts.answers.words import share_known, stems
+from experts.claims import Facts, check
+from experts.claims.facts import quote_key
+from experts.claims.text import fold, sentences
+from experts.evidence import Look, Said, Verdict
+
+# Of what cannot be checked otherwise, so many words must be those of the evidence.
+GROUNDED = 0.6
+# What is left is checked again, as sentences may mean something else beside others.
+MAX_ROUNDS = 4
+UNGROUNDED = "nothing in the evidence says so"
+# Why a sentence of a translation into another language than German need not be refused.
+_FOREIGN = frozenset({"a language that cannot be checked", "letters that cannot be checked"})
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_UNIT = re.compile(r"\s*(px²|mm²|px|mm|%|µm)?")
+_NAME = re.compile(r"`[^`]*`|\b(?:region|look|reference)-\d+\b|\b[\w-]+\.[A-Za-z]\w{1,4}\b")
+# French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Turkish, Czech; folded.
+_VERDICTS: Mapping[Verdict, re.Pattern[str]] = {
+    "accept": re.compile(
+        r"\b(accept|acept|accett|aceit|akcept|zaakcept|goedgek|aanvaard|godk|kabul|prijat|schval|"
+        r"conforme?\b|bonne?\b|buen[ao]\b|buon[ao]\b|libera|approv|aprob|approuv|goed\b)"
+    ),
+    "reject": re.compile(
+        r"\b(reject|rejet|refus|rechaz|respint|rifiut|scart|rejeit|afgek|afgew|odrzuc|underk|avvis|"
+        r"kasser|redd|zamit)"
+    ),
+}
+
+
+class Grounded(NamedTuple):
+    """What is left of a model's words.
+
+    Attributes:
+        text: Empty if nothing is.
+        sentences: Each as it came, and what came of it.
+        faithfulness: Share of those with claims that were right as they came.
+    """
+
+    text: str
+    sentences: tuple[Said, ...]
+    faithfulness: float
+
+
+def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
+    """Check what a model says in answer to a question.
+
+    What claims nothing that can be checked stays only if its words are those of the evidence; in
+    answer to what becomes of the part it does not stay at all, as "by all means" then is a verdict.
+
+    Args:
+        text: What it says.
+        asked: The question.
+        known: What is known of the inspection.
+        draft: What code says on the question; it may be repeated word for word.
+    """
+    facts = facts_with(known, draft)
+    words = _words_of(known, draft)
+    strict = "verdict" in asked.topics or "next" in asked.topics
+    first = [_told(s, words, strict=strict) for s in _checked(text, facts)]
+    claiming = [s for s in first if s.outcome != "none"]
+    right = sum(s.outcome == "right" for s in claiming)
+    faithfulness = right / len(claiming) if claiming else 1.0
+    left = _stable(_joined(first), facts, words, strict=strict)
+    return Grounded(_with_verdict(left, asked, known), tuple(first), faithfulness)
+
+
+def facts_with(known: Known, draft: Told) -> Facts:
+    """What sentences are compared with: the evidence, and what code says of it."""
+    facts = known.facts
+    # "No." is a quote of many files, and an answer to any question.
+    quotes = {key: source for key, source in facts.quotes.items() if stems(key)}
+    texts = [*draft.sentences, *(known.looked_up(look) for look in known.looks)]
+    texts += [step.found for step in known.inspection.steps]
+    for text in texts:
+        quotes |= {key: "evidence" for key in _keys(text) if stems(key) and key not in quotes}
+    return replace(facts, quotes=quotes, names=(*facts.names, *_names(known.looks)))
+
+
+def _keys(text: str) -> Iterable[str]:
+    return (quote_key(text[span.start : span.end]) for span in sentences(text))
+
+
+def _names(looks: Sequence[Look]) -> list[str]:
+    return [look.id for look in looks]
+
+
+def _words_of(known: Known, draft: Told) -> frozenset[str]:
+    """The stems of all that the evidence and the knowledge file say."""
+    inspection = known.inspection
+    texts = [draft.text, inspection.decision.reason]
+    texts += [f"{step.looked_at} {step.found}" for step in inspection.steps]
+    texts += [known.looked_up(look) for look in known.looks]
+    if known.knowledge is not None:
+        file = known.knowledge.file
+        texts += [file.normal, file.product, file.part, *(v.normal or "" for v in file.views)]
+        for defect in file.defects:
+            texts += [defect.name, defect.appearance, defect.cause or "", defect.effect or ""]
+        texts += [f"{q.question} {q.answer}" for q in file.questions]
+    return stems(" ".join(texts))
+
+
+def _checked(text: str, facts: Facts) -> list[Said]:
+    return [
+        Said(text=s.text, said=s.said, outcome=s.outcome, why=s.why)
+        for s in check(text, facts).sentences
+    ]
+
+
+def _told(said: Said, words: frozenset[str], *, strict: bool) -> Said:
+    """A sentence that cannot be checked is left out, if the evidence does not say it either."""
+    if said.outcome != "none" or said.said is None:
+        return said
+    if not strict and share_known(said.said, words) >= GROUNDED:
+        return said
+    return Said(text=said.text, said=None, outcome="dropped", why=UNGROUNDED)
+
+
+def _joined(told: Sequence[Said]) -> str:
+    return " ".join(s.said for s in told if s.said)
+
+
+def _stable(text: str, facts: Facts, words: frozenset[str], *, strict: bool) -> str:
+    """What of a text stays as it is when it is checked again; empty if that is never reached."""
+    for _ in range(MAX_ROUNDS):
+        again = _joined([_told(s, words, strict=strict) for s in _checked(text, facts)])
+        if again == text:
+            return text
+        text = again
+    return ""
+
+
+def _with_verdict(text: str, asked: Asked, known: Known) -> str:
+    """An answer to what becomes of the part says the verdict in words of code.
+
+    So does one to a question of which it cannot be told whether it asks that.
+    """
+    is_held_back = known.inspection.verdict != "accept"
+    if not text or not asked.about_verdict or not (asked.topics or is_held_back):
+        return text
+    return "\n".join((*next_step(known, ()).sentences, text))
+
+
+def fits(translation: str, text: str, language: str, known: Known, draft: Told) -> bool:
+    """Whether a translation says what the text says, as far as that can be checked.
+
+    Numbers with their units and quoted names are the same, no other verdict is named, and no
+    sentence that can be read says something wrong; in German all can be read.
+
+    Args:
+        translation: What a model made of the text.
+        text: In English.
+        language: Which one it is put in.
+        known: What is known of the inspection.
+        draft: What code says on the question.
+    """
+    if not translation or _numbers(translation) != _numbers(text):
+        return False
+    if Counter(_NAME.findall(translation)) != Counter(_NAME.findall(text)):
+        return False
+    if _verdicts(translation) - _verdicts(text):
+        return False
+    may_be = frozenset() if language.casefold() in ("german", "deutsch") else _FOREIGN
+    found = check(translation, facts_with(known, draft)).sentences
+    return not any(s.outcome in ("corrected", "dropped") and s.why not in may_be for s in found)
+
+
+def _numbers(text: str) -> Counter[tuple[str, str]]:
+    """Numbers and what they count, whatever stands before decimals."""
+    digits = "".join(fold(c).text if c.isdecimal() else c for c in text)
+    found: Counter[tuple[str, str]] = Counter()
+    for number in _NUMBER.finditer(digits):
+        unit = _UNIT.match(digits, number.end())
+        found[number[0].replace(",", "."), (unit and unit[1]) or ""] += 1
+    return found
+
+
+def _verdicts(text: str) -> set[Verdict]:
+    folded = fold(text).text
+    return {verdict for verdict, words in _VERDICTS.items() if words.search(folded)}

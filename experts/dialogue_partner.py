@@ -1,0 +1,240 @@
+"""Who is asked about an inspection: reads the question, looks closer, answers, checks, translates.
+
+Its methods are what the nodes of the graph do, on states of plain dicts, lists and texts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypedDict
+
+from experts.answers import Asked, Known, Told, read_question, tell
+from experts.answers.knowing import from_knowledge
+from experts.answers.places import size
+from experts.dialogue import MAX_LOOKS, Answer, Tools
+from experts.dialogue_checking import fits, grounded
+from experts.dialogue_model import Asking, ask, translate
+from experts.errors import MLLMError
+from experts.evidence import Look
+from experts.mllm import MLLM, Content
+from experts.mllm.dialogue_prompts import dialogue_prompts
+from experts.tools import Call
+from experts.tools.scene import Scene
+
+# Of what went wrong, so many letters are told.
+MAX_FAULT = 500
+NO_IMAGE = "The image is not at hand any more, so this place cannot be looked at again."
+_LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
+
+
+class DialogueState(TypedDict, total=False):
+    """What is kept of a conversation: plain dicts, lists, texts and numbers.
+
+    Attributes:
+        turns: What was asked and answered, oldest first; appended to when an answer is complete.
+        question: What is asked now.
+        tries: How often a closer look was asked for.
+        call: The closer look that is asked for now.
+        looks: Those that were taken for this question.
+        said: What the language model said.
+        language: That of the question, as the language model calls it.
+        model: The language model that spoke; empty if none did.
+        faults: What went wrong.
+        answer: What was checked.
+    """
+
+    turns: list[dict[str, Any]]
+    question: str
+    tries: int
+    call: dict[str, Any] | None
+    looks: list[dict[str, Any]]
+    said: str
+    language: str
+    model: str
+    faults: list[str]
+    answer: dict[str, Any]
+
+
+@dataclass
+class Partner:
+    """Answers questions about one inspection.
+
+    Attributes:
+        known: What is known of it.
+        model: Gives the language model, or ``None`` if none is set.
+        tools: Takes closer looks.
+        scene: Gives what they are taken at, or ``None`` if the image is gone.
+        shown: Gives the headings and images that a model is shown.
+    """
+
+    known: Known
+    model: Callable[[], MLLM | None]
+    tools: Tools
+    scene: Callable[[], Scene | None]
+    shown: Callable[[], Sequence[Content]]
+    _seen: list[Content] = field(default_factory=list)
+
+    def recall(self, state: DialogueState) -> DialogueState:
+        """Begin with a question: what was left over of one before is dropped."""
+        self._seen.clear()
+        asked = self._asked(state)
+        call = asked.call
+        # With a language model the papers are there anyway.
+        wants = call is not None and (call.tool != "lookup" or self._set_model() is None)
+        return {
+            "tries": 0,
+            "call": call.model_dump() if call and wants else None,
+            "looks": [],
+            "said": "",
+            "language": "",
+            "model": "",
+            "faults": [],
+        }
+
+    def look(self, state: DialogueState) -> DialogueState:
+        """Take the closer look that is asked for; the same one is not taken twice."""
+        call = Call.model_validate(state["call"] or {"tool": "measure"})
+        taken = [Look.model_validate(look) for look in state["looks"]]
+        update: DialogueState = {"call": None, "tries": state["tries"] + 1}
+        if any((look.tool, look.target) == (call.tool, call.target) for look in taken):
+            return update
+        looks = self._looks(state)
+        try:
+            look = self._look(call, len(looks) + 1)
+        # Tools reach for files and encoders: what goes wrong there cannot be foreseen.
+        except Exception as error:
+            return {**update, "faults": [*state["faults"], _fault(f"without {call.tool}", error)]}
+        return {**update, "looks": [*state["looks"], dumped(look)]}
+
+    def answer(self, state: DialogueState) -> DialogueState:
+        """Let the language model answer, or ask for a closer look; without one code answers."""
+        try:
+            if (model := self.model()) is None:
+                return {"call": None}
+            reply = ask(model, self._asking(state))
+        # Users bring models of their own.
+        except Exception as error:
+            fault = _fault("without language model", error)
+            return {"call": None, "said": "", "model": "", "faults": [*state["faults"], fault]}
+        return {
+            "call": reply.call.model_dump() if reply.call else None,
+            "said": reply.answer,
+            "language": reply.language,
+            "model": model.name,
+        }
+
+    def check(self, state: DialogueState) -> DialogueState:
+        """Check what was said; if nothing of it is left, code answers."""
+        known, draft = self._drafted(state)
+        looks = tuple(Look.model_validate(look) for look in state["looks"])
+        asked = self._asked(state)
+        told = grounded(state["said"], asked, known, draft) if state["said"] else None
+        spoke = bool(told and told.text)
+        model = self._set_model() if spoke else None
+        answer = Answer(
+            question=state["question"],
+            text=told.text if told and told.text else draft.text,
+            language=state["language"] if _LANGUAGE.fullmatch(state["language"]) else "",
+            sentences=told.sentences if told else (),
+            faithfulness=told.faithfulness if told else 1.0,
+            model=state["model"] if spoke else None,
+            revision=model.revision if model else None,
+            prompts_version=dialogue_prompts().version if state["model"] else None,
+            looks=looks,
+            evidence_ids=draft.evidence_ids,
+            about=draft.about,
+            faults=tuple(state["faults"]),
+        )
+        return {"answer": dumped(answer)}
+
+    def translate(self, state: DialogueState) -> DialogueState:
+        """Put the answer in the language of the question, if that can be checked; then it is done.
+
+        It is the last thing that is done, and only then the turn is part of the conversation.
+        """
+        answer = Answer.model_validate(state["answer"])
+        if state["model"] and answer.language.casefold() not in ("", "english", "en"):
+            answer = self._translated(answer, *self._drafted(state))
+        return {"turns": [*state.get("turns", []), dumped(answer)], "looks": [], "said": ""}
+
+    def _translated(self, answer: Answer, known: Known, draft: Told) -> Answer:
+        try:
+            if (model := self.model()) is None:
+                return answer
+            translation = translate(model, answer.text, answer.language)
+        except Exception as error:
+            fault = _fault("without translation", error)
+            return answer.model_copy(update={"faults": (*answer.faults, fault)})
+        if fits(translation, answer.text, answer.language, known, draft):
+            return answer.model_copy(update={"translation": translation})
+        fault = f"without translation: what {model.name} wrote may not say the same"
+        return answer.model_copy(update={"faults": (*answer.faults, fault)})
+
+    def _look(self, call: Call, number: int) -> Look:
+        scene = self.scene()
+        if scene is not None:
+            looked = self.tools.use(call, scene, number)
+            for caption, image in looked.images:
+                self._seen += [caption, image]
+            return looked.look
+        told = Told((NO_IMAGE,))
+        region = self.known.region(call.target)
+        if call.tool == "lookup":
+            found = from_knowledge(call.target, self.known)
+            told = found if found.sentences else Told(("The knowledge file says nothing of that.",))
+        elif call.tool == "measure" and region is not None:
+            told = size(self.known, [region])
+        target, ids = call.target, told.evidence_ids
+        return Look(
+            id=f"look-{number}", tool=call.tool, target=target, found=told.text, evidence_ids=ids
+        )
+
+    def _asking(self, state: DialogueState) -> Asking:
+        known, draft = self._drafted(state)
+        return Asking(
+            question=state["question"],
+            known=known,
+            draft=draft,
+            turns=[Answer.model_validate(turn) for turn in state.get("turns", [])],
+            looks=[Look.model_validate(look) for look in state["looks"]],
+            shown=(*self.shown(), *self._seen),
+            may_look=state["tries"] < MAX_LOOKS,
+        )
+
+    def _drafted(self, state: DialogueState) -> tuple[Known, Told]:
+        """What is known by now, and what code says on the question."""
+        known = replace(self.known, looks=self._looks(state))
+        about = self._about(state)
+        return known, tell(self._asked(state), known, about, len(state["looks"]))
+
+    def _looks(self, state: DialogueState) -> tuple[Look, ...]:
+        """All closer looks so far: of the inspection, of the conversation, for this question."""
+        before = [look for turn in state.get("turns", []) for look in turn["looks"]]
+        looks = (Look.model_validate(look) for look in (*before, *state["looks"]))
+        return (*self.known.inspection.looks, *looks)
+
+    def _asked(self, state: DialogueState) -> Asked:
+        regions = tuple(region.id for region in self.known.inspection.regions)
+        return read_question(state["question"], self._about(state) or regions[:1])
+
+    def _about(self, state: DialogueState) -> tuple[str, ...]:
+        turns = state.get("turns", [])
+        return tuple(turns[-1]["about"]) if turns else ()
+
+    def _set_model(self) -> MLLM | None:
+        try:
+            return self.model()
+        except Exception:
+            return None
+
+
+def dumped(evidence: Answer | Look) -> dict[str, Any]:
+    """As plain dicts, lists, texts and numbers."""
+    return evidence.model_dump(mode="json")
+
+
+def _fault(what: str, error: Exception) -> str:
+    why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
+    return f"{what}: {' '.join(why.split())}"[:MAX_FAULT]
