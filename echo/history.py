@@ -3,7 +3,8 @@
 history/NAME.sqlite stands beside the lines, not in the line's folder, so it stays when the line is
 enrolled anew. Each inspection is there whole or not at all, however many processes write and
 whenever one is killed. A power cut may lose the last ones. People name an inspection by its line
-and its number in the file, as in washer:17; none is used twice.
+and its number in the file, as in washer:17; none is used twice. What people judged of them stands
+in the same file, see ``echo.cases``.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,30 +23,32 @@ from typing import Any
 from pydantic import ValidationError
 
 from echo import inputs
+from echo.history_file import explained, open_file
 from echo.manifest import KNOWLEDGE, Manifest
 from echo.parts import LineParts
 from echo.record import Record, is_line_name
 from echo.settings import home_folder
 from experts.errors import HistoryError
-from experts.evidence import Inspection
+from experts.evidence import Inspection, Verdict
+from experts.images import Picture
 
-# Raised whenever records of before would be read otherwise.
-FORMAT_VERSION = 1
-# The oldest go. A record takes about 2 kB, a few more for each place that stands out.
+# The oldest go, but for those that wait for a person or were judged by one. A record takes about
+# 2 kB, a few more for each place that stands out.
 MAX_KEPT = 10_000
-# An inspection waits so long at most for another process that is writing.
-BUSY_S = 1.0
 # So many records are read at a time: nobody is kept from writing, and memory stays bounded.
 PAGE = 100
 
-_SCHEMA = (
-    "CREATE TABLE inspections (id INTEGER PRIMARY KEY, time TEXT NOT NULL, image TEXT NOT NULL, "
-    "image_sha256 TEXT NOT NULL, verdict TEXT NOT NULL, asked TEXT, alpha REAL NOT NULL, "
-    "learned_sha256 TEXT NOT NULL, knowledge_sha256 TEXT, inspection TEXT NOT NULL)",
-    "CREATE INDEX by_image ON inspections (image_sha256)",
-    f"PRAGMA user_version = {FORMAT_VERSION}",
-)
 _INSERT = "INSERT INTO inspections VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+# Numbers follow each other, so each new record takes the place of one.
+_TIDY = (
+    "DELETE FROM inspections WHERE id = ? AND verdict <> 'review' "
+    "AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.inspection = inspections.id)"
+)
+_SAME = (
+    "SELECT id, verdict FROM inspections WHERE image_sha256 = ? AND image = ? "
+    "AND learned_sha256 = ? AND knowledge_sha256 IS ? AND asked IS ? AND alpha = ? "
+    "ORDER BY id DESC LIMIT 1"
+)
 _LATEST = "SELECT max(id) FROM inspections"
 _ALL = (
     "SELECT id, time, image, image_sha256, verdict, asked, alpha, learned_sha256, "
@@ -54,6 +56,10 @@ _ALL = (
 )
 _ONE = f"{_ALL} WHERE id = ?"
 _IN_ORDER = f"{_ALL} WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"
+_JUDGED = "SELECT inspection FROM cases"
+_WAITING = (
+    f"{_ALL} WHERE id > ? AND verdict = 'review' AND id NOT IN ({_JUDGED}) ORDER BY id LIMIT ?"
+)
 _NEWEST_IDS = "SELECT max(id) FROM inspections GROUP BY image_sha256"
 _NEWEST = f"{_ALL} WHERE id < ? AND id IN ({_NEWEST_IDS}) ORDER BY id DESC LIMIT ?"
 _LISTED = (
@@ -61,8 +67,6 @@ _LISTED = (
     "OR image = ?3 OR substr(image, -length(?3) - 1) IN ('/' || ?3, '\\' || ?3)) "
     "ORDER BY id DESC LIMIT ?4"
 )
-
-_NO_HISTORY = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 
 class Archive:
@@ -88,10 +92,10 @@ class Archive:
         Raises:
             HistoryError: If it is not there, or nothing can be read.
         """
-        if rows := self._rows(_ONE, number):
+        if rows := self.rows(_ONE, number):
             return self._record(rows[0])
         identifier = f"{self.name}:{number}"
-        first, last = (self._rows("SELECT min(id), max(id) FROM inspections") or [(None, None)])[0]
+        first, last = (self.rows("SELECT min(id), max(id) FROM inspections") or [(None, None)])[0]
         there = f"those from {self.name}:{first} to {self.name}:{last}" if last else "none"
         raise HistoryError(
             f"{identifier}: no such inspection is stored, of this line {there}; see which: "
@@ -106,7 +110,7 @@ class Archive:
             image: Only those of an image of this name, with or without its folder.
         """
         before = 2**62
-        while page := self._rows(_LISTED, before, verdict, image, PAGE):
+        while page := self.rows(_LISTED, before, verdict, image, PAGE):
             yield from map(self._record, page)
             before = page[-1][0]
 
@@ -129,22 +133,29 @@ class Archive:
             HistoryError: If it cannot be read.
         """
         # What is added meanwhile is left out, or this might never end.
-        rows = self._rows(_LATEST)
+        rows = self.rows(_LATEST)
         last, end = 0, rows[0][0] or 0 if rows else 0
-        while page := self._rows(_IN_ORDER, last, end, PAGE):
+        while page := self.rows(_IN_ORDER, last, end, PAGE):
+            yield from map(self._record, page)
+            last = page[-1][0]
+
+    def waiting(self) -> Iterator[Record]:
+        """Those that wait for a person, oldest first; errors as ``records``."""
+        last = 0
+        while page := self.rows(_WAITING, last, PAGE):
             yield from map(self._record, page)
             last = page[-1][0]
 
     def newest(self) -> Iterator[Record]:
         """Of each image the newest one, newest first; errors as ``records``."""
         before = 2**62
-        while page := self._rows(_NEWEST, before, PAGE):
+        while page := self.rows(_NEWEST, before, PAGE):
             yield from map(self._record, page)
             before = page[-1][0]
 
     def __len__(self) -> int:
         """How many are kept; errors as ``records``."""
-        rows = self._rows("SELECT count(*) FROM inspections")
+        rows = self.rows("SELECT count(*) FROM inspections")
         return int(rows[0][0]) if rows else 0
 
     def _record(self, row: tuple[Any, ...]) -> Record:
@@ -153,6 +164,20 @@ class Archive:
         except (TypeError, ValueError) as error:
             raise HistoryError(f"{row[2]}: its stored inspection says no time ({error})") from error
         return Record(f"{self.name}:{row[0]}", time_made, *row[2:])
+
+    def rows(self, query: str, *values: float | str | None) -> list[tuple[Any, ...]]:
+        """What a query finds; nothing, if there is no file yet; errors as ``records``."""
+        if not self.path.exists():
+            return []
+        with self._using(), self._current() as database:
+            return database.execute(query, values).fetchall()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """The file, for a change that is made whole or not at all; errors as ``records``."""
+        with self._using(), self._current() as database:
+            database.execute("BEGIN IMMEDIATE")
+            yield database
 
     def close(self) -> None:
         """Close the file; whatever comes next opens it again."""
@@ -170,13 +195,6 @@ class Archive:
         with self._using(), self._current() as database:
             return inputs.get(database, sha256)
 
-    def _rows(self, query: str, *values: int | str | None) -> list[tuple[Any, ...]]:
-        """What a query finds; nothing, if there is no file yet."""
-        if not self.path.exists():
-            return []
-        with self._using(), self._current() as database:
-            return database.execute(query, values).fetchall()
-
     @contextlib.contextmanager
     def _using(self) -> Iterator[None]:
         """One thread at a time; what goes wrong on disk becomes one sentence."""
@@ -184,7 +202,7 @@ class Archive:
             with self._lock:
                 yield
         except (sqlite3.Error, OSError, ValueError) as error:
-            raise HistoryError(f"{self.path}: {_explained(error)}") from error
+            raise HistoryError(f"{self.path}: {explained(error)}") from error
 
     def _current(self) -> sqlite3.Connection:
         """The open file.
@@ -201,7 +219,7 @@ class Archive:
                 self.close()
         if self._database is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = _open(self.path)
+            self._database = open_file(self.path)
             self._opened = os.getpid(), self.path.stat().st_ino
             self._has.clear()
         return self._database
@@ -249,16 +267,35 @@ class History(Archive):
             alpha,
             self._learned,
             versions.knowledge_sha256,
-            slim(inspection).model_dump_json(),
+            _stored(inspection).model_dump_json(),
         )
-        with self._using(), self._current() as database:
-            database.execute("BEGIN IMMEDIATE")
+        with self.writing() as database:
             added = database.execute(_INSERT, row).lastrowid or 0
-            database.execute("DELETE FROM inspections WHERE id <= ?", (added - MAX_KEPT,))
+            database.execute(_TIDY, (added - MAX_KEPT,))
             if new := self._not_kept_yet(versions.knowledge_sha256, rules):
                 inputs.put(database, new)
         self._has |= new.keys()
         return f"{self.name}:{added}"
+
+    def same(
+        self, picture: Picture, alpha: float, asked: str | None, knowledge_sha256: str | None
+    ) -> tuple[str, Verdict] | None:
+        """The id and the verdict of the newest inspection that inspecting anew would repeat.
+
+        Args:
+            picture: What is to be inspected: the same pixels under the same name.
+            alpha: The false-reject rate that is promised.
+            asked: The view that the user says the image shows.
+            knowledge_sha256: Of the rules.
+
+        Raises:
+            HistoryError: If it cannot be read.
+        """
+        given = picture.sha256, picture.name, self._learned, knowledge_sha256, asked, alpha
+        if found := self.rows(_SAME, *given):
+            number, verdict = found[0]
+            return f"{self.name}:{number}", verdict
+        return None
 
     def _not_kept_yet(self, sha256: str | None, rules: bytes | None) -> dict[str, bytes]:
         """What inspections rest on and the file does not hold, by hash."""
@@ -310,6 +347,14 @@ def slim(inspection: Inspection) -> Inspection:
     )
 
 
+def _stored(inspection: Inspection) -> Inspection:
+    """What is kept: of what a person shall look at, also what is needed for that."""
+    if inspection.verdict != "review":
+        return slim(inspection)
+    seen = ("references", "clause_checks", "steps")
+    return slim(inspection).model_copy(update={name: getattr(inspection, name) for name in seen})
+
+
 def learned_sha256(manifest: Manifest) -> str:
     """Hash of a line but for its rules: inspections that agree in it were measured alike.
 
@@ -319,61 +364,3 @@ def learned_sha256(manifest: Manifest) -> str:
     learned = manifest.model_dump(mode="json", exclude=rules)
     learned["parts"].pop(KNOWLEDGE, None)
     return hashlib.sha256(json.dumps(learned, sort_keys=True).encode()).hexdigest()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    """Open a history, or begin one."""
-    # Threads take turns, see `History._using`; transactions are begun by hand.
-    database = sqlite3.connect(path, BUSY_S, isolation_level=None, check_same_thread=False)
-    try:
-        _set_up(database, path)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _set_up(database: sqlite3.Connection, path: Path) -> None:
-    _write_ahead(database)
-    # Within the log a power cut can lose the end, but not break anything.
-    database.execute("PRAGMA synchronous = NORMAL")
-    if _version(database) == 0:
-        with database:
-            database.execute("BEGIN IMMEDIATE")
-            # Another process may have been faster.
-            for statement in _SCHEMA if _version(database) == 0 else ():
-                database.execute(statement)
-    if (version := _version(database)) != FORMAT_VERSION:
-        raise HistoryError(
-            f"{path}: has format version {version}, this Echo reads {FORMAT_VERSION}; update Echo, "
-            "or move the file away to begin a new one"
-        )
-
-
-def _write_ahead(database: sqlite3.Connection) -> None:
-    """Let processes write beside each other; of several that begin a file, all but one wait."""
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            database.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            # SQLite does not wait by itself here.
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-
-
-def _version(database: sqlite3.Connection) -> int:
-    return int(database.execute("PRAGMA user_version").fetchone()[0])
-
-
-def _explained(error: Exception) -> str:
-    """What is wrong with a history, and what to do."""
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_BUSY:
-        return f"is in use by another program for more than {BUSY_S:g} s; end that program"
-    if isinstance(error, ValueError) or code in _NO_HISTORY:
-        return f"is damaged, or no history of inspections ({error}); move it away to begin anew"
-    what = getattr(error, "strerror", None) or error
-    return f"cannot be used ({what}); check the rights of its folder and the space on the disk"

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from echo import HistoryError, Inspection, Inspector, ProductLine
+from echo import HistoryError, Inspection, Inspector, ProductLine, history_file
 from echo import history as module
 from echo.history import History, learned_sha256, slim
 from tests.conftest import Command, bad_part, good_part, save
@@ -389,7 +389,7 @@ def test_a_full_disk_leaves_what_is_there(line: ProductLine, inspections: list[I
 def test_a_file_that_another_program_holds_costs_a_second(
     line: ProductLine, inspections: list[Inspection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "BUSY_S", 0.05)
+    monkeypatch.setattr(history_file, "BUSY_S", 0.05)
     history = History(line)
     history.add(inspections[0], ALPHA)
     other = sqlite3.connect(history.path, isolation_level=None)
