@@ -14,6 +14,7 @@ from echo.history import History
 from echo.language import Language
 from echo.line import ProductLine
 from echo.machine import this_machine
+from echo.review import Reviews
 from echo.rules import Rules
 from echo.state import Experts, InspectionState
 from experts.decision import DecisionMaker
@@ -75,6 +76,7 @@ class Inspector:
         self.line = line
         self._language = Language(line.home, line.name, mllm)
         self._history = History(line) if keep else None
+        self._reviews = Reviews(self._history) if self._history is not None else None
         self._rules = rules or Rules(line)
         self._rules.refresh()
         self._take_rules()
@@ -210,14 +212,17 @@ class Inspector:
         return self._kept(inspection, view)
 
     def _kept(self, inspection: Inspection, view: str | None) -> Inspection:
-        if self._history is None:
+        if self._history is None or self._reviews is None:
             return inspection
         try:
             kept_as = self._history.add(inspection, self._experts.alpha, view, self._rules.raw)
+            inspection = inspection.model_copy(update={"id": kept_as})
+            if inspection.verdict == "review":
+                self._reviews.open(inspection)
         except HistoryError as error:
             faults = (*inspection.faults, str(error))
             return inspection.model_copy(update={"faults": faults})
-        return inspection.model_copy(update={"id": kept_as})
+        return inspection
 
     def _sight(self, encoded: _Encoded, view: str | None) -> Sight:
         frame, guide = encoded.features.frame, self._experts.guide
