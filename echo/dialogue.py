@@ -1,8 +1,8 @@
 """The conversation about an inspection: five nodes and their edges, nothing else.
 
 recall ─▶ answer ─▶ check ─▶ translate
-   │        ▲ │
-   └▶ look ─┘ └─▶ look        at most MAX_LOOKS times for one question
+   │       │ ▲
+   └───▶  look      at most MAX_LOOKS times for one question
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from experts.dialogue_partner import DialogueState, Partner
 
 
 def build_dialogue(
-    partner: Partner, threads: BaseCheckpointSaver[Any]
+    partner: Partner, threads: BaseCheckpointSaver[Any] | None
 ) -> CompiledStateGraph[Any, Any, Any, Any]:
     """Wire who is asked into the graph of one question and its answer.
 
     Args:
         partner: Who is asked.
-        threads: Keeps what was asked and answered, by the id of its thread.
+        threads: Keeps what was asked and answered, by the id of its thread, if it is to be kept.
     """
 
     def recall(state: DialogueState) -> DialogueState:

@@ -6,11 +6,12 @@ Its methods are what the nodes of the graph do, on states of plain dicts, lists 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict
 
-from experts.answers import Asked, Known, Told, read_question, tell
+from experts.answers import NOT_THERE, Asked, Known, Told, read_question, tell
 from experts.answers.knowing import from_knowledge
 from experts.answers.places import size
 from experts.dialogue import MAX_LOOKS, Answer, Tools
@@ -23,9 +24,12 @@ from experts.mllm.dialogue_prompts import dialogue_prompts
 from experts.tools import Call
 from experts.tools.scene import Scene
 
+# The oldest turns of a long conversation go.
+MAX_TURNS = 200
 # Of what went wrong, so many letters are told.
 MAX_FAULT = 500
 NO_IMAGE = "The image is not at hand any more, so this place cannot be looked at again."
+_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
 
@@ -120,7 +124,7 @@ class Partner:
             return {"call": None, "said": "", "model": "", "faults": [*state["faults"], fault]}
         return {
             "call": reply.call.model_dump() if reply.call else None,
-            "said": reply.answer,
+            "said": printable(reply.answer),
             "language": reply.language,
             "model": model.name,
         }
@@ -157,13 +161,14 @@ class Partner:
         answer = Answer.model_validate(state["answer"])
         if state["model"] and answer.language.casefold() not in ("", "english", "en"):
             answer = self._translated(answer, *self._drafted(state))
-        return {"turns": [*state.get("turns", []), dumped(answer)], "looks": [], "said": ""}
+        turns = [*state.get("turns", []), dumped(answer)]
+        return {"turns": turns[-MAX_TURNS:], "looks": [], "said": "", "answer": {}}
 
     def _translated(self, answer: Answer, known: Known, draft: Told) -> Answer:
         try:
             if (model := self.model()) is None:
                 return answer
-            translation = translate(model, answer.text, answer.language)
+            translation = printable(translate(model, answer.text, answer.language))
         except Exception as error:
             fault = _fault("without translation", error)
             return answer.model_copy(update={"faults": (*answer.faults, fault)})
@@ -183,7 +188,7 @@ class Partner:
         region = self.known.region(call.target)
         if call.tool == "lookup":
             found = from_knowledge(call.target, self.known)
-            told = found if found.sentences else Told(("The knowledge file says nothing of that.",))
+            told = found if found.sentences else Told((NOT_THERE,))
         elif call.tool == "measure" and region is not None:
             told = size(self.known, [region])
         target, ids = call.target, told.evidence_ids
@@ -233,6 +238,11 @@ class Partner:
 def dumped(evidence: Answer | Look) -> dict[str, Any]:
     """As plain dicts, lists, texts and numbers."""
     return evidence.model_dump(mode="json")
+
+
+def printable(text: str) -> str:
+    """A text without signs that could do something to a terminal."""
+    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _UNSEEN)
 
 
 def _fault(what: str, error: Exception) -> str:

@@ -53,10 +53,14 @@ def from_knowledge(question: str, known: Known) -> Told:
         said = [answer]
     if not said:
         return Told()
-    part, given = known.knowledge.file.part, known.inspection.verdict
-    # Whoever writes the file may have written anything into it.
-    said.append(f"This is said in general; the verdict on this {part} is {given}.")
-    return Told(tuple(said), ("knowledge",))
+    return Told((*said, in_general(known)), ("knowledge",))
+
+
+def in_general(known: Known) -> str:
+    """Sets what the file says apart from the verdict: who writes it may write anything into it."""
+    part = known.knowledge.file.part if known.knowledge else "part"
+    verdict = known.inspection.verdict
+    return f"This is said in general; the verdict on this {part} is {verdict}."
 
 
 def names_a_kind(question: str, known: Known) -> bool:

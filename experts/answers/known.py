@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -11,6 +12,9 @@ from experts.claims import Facts, check
 from experts.evidence import Inspection, Look, Region
 from experts.knowledge import Knowledge
 from experts.knowledge.schema import DefectKnowledge
+
+NOT_THERE = "The knowledge file says nothing of that."
+_QUOTED = re.compile("“([^”]*)”")
 
 
 class Told(NamedTuple):
@@ -72,4 +76,21 @@ class Known:
 
     def looked_up(self, look: Look) -> str:
         """What a closer look found; of what was looked up only what gives no other verdict."""
-        return self.quoted(look.found) if look.tool == "lookup" else look.found
+        if look.tool != "lookup":
+            return look.found
+        if look.numbers.get("entries") == 0:
+            return NOT_THERE
+        return _QUOTED.sub(lambda found: f"“{self._harmless(found[1])}”", look.found)
+
+    def _harmless(self, text: str) -> str:
+        return text if text in self._names else self.quoted(text) or "…"
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """How things are called in the knowledge file; names say nothing of the part."""
+        if self.knowledge is None:
+            return frozenset()
+        file = self.knowledge.file
+        return frozenset(
+            (file.part, *(defect.name for defect in file.defects), *(z.name for z in file.zones))
+        )

@@ -35,7 +35,7 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bohne (den|die|das|es)\b|\bwirklich die ursache|\bschuld\b",
     "why": r"\bwhy\b|\breason|\bhow come\b|\bexplain|\bwarum\b|\bwieso\b|\bweshalb\b|"
     r"\bgrund\b|\bbegrund|\berklar|\berklaer",
-    "where": r"\bwhere\b|\bposition|\blocat|\bwhich (side|place|spot)|\bwo\b|\bstelle|\blage\b",
+    "where": r"\bwhere\b|\bposition|\blocat|\bwhich (side|place|spot)|\bwo\b|\bwelcher? (stelle|ort|seite)|\blage\b",
     "kind": r"\b(what|which) (kind|type|sort|defect)|\b(kind|type|sort) of\b|\blooks? like\b|"
     r"\bwhat (is|was|are) (it|this|that|these|they|region|wrong|found|there)|\bdescribe|"
     r"\bwhat did you (find|see)|\bwas (ist|sind|fur|fuer)\b|\bwelche[rns]? (art|fehler|defekt)|"
@@ -70,7 +70,8 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bausschuss|\bin ordnung|\bi\.? ?o\b|\bdurchlass|\bok\b|\bokay\b|\bo\.k|\busable|"
     r"\bsell\b|\bverkauf|\bverwend|\bverwert|\bbenutz|\bcan (i|we|it|this)\b|"
     r"\b(may|can|could) (i|we|it|this|they)\b (go|leave|be)|\bin spec\b|\bwaste\b|\bkeep\b|"
-    r"\bdefective\b|\bis (it|this|the part) (a )?(good|bad|fine|defect|broken|faulty|wrong)",
+    r"\bdefective\b|\braus\b|\bdarf (das|es|ich|sie|er|man)\b|\bkann (das|es|ich|sie|er|man)\b|"
+    r"\bis (it|this|the part) (a )?(good|bad|fine|defect|broken|faulty|wrong)",
 }
 _TOPICS = {topic: re.compile(words) for topic, words in _WORDS_OF.items()}
 # These say something of the verdict only if a question asks nothing else.
@@ -82,7 +83,7 @@ _TOOLS: tuple[tuple[Literal["zoom", "compare", "measure", "lookup"], re.Pattern[
     (
         "zoom",
         re.compile(
-            r"\bzoom|\b(look|looking) (\w+ ){0,2}(closer|again)|\bcloser\b|\bmagnif|\benlarge|"
+            r"\bzoom|\bclosely\b|\b(look|looking) (\w+ ){0,2}(closer|again)|\bcloser\b|\bmagnif|\benlarge|"
             r"\b(better|second) look|\bcheck (\w+ ){0,3}again|\bnaher\b|\bnaeher\b|\bgenauer\b|"
             r"\bvergrosser|\bvergroesser|\bschau|\bsieh dir\b"
         ),
@@ -99,7 +100,7 @@ _TOOLS: tuple[tuple[Literal["zoom", "compare", "measure", "lookup"], re.Pattern[
         "measure",
         re.compile(
             r"(^|\b(please|you|and|now|bitte|,) )measure\b|\bvermiss|\bvermess|\bmiss\b|\bmessen\b|"
-            r"\bhow far (from|to)\b|\bdistance|\babstand|\bwie weit\b"
+            r"\bhow far (from|to)\b|\bdistance|\babstand|\bwie weit\b(?! (uber|ueber|daruber)\b)"
         ),
     ),
     (
@@ -145,7 +146,7 @@ _THESE = re.compile(
     r"\b(it|its|this|that|one|es|sie|er|ihn|dieser?|dieses|diesen|das|den|dort|da)\b"
 )
 _SUBJECT = re.compile(
-    r"\b(?:about|on|up|to|uber|ueber|zu|zum|zur|nach|is|ist|are)\s+"
+    r"\b(?:about|on|up|to|über|uber|ueber|für|zu|zum|zur|nach|is|ist|are)\s+"
     r"(?:an?\s+|the\s+|d\w\w\s+)?(.+)$"
 )
 
@@ -190,8 +191,10 @@ def read_question(text: str, about: Sequence[str] = ()) -> Asked:
     if tool == "compare" and _WITH_WHAT.search(words):
         tool = None
     topics = [topic for topic, pattern in _TOPICS.items() if pattern.search(words)]
-    if "verdict" not in topics and (not topics or topics == ["kind"]) and tool is None:
+    if not topics and tool is None and not place:
         topics += ["verdict"] if _VERDICT_TOO.search(words) else []
+    if place and tool is None:
+        topics = topics or ["where"]
     call = None
     if tool == "lookup":
         call = Call(tool=tool, target=_subject(text)[:200])

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from experts.answers.knowing import background, from_knowledge, names_a_kind
-from experts.answers.known import Known, Told
+from experts.answers.knowing import background, from_knowledge, in_general, names_a_kind
+from experts.answers.known import NOT_THERE, Known, Told
 from experts.answers.places import count, kind, region_named, size, where
 from experts.answers.reading import Asked, Topic
 from experts.answers.weighing import certainty, next_step, rule, verdict, why
@@ -35,8 +36,10 @@ def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) 
     missing = _missing(asked, known)
     if missing is not None:
         told.append(missing)
-    elif not looks:
-        told += _by_topics(asked, known, regions)
+    else:
+        # A closer look answers what asked for it.
+        topics = [t for t in asked.topics if not looks or t in ("verdict", "next")]
+        told += _by_topics(replace(asked, topics=tuple(topics)), known, regions)
     if not any(part.sentences for part in told):
         told = [from_knowledge(asked.text, known)]
     if not any(part.sentences for part in told):
@@ -104,7 +107,10 @@ def _looked(known: Known, looks: int) -> Told:
     taken = known.looks[-looks:]
     ids = [i for look in taken for i in (look.id, *look.evidence_ids)]
     about = tuple(look.target for look in taken if known.region(look.target))
-    return Told(tuple(known.looked_up(look) for look in taken), tuple(ids), about)
+    said = [known.looked_up(look) for look in taken]
+    if known.knowledge and any(look.tool == "lookup" for look in taken) and said != [NOT_THERE]:
+        said.append(in_general(known))
+    return Told(tuple(said), tuple(ids), about)
 
 
 def _reference(known: Known, _regions: Sequence[Region]) -> Told:
