@@ -1,8 +1,8 @@
 """Replays a stored inspection: the same result, bit by bit, or which of its inputs changed?
 
 The image is inspected by the line as it is now, by the rules of then where they are kept, on as
-many threads as then. What a language model says is compared apart: it has no say in the verdict,
-and may be gone.
+many threads as then. Of a language model its opinion of then is heard again, so the verdict is the
+same without it. The model itself, which may be gone, is asked apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Literal
 from echo import __version__
 from echo.history import Archive, archive_of, learned_sha256, slim
 from echo.inputs import Roster, changes
-from echo.inspector import Inspector
+from echo.inspector import Inspector, Then
 from echo.line import ProductLine
 from echo.machine import as_many_threads_as
 from echo.manifest import KNOWLEDGE
@@ -30,7 +30,7 @@ from echo.rules import Rules, cited
 from experts.decoder.conformal import percent
 from experts.decoder.encoder import load_encoder
 from experts.errors import EchoError, ImageError, KnowledgeError
-from experts.evidence import Evidence, Inspection, Opinion, Verdict
+from experts.evidence import Evidence, Inspection, Opinion, Step, Verdict
 from experts.images import ImageSource, Picture, read_picture
 from experts.knowledge import Knowledge, parse_knowledge
 from experts.mllm import MLLM
@@ -39,9 +39,9 @@ Input = Literal[
     "image", "line", "knowledge", "view", "alpha", "encoder", "echo", "machine", "prompts", "mllm"
 ]
 
-# What is compared apart: what the image is called, how long it took, and versions and opinions,
-# of which sentences tell.
-APART = {"image", "timings_ms", "faults", "versions", "opinion"}
+# What is not compared: what the image is called, how long it took, versions, of which sentences
+# tell, and what a language model wrote or asked to see.
+APART = {"image", "timings_ms", "faults", "versions", "looks", "explanation"}
 # How images are called that were not given as files.
 NO_FILES = {"array", "bytes", "image"}
 # Values are told to so many characters.
@@ -136,15 +136,24 @@ def replay_inspection(
     ]
     try:
         with as_many_threads_as(stored.versions.machine):
-            asked = mllm if stored.opinion else "none"
-            inspector = Inspector(line, keep=False, mllm=asked, rules=rules)
-            now = inspector.inspect_picture(picture, view=record.asked)
+            now = Inspector(
+                line,
+                keep=False,
+                mllm="none",
+                causes=stored.cause is not None,
+                then=Then(rules, stored.opinion, stored.versions.cases),
+            ).inspect_picture(picture, view=record.asked)
+            asked_again = None
+            if stored.opinion:
+                then = Then(rules, None, stored.versions.cases)
+                inspector = Inspector(line, keep=False, mllm=mllm, then=then)
+                asked_again = inspector.inspect_picture(picture, view=record.asked)
     except EchoError as error:
         if not changed:
             raise
         return _told(record, None, f"cannot be inspected any more: {error}", changed, (), ())
     differences = list(_differences(_comparable(stored), _comparable(now)))
-    more, notes = _after_all(stored, now, same=not differences)
+    more, notes = _after_all(stored, now, asked_again, same=not differences)
     notes = [*rules.notes, *notes]
     return _told(record, now.verdict, now.decision.reason, [*changed, *more], differences, notes)
 
@@ -293,7 +302,7 @@ def _other_encoder(line: ProductLine, encoder: str, weights_sha256: str) -> str 
 
 
 def _after_all(
-    stored: Inspection, now: Inspection, *, same: bool
+    stored: Inspection, now: Inspection, asked_again: Inspection | None, *, same: bool
 ) -> tuple[list[ChangedInput], list[str]]:
     """Further changed inputs, and notes, that are known once the image is inspected again."""
     changed: list[ChangedInput] = []
@@ -305,9 +314,9 @@ def _after_all(
     elif not same and then is not None and here is not None and then != here:
         sentence = f"it was computed on {then.in_words} then, on {here.in_words} now; {rounding}"
         changed.append(ChangedInput(what="machine", sentence=sentence))
-    if stored.opinion is not None:
-        notes.append(_opinions(stored.opinion, now))
-        changed += _other_model(stored.opinion, now.opinion)
+    if stored.opinion is not None and asked_again is not None:
+        notes.append(_opinions(stored.opinion, asked_again))
+        changed += _other_model(stored.opinion, asked_again.opinion)
     return changed, notes
 
 
@@ -333,7 +342,8 @@ def _opinions(then: Opinion, inspection: Inspection) -> str:
             f"the opinion of {then.model}, {_best(then)}, could not be asked for again ({faults}); "
             "the verdict is compared without it"
         )
-    if then == now:
+    # What people judged meanwhile changes how far it is trusted, not what it says.
+    if then.model_copy(update={"standing": None}) == now.model_copy(update={"standing": None}):
         return f"the opinion of {then.model} is the same: {_best(then)}"
     return f"the opinion of {then.model} was {_best(then)}; that of {now.model} is {_best(now)}"
 
@@ -345,8 +355,16 @@ def _best(opinion: Opinion) -> str:
 
 def _comparable(inspection: Inspection) -> Any:
     """What the result of an inspection is, as it would be read from where it is stored."""
+    steps = tuple(step for step in inspection.steps if not _by_model(step))
+    inspection = inspection.model_copy(update={"steps": steps})
     text = slim(inspection).model_dump_json(exclude=APART)
     return json.loads(text, object_hook=_unpacked)
+
+
+def _by_model(step: Step) -> bool:
+    """Whether a language model said it, or asked to see it; what it takes the image for stays."""
+    thought = step.by is not None and step.evidence_ids != ("opinion",)
+    return thought or any(cited.startswith("look-") for cited in step.evidence_ids)
 
 
 def _unpacked(value: dict[str, Any]) -> dict[str, Any]:

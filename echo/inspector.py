@@ -10,22 +10,20 @@ from typing import NamedTuple, cast
 
 from echo import __version__
 from echo.graph import build_graph
-from echo.history import History
+from echo.history import Archive, History
+from echo.judged import Judgements
 from echo.language import Language
 from echo.line import ProductLine
 from echo.machine import this_machine
 from echo.review import Reviews
 from echo.rules import Rules
-from echo.state import Experts, InspectionState
-from experts.decision import DecisionMaker
+from echo.state import InspectionState, inspection_of
+from echo.team import Experts
 from experts.decoder.encoder import Features
-from experts.errors import HistoryError, ImageError
-from experts.evidence import Evidence, Inspection, Sight, Versions
+from experts.errors import HistoryError, ImageError, InspectionError
+from experts.evidence import Evidence, Inspection, Opinion, Sight, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
-from experts.knowledge import KnowledgeGuide
 from experts.mllm import MLLM
-from experts.opinion import OpinionExpert
-from experts.reasoning import ReasoningExpert
 
 
 class Failure(Evidence):
@@ -47,6 +45,20 @@ class Inspected(NamedTuple):
     picture: Picture
 
 
+class Then(NamedTuple):
+    """What an inspection rested on beside the line and the image.
+
+    Attributes:
+        rules: Which are in force.
+        opinion: What a language model took the image for, instead of asking one.
+        cases: How many parts people had judged.
+    """
+
+    rules: Rules
+    opinion: Opinion | None
+    cases: int
+
+
 class _Encoded(NamedTuple):
     picture: Picture
     features: Features
@@ -62,7 +74,9 @@ class Inspector:
             kept says so among its faults.
         mllm: A language model, or what names one (``experts.mllm.setting``); by default what is
             set for the line, see ``echo.settings``. It is opened when it is first needed.
-        rules: Instead of those that are in force on the line.
+        causes: Test whether the regions are why an image is unusual, which takes another pass of
+            the encoder. That is always done where a language model is asked.
+        then: What an inspection that was made before rested on, to make it again.
     """
 
     def __init__(
@@ -70,19 +84,28 @@ class Inspector:
         line: ProductLine,
         *,
         keep: bool = True,
-        mllm: MLLM | str | None = None,
-        rules: Rules | None = None,
+        mllm: MLLM | str | os.PathLike[str] | None = None,
+        causes: bool = False,
+        then: Then | None = None,
     ) -> None:
         self.line = line
+        self._causes = causes
+        self._heard = then.opinion if then else None
         self._language = Language(line.home, line.name, mllm)
         self._history = History(line) if keep else None
         self._reviews = Reviews(self._history) if self._history is not None else None
-        self._rules = rules or Rules(line)
+        archive = self._history or Archive(line.name, line.home)
+        self._judgements = Judgements(archive, then.cases if then else None)
+        self._judgements.refresh()
+        self._rules = then.rules if then else Rules(line)
         self._rules.refresh()
-        self._take_rules()
+        self._gather_experts()
 
-    def _take_rules(self) -> None:
-        self._experts = _experts_of(self.line, self._rules, self._language)
+    def _gather_experts(self) -> None:
+        judged = self._judgements.now
+        self._experts = Experts.of(
+            self.line, self._rules, self._language, judged, causes=self._causes
+        )
         self._graph = build_graph(self._experts)
 
     def inspect(self, image: ImageSource, *, view: str | None = None) -> Inspection:
@@ -166,7 +189,7 @@ class Inspector:
                 continue
             try:
                 yield Inspected(self._run(next(encoded), view), result)
-            except ImageError as error:
+            except (ImageError, InspectionError) as error:
                 yield Failure(image=result.name, error=str(error))
 
     def _encode(self, pictures: Sequence[Picture], read_ms: Sequence[float]) -> list[_Encoded]:
@@ -181,34 +204,24 @@ class Inspector:
         ]
 
     def _run(self, encoded: _Encoded, view: str | None) -> Inspection:
-        if self._rules.refresh():
-            self._take_rules()
+        # Both must look: each may have changed.
+        if self._rules.refresh() | self._judgements.refresh():
+            self._gather_experts()
         picture = encoded.picture
         given: InspectionState = {
             "picture": picture,
             "features": encoded.features,
             "sight": self._sight(encoded, view),
+            "versions": self._versions(picture),
+            "opinion": self._heard,
+            "faults": (self._rules.fault,) if self._rules.fault else (),
             "clause_checks": (),
             "unruled": (),
             "steps": (),
             "timings_ms": encoded.timings_ms,
         }
         state = cast(InspectionState, self._graph.invoke(given))
-        inspection = Inspection(
-            image=picture.name,
-            size_HW=picture.size_HW,
-            references=state["references"],
-            anomaly=state["anomaly"],
-            regions=state["regions"],
-            clause_checks=state["clause_checks"],
-            steps=state["steps"],
-            decision=state["decision"],
-            opinion=state.get("opinion"),
-            sight=state["sight"],
-            faults=tuple(f for f in (self._rules.fault, *state.get("faults", ())) if f),
-            versions=self._versions(picture),
-            timings_ms=state["timings_ms"],
-        )
+        inspection = inspection_of(state)
         return self._kept(inspection, view)
 
     def _kept(self, inspection: Inspection, view: str | None) -> Inspection:
@@ -248,21 +261,5 @@ class Inspector:
             weights_sha256=line.encoder.weights_sha256,
             echo=__version__,
             machine=this_machine(),
+            cases=self._judgements.now.number,
         )
-
-
-def _experts_of(line: ProductLine, rules: Rules, language: Language) -> Experts:
-    knowledge, alpha = rules.knowledge, rules.alpha
-    has_images = bool(line.manifest.images)
-    return Experts(
-        extractor=line.extractor if has_images else None,
-        finder=line.finder_for(alpha) if has_images else None,
-        decoder=line.decoder_for(alpha),
-        namer=line.namer,
-        guide=KnowledgeGuide(knowledge) if knowledge else None,
-        reasoner=ReasoningExpert(knowledge),
-        language=language,
-        opinion=OpinionExpert(knowledge.file if knowledge else None, line.thumbnail),
-        maker=DecisionMaker.by_rules(knowledge, alpha),
-        alpha=alpha,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import cached_property
 from pathlib import Path
 
 from echo.settings import home_folder, mllm_setting
@@ -56,6 +57,17 @@ class Language:
         self._is_open = self._model is not None
         self._failed: tuple[float, MLLMError] | None = None
         self._opening = threading.Lock()
+
+    @cached_property
+    def wanted(self) -> bool:
+        """Whether a model is set; it need not be there, nor fit."""
+        if self._model is not None:
+            return True
+        try:
+            return mllm_setting(self._home, self._line, self._said).mllm.lower() != setting.NONE
+        except MLLMError:
+            # Whoever opens it will hear what is wrong.
+            return True
 
     def model(self) -> MLLM | None:
         """The model; None if none is wanted.

@@ -161,7 +161,7 @@ class _Judge:
             return self._maker.decide(anomaly, (), ())[0]
         # The stronger come first, whatever the limit; a weaker one is no place of its own then.
         regions = [r for r in stored.regions if r.peak_score > anomaly.limit]
-        decision = self._decide(stored.size_HW, sight, anomaly, regions)
+        decision = self._decide(stored, sight, anomaly, regions)
         # Further places never mend a reject.
         if decision.verdict != "reject" and not _are_all(record, stored, anomaly):
             raise _NeedsNewLookError(
@@ -204,18 +204,21 @@ class _Judge:
 
     def _decide(
         self,
-        size_HW: tuple[int, int],
+        stored: Inspection,
         sight: Sight,
         anomaly: AnomalyMap,
         regions: Sequence[Region],
     ) -> Decision:
+        heard = stored.opinion
         if self._guide is None:
-            return self._maker.decide(anomaly, regions, ())[0]
+            return self._maker.decide(anomaly, regions, (), opinion=heard)[0]
         scaled = [in_scale(region, sight.mm_per_px) for region in regions]
         found = self._guide.check(
-            scaled, Scene(size_HW, sight, anomaly.limit, len(regions) >= MAX_REGIONS)
+            scaled, Scene(stored.size_HW, sight, anomaly.limit, len(regions) >= MAX_REGIONS)
         )
-        return self._maker.decide(anomaly, scaled, found.checks, found.unruled, sight.fault)[0]
+        return self._maker.decide(anomaly, scaled, found.checks, found.unruled, sight.fault, heard)[
+            0
+        ]
 
 
 def _are_all(record: Record, stored: Inspection, anomaly: AnomalyMap) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import itertools
-import math
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -21,8 +20,9 @@ from PIL.PngImagePlugin import PngInfo
 
 from echo.line import ProductLine
 from echo.storage import write_bytes, write_chunks
+from experts.drawing import heat
 from experts.errors import OutputError
-from experts.evidence import AnomalyMap, Inspection
+from experts.evidence import Inspection
 from experts.images import Picture, read_picture
 
 # Marks pictures and pages, so that a report never overwrites what it did not write.
@@ -78,7 +78,7 @@ def fit_panel(image: Image.Image) -> Image.Image:
 
 
 def _overlay(inspection: Inspection, image: NDArray[np.uint8]) -> Image.Image:
-    panel = fit_panel(Image.fromarray(_heat(inspection.anomaly, image)))
+    panel = fit_panel(Image.fromarray(heat(inspection.anomaly, image)))
     draw = ImageDraw.Draw(panel)
     font = ImageFont.load_default(13)
     scale = panel.width / image.shape[1]
@@ -88,32 +88,6 @@ def _overlay(inspection: Inspection, image: NDArray[np.uint8]) -> Image.Image:
         number = region.id.removeprefix("region-")
         draw.text((left + 5, top + 3), number, _BOX, font=font, stroke_width=2, stroke_fill="black")
     return panel
-
-
-def _heat(anomaly: AnomalyMap, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Nothing below the extent limit, yellow at the limit, red at twice the limit and beyond.
-
-    Without limits the colours span the map: nothing at its lowest place, red at its highest.
-    """
-    scores_HW = anomaly.scores_HW
-    begin, yellow, red = anomaly.extent_limit, anomaly.limit, 2 * anomaly.limit
-    if not math.isfinite(yellow):
-        begin, red = float(scores_HW.min()), float(scores_HW.max())
-        yellow = (begin + red) / 2
-    strength = _ramp(scores_HW, begin, yellow) * 0.6
-    redness = _ramp(scores_HW, yellow, red)
-    colour = np.concatenate(
-        [np.full_like(redness, 255), 220 * (1 - redness), 30 * np.ones_like(redness)], axis=2
-    )
-    grey = image.mean(axis=2, keepdims=True)
-    blended: NDArray[np.uint8] = (grey * (1 - strength) + colour * strength).astype(np.uint8)
-    return blended
-
-
-def _ramp(scores_HW: NDArray[np.float32], start: float, end: float) -> NDArray[np.float32]:
-    """From 0 at the start to 1 at the end, (H, W, 1)."""
-    level_HW = (scores_HW - start) / max(end - start, 1e-6)
-    return np.asarray(np.clip(level_HW, 0, 1)[..., None], np.float32)
 
 
 def is_our_picture(path: Path) -> bool:

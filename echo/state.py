@@ -1,39 +1,41 @@
-"""What flows along the edges of the graph, and the experts that sit in its nodes."""
+"""What flows along the edges of the graph, how its nodes are watched, and what comes of it all."""
 
 from __future__ import annotations
 
 import operator
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, TypedDict
 
-from echo.language import Language
-from experts.decision import DecisionMaker
-from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.encoder import Features
-from experts.decoder.regions import MAX_REGIONS
-from experts.decoder.twins import TwinFinder
-from experts.errors import MLLMError
+from experts.errors import EchoError, InspectionError, MLLMError
 from experts.evidence import (
     AnomalyMap,
+    Cause,
     ClauseCheck,
     Decision,
+    Explanation,
+    Inspection,
+    Look,
     Opinion,
     Reference,
     Region,
     Sight,
     Step,
     Unruled,
+    Versions,
 )
 from experts.images import Picture
-from experts.knowledge import Excerpt, Findings, KnowledgeGuide, Scene
-from experts.naming import KindExpert
-from experts.opinion import OpinionExpert, opinion_step
-from experts.reasoning import ReasoningExpert
-from experts.reference import ReferenceExtractor
+from experts.knowledge import Excerpt
+from experts.thinking import Thinking
 
-# Of why there is no language model, so many letters are told.
+# Of what went wrong, so many letters are told.
 MAX_FAULT = 500
+
+
+def added(before: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
+    """Timings of nodes that ran several times add up."""
+    return {**before, **{name: before.get(name, 0.0) + ms for name, ms in more.items()}}
 
 
 class InspectionState(TypedDict, total=False):
@@ -42,23 +44,31 @@ class InspectionState(TypedDict, total=False):
     Attributes:
         picture: The image; given.
         features: Its features, from the line's encoder; given.
-        sight: How the rules look at it; given.
+        sight: How the rules look at it; given, and by ``knowledge`` if the rules fail.
+        versions: What all of it rests on; given.
         references: Most similar normal images; by ``reference``.
         anomaly: Map, score, p-value; by ``decode``.
         regions: Places that stand out; by ``decode``, only for a suspicious image.
         clause_checks: Limits computed on the regions; by ``knowledge``.
         unruled: What no clause says anything about; by ``knowledge``.
         excerpt: What of the knowledge file matters; by ``knowledge``.
-        steps: The reasoning so far; appended to by ``reason`` and ``decide``.
-        opinion: What a language model takes the image for; by ``reason``, if one is set.
-        faults: What else went wrong; by ``reason``.
+        steps: The reasoning over evidence; appended to by ``reason``, ``cause`` and ``look``.
+        cause: What becomes of the anomaly once the regions are made normal; by ``cause``.
+        thinking: How far a language model has come; by ``think`` and ``look``.
+        looks: The closer looks that it took; by ``look``.
+        opinion: What it takes the image for; by ``think``, or given when a stored one is heard.
         decision: The verdict; by ``decide``.
+        closing: The last steps, which say what the verdict rests on; by ``decide``.
+        explanation: The model's words, checked; by ``explain``.
+        thoughts: What is left of its thoughts, as steps; by ``explain``.
+        faults: What else went wrong; given, and appended to by any node that can be spared.
         timings_ms: Milliseconds per node; added to by each.
     """
 
     picture: Picture
     features: Features
     sight: Sight
+    versions: Versions
     references: tuple[Reference, ...]
     anomaly: AnomalyMap
     regions: tuple[Region, ...]
@@ -66,62 +76,41 @@ class InspectionState(TypedDict, total=False):
     unruled: tuple[Unruled, ...]
     excerpt: Excerpt
     steps: Annotated[tuple[Step, ...], operator.add]
+    cause: Cause | None
+    thinking: Thinking
+    looks: tuple[Look, ...]
     opinion: Opinion | None
-    faults: tuple[str, ...]
     decision: Decision
-    timings_ms: Annotated[dict[str, float], operator.or_]
+    closing: tuple[Step, ...]
+    explanation: Explanation | None
+    thoughts: tuple[Step, ...]
+    faults: Annotated[tuple[str, ...], operator.add]
+    timings_ms: Annotated[dict[str, float], added]
 
 
-@dataclass(frozen=True)
-class Experts:
-    """The experts of one product line, and what they need to know of it.
+NOTHING = Excerpt((), (), (), 0)
 
-    Attributes:
-        extractor: ``None`` for a line without images.
-        finder: ``None`` for a line without images.
-        namer: ``None`` for a line that was shown no kinds of defects.
-        guide: ``None`` for a line without a knowledge file.
-        language: Opens the language model that is set, if one is.
-        alpha: The false-reject rate that the line promises.
-    """
 
-    extractor: ReferenceExtractor | None
-    finder: TwinFinder | None
-    decoder: AnomalyDecoder
-    namer: KindExpert | None
-    guide: KnowledgeGuide | None
-    reasoner: ReasoningExpert
-    language: Language
-    opinion: OpinionExpert
-    maker: DecisionMaker
-    alpha: float
-
-    def apply_rules(self, state: InspectionState) -> Findings:
-        """What the line's rules say of the regions; nothing, without a knowledge file."""
-        if self.guide is None:
-            return Findings((), (), Excerpt((), (), (), 0))
-        regions, limit = state["regions"], state["anomaly"].limit
-        crowded = len(regions) >= MAX_REGIONS
-        scene = Scene(state["picture"].size_HW, state["sight"], limit, crowded)
-        return self.guide.check(regions, scene)
-
-    def ask_model(self, state: InspectionState) -> dict[str, Any]:
-        """What a language model takes the image for; nothing, if none is set.
-
-        Whatever goes wrong in there becomes a fault of the inspection, which stands without it.
-        """
-        try:
-            if (model := self.language.model()) is None:
-                return {}
-            opinion, seconds = self.opinion.ask(
-                model, state["picture"], state["references"], state["regions"]
-            )
-            steps = (opinion_step(opinion),)
-        # Users bring models of their own: what these raise cannot be foreseen.
-        except Exception as error:
-            why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
-            return {"faults": (f"without language model: {' '.join(why.split())}"[:MAX_FAULT],)}
-        return {"opinion": opinion, "steps": steps, "timings_ms": {"mllm": seconds * 1e3}}
+def inspection_of(state: InspectionState) -> Inspection:
+    """The inspection that a state has come to."""
+    return Inspection(
+        image=state["picture"].name,
+        size_HW=state["picture"].size_HW,
+        references=state["references"],
+        anomaly=state["anomaly"],
+        regions=state["regions"],
+        clause_checks=state["clause_checks"],
+        steps=(*state["steps"], *state.get("thoughts", ()), *state["closing"]),
+        decision=state["decision"],
+        opinion=state.get("opinion"),
+        looks=state.get("looks", ()),
+        cause=state.get("cause"),
+        explanation=state.get("explanation"),
+        sight=state["sight"],
+        faults=state["faults"],
+        versions=state["versions"],
+        timings_ms=state["timings_ms"],
+    )
 
 
 class Node(Protocol):
@@ -132,15 +121,52 @@ class Node(Protocol):
         ...
 
 
-def timed(name: str, node: Node) -> Node:
-    """Let a node report how many milliseconds it took."""
+def watched(name: str, node: Node) -> Node:
+    """Let a node report how many milliseconds it took, and go on without it where that is safe.
+
+    What Echo raises on purpose goes through. If an expert fails in another way, an inspection goes
+    on without references or reasons, and without rules it goes to a person; without a map or a
+    decision there is none.
+    """
 
     def run(state: InspectionState) -> dict[str, Any]:
         start = time.perf_counter()
-        update = node(state)
+        try:
+            update = node(state)
+        except EchoError:
+            raise
+        except Exception as error:
+            update = _without(name, state, error)
         # What a part of it took stands beside it.
         parts_ms = update.get("timings_ms", {})
         own_ms = (time.perf_counter() - start) * 1e3 - sum(parts_ms.values())
         return {**update, "timings_ms": {name: own_ms, **parts_ms}}
 
     return run
+
+
+def _without(node: str, state: InspectionState, error: Exception) -> dict[str, Any]:
+    """What stands in for a node that failed.
+
+    Raises:
+        InspectionError: If nothing can.
+    """
+    what = fault_of(error)
+    faults = (f"without {node}: {what}"[:MAX_FAULT],)
+    if node == "reference":
+        return {"references": (), "faults": faults}
+    if node == "knowledge":
+        sight = state["sight"].model_copy(update={"fault": what[:MAX_FAULT]})
+        return {"clause_checks": (), "unruled": (), "excerpt": NOTHING, "sight": sight}
+    if node in {"reason", "cause"}:
+        return {"faults": faults}
+    raise InspectionError(
+        f"{state['picture'].name}: could not be inspected, since {node} failed ({what}); this is a "
+        "fault of echo-iad, please report it"
+    ) from error
+
+
+def fault_of(error: Exception) -> str:
+    """What went wrong, on one line; of an error that nobody foresaw with its type."""
+    why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
+    return " ".join(why.split())

@@ -13,12 +13,15 @@ from experts.evidence import (
     ClauseCheck,
     Decision,
     Defect,
+    Opinion,
     Region,
     Step,
     TwinScore,
     Unruled,
     Verdict,
 )
+from experts.opinion import opinion_in_words, opinion_step
+from experts.standing import CONTESTS, contests, standing_in_words
 
 if TYPE_CHECKING:
     from experts.knowledge import Knowledge
@@ -117,8 +120,9 @@ class DecisionMaker:
         checks: Sequence[ClauseCheck],
         unruled: Sequence[Unruled] = (),
         fault: str | None = None,
-    ) -> tuple[Decision, Step]:
-        """Give the verdict, and the step that says what it rests on.
+        opinion: Opinion | None = None,
+    ) -> tuple[Decision, tuple[Step, ...]]:
+        """Give the verdict, and the steps that say what it rests on.
 
         Args:
             anomaly: Map, score and p-value.
@@ -126,10 +130,13 @@ class DecisionMaker:
             checks: Clauses that may apply.
             unruled: What no clause says anything about.
             fault: Why the rules cannot be computed; then a person shall look.
+            opinion: What a language model takes the image for. It may send a part to review that
+                the numbers would reject, or accept as within its tolerances, and never do more.
         """
         broken = sorted((c for c in checks if not c.within), key=_gravity, reverse=True)
         seen = _Seen(anomaly, regions, checks, broken, unruled, fault)
-        verdict, text, clause = self._weigh(seen)
+        by_numbers = self._weigh(seen)
+        verdict, text, clause = self._hear(by_numbers, opinion)
         decision = Decision(
             verdict=verdict,
             confidence=_confidence(verdict, anomaly.p_value, self._alpha),
@@ -138,7 +145,32 @@ class DecisionMaker:
             reason=text,
         )
         cited = ["anomaly", *(r.id for r in regions), *(c.id for c in checks)]
-        return decision, Step(looked_at="all evidence", found=text, evidence_ids=tuple(cited))
+        if opinion is None:
+            return decision, (_closing(text, cited),)
+        heard = opinion_step(opinion, self._standing_in_words(by_numbers.verdict, opinion))
+        return decision, (heard, _closing(text, [*cited, "opinion"]))
+
+    def _hear(self, ruled: _Ruled, opinion: Opinion | None) -> _Ruled:
+        """The verdict by the numbers, or a review where the opinion contests it."""
+        standing = opinion.standing if opinion else None
+        if (
+            opinion is None
+            or standing is None
+            or not contests(ruled.verdict, standing, self._alpha)
+        ):
+            return ruled
+        seen = f"{opinion.model} takes it for {opinion_in_words(opinion)}"
+        why = standing_in_words(ruled.verdict, standing, self._alpha).removeprefix(CONTESTS)
+        measured = f"{ruled.text[0].lower()}{ruled.text[1:].rstrip('.')}"
+        text = f"To review: two sides differ. By the numbers it is {measured}. But {seen}; {why}."
+        return _Ruled("review", text, ruled.clause)
+
+    def _standing_in_words(self, verdict: Verdict, opinion: Opinion) -> str:
+        if opinion.standing is None:
+            return "This has no say in the verdict."
+        if verdict == "review":
+            return "A person decides anyway."
+        return f"{standing_in_words(verdict, opinion.standing, self._alpha)}."
 
     def _weigh(self, seen: _Seen) -> _Ruled:
         anomaly = seen.anomaly
@@ -331,6 +363,10 @@ def _fine_in_words(seen: _Seen) -> str:
         return fine
     notes = "; ".join(broken_in_words(check, ()) for check in seen.broken)
     return f"it is within every limit that rejects it; {notes}"
+
+
+def _closing(text: str, cited: Sequence[str]) -> Step:
+    return Step(looked_at="all evidence", found=text, evidence_ids=tuple(cited))
 
 
 def _gravity(check: ClauseCheck) -> tuple[int, int, float]:

@@ -8,6 +8,7 @@ EchoError
 │   ├── DamagedLineError
 │   └── IncompatibleLineError
 ├── KnowledgeError      a knowledge file is at fault
+├── InspectionError     an expert failed, so that an image has no verdict
 ├── HistoryError        the stored inspections of a line cannot be read or written
 ├── QuestionError       a question about an inspection cannot be answered as it is
 ├── WeightsError        model weights are missing or not the expected ones
@@ -51,6 +52,10 @@ class IncompatibleLineError(LineError):
 
 class KnowledgeError(EchoError):
     """A knowledge file is at fault."""
+
+
+class InspectionError(EchoError):
+    """An expert failed in a way that nobody foresaw, so that an image has no verdict."""
 
 
 class HistoryError(EchoError):

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 from experts.decoder.conformal import images_needed
 from experts.evidence import Standing, Verdict
 
+# How the words on an opinion that counts begin.
+CONTESTS = "It contests the verdict: "
+
 
 def standing(
     opinion_no_defect: float, good: Sequence[float], defective: Sequence[float]
@@ -74,7 +77,7 @@ def standing_in_words(verdict: Verdict, standing: Standing, alpha: float) -> str
         f"at least as {how} to it (p = {p:.2g})"
     )
     if contests(verdict, standing, alpha):
-        return f"It contests the verdict: {said}"
+        return f"{CONTESTS}{said}"
     return f"It does not contest the verdict: {said}"
 
 

@@ -148,8 +148,8 @@ def inspection_of(
     else:
         unruled = ()
     if opinion is not None:
-        steps = (*steps, opinion_step(opinion))
-    decision, step = maker.decide(anomaly, regions, checks, unruled)
+        steps = (*steps, opinion_step(opinion, "This has no say in the verdict."))
+    decision, closing = maker.decide(anomaly, regions, checks, unruled)
     return Inspection(
         image="part-17.png",
         size_HW=SIZE_HW,
@@ -157,7 +157,7 @@ def inspection_of(
         anomaly=anomaly,
         regions=tuple(regions),
         clause_checks=checks,
-        steps=(*steps, step),
+        steps=(*steps, *closing),
         decision=decision,
         opinion=opinion,
         sight=sight,

@@ -398,7 +398,7 @@ def test_what_holds_for_every_decision(
 ) -> None:
     regions = [region_of(i + 1) for i in range(places)]
     maker = DecisionMaker(alpha, Wording(), has_knowledge=bool(checks))
-    decision, step = maker.decide(anomaly, regions, checks)
+    decision, (step,) = maker.decide(anomaly, regions, checks)
     assert 0.5 <= decision.confidence <= 1
     assert decision.verdict == "accept" or is_suspicious(anomaly, alpha)
     assert decision.verdict != "reject" or anomaly.p_value <= alpha

@@ -13,10 +13,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from echo import Failure, Inspection, Inspector, ProductLine
-from echo.graph import build_graph
-from echo.inspector import _experts_of
-from echo.language import Language
-from echo.rules import Rules
 from experts.errors import (
     ImageError,
 )
@@ -131,13 +127,6 @@ def test_one_by_one_and_many_agree(inspector: Inspector) -> None:
         assert together.anomaly.score == pytest.approx(alone.anomaly.score, abs=1e-4)
         assert together.verdict == alone.verdict
         assert together.versions == alone.versions
-
-
-def test_the_graph_has_five_nodes(inspector: Inspector) -> None:
-    line = inspector.line
-    experts = _experts_of(line, Rules(line), Language(line.home, line.name))
-    nodes = set(build_graph(experts).nodes) - {"__start__"}
-    assert nodes == {"reference", "decode", "knowledge", "reason", "decide"}
 
 
 def test_a_bad_image_among_good_ones(inspector: Inspector, tmp_path: Path) -> None:

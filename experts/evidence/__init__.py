@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from experts.evidence.base import Array, BoolArray, Evidence, FloatArray, Limit, Verdict
 from experts.evidence.inspection import (
+    NO_DEFECT,
     Decision,
     Defect,
     Explanation,
@@ -24,6 +25,7 @@ from experts.evidence.regions import KindSet, Region, Traits
 from experts.evidence.rules import Clause, ClauseCheck, Quantity, Sight, Unruled
 
 __all__ = [
+    "NO_DEFECT",
     "AnomalyMap",
     "Array",
     "BoolArray",

@@ -13,6 +13,10 @@ from experts.evidence.regions import Region
 from experts.evidence.rules import ClauseCheck, Sight
 
 
+# The candidate of an opinion that says that a part is good.
+NO_DEFECT = "no defect"
+
+
 class Step(Evidence):
     """One step of the reasoning.
 
@@ -67,6 +71,15 @@ class Opinion(Evidence):
     from_logits: bool
     prompt_tokens: int
     standing: Standing | None = None
+
+    @property
+    def no_defect(self) -> float:
+        """The probability of no defect: that of the last candidate so called.
+
+        The line's own defects come first, whatever they are called.
+        """
+        last = len(self.candidates) - 1 - self.candidates[::-1].index(NO_DEFECT)
+        return self.probabilities[last]
 
 
 class Said(Evidence):

@@ -16,19 +16,43 @@ class _Texts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class ShownTexts(_Texts):
+    """What a model is told of its task, and the headings of what it is shown."""
+
+    system: Text
+    normal: Text
+    reference: Text
+    query: Text
+    map: Text
+    region: Text
+    measured: Text
+
+
+class ThinkingTexts(_Texts):
+    """What asks for each stage of the reasoning."""
+
+    observe: Text
+    compare: Text
+    examine: Text
+    wish: Text
+    looked: Text
+    clauses: Text
+
+
 class OpinionTexts(_Texts):
     """What asks for an opinion on an unusual image."""
 
-    system: Text
-    reference: Text
-    query: Text
-    region: Text
-    normal: Text
     question: Text
     defect: Text
     any_defect: Text
     no_defect: Text
     other: Text
+
+
+class ExplainTexts(_Texts):
+    """What asks for words on the end of an inspection."""
+
+    question: Text
 
 
 class ProposeTexts(_Texts):
@@ -41,7 +65,10 @@ class Prompts(_Texts):
     """All texts, and which version of them this is."""
 
     version: int
+    shown: ShownTexts
+    thinking: ThinkingTexts
     opinion: OpinionTexts
+    explain: ExplainTexts
     propose: ProposeTexts
 
 

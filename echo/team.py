@@ -1,0 +1,212 @@
+"""The experts of one product line, and what they do in the nodes of the graph.
+
+Whatever goes wrong with a language model becomes a fault of the inspection, which stands without
+it: its words are evidence for people, and never what a verdict needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from echo.judged import Judged
+from echo.language import Language
+from echo.line import ProductLine
+from echo.rules import Rules
+from echo.state import MAX_FAULT, NOTHING, InspectionState, fault_of, inspection_of
+from experts.album import Album, Seen
+from experts.claims import Facts
+from experts.decision import DecisionMaker
+from experts.decoder.regions import MAX_REGIONS
+from experts.evidence import Opinion, Step
+from experts.explaining import explain
+from experts.knowledge import Findings, KnowledgeGuide, Scene
+from experts.naming import KindExpert
+from experts.opinion import OpinionExpert
+from experts.reasoning import ReasoningExpert
+from experts.thinking import Thinking, ThinkingExpert
+from experts.tools import Call
+from experts.tools.scene import Equipment, Looked
+from experts.tools.scene import Scene as View
+
+
+@dataclass(frozen=True)
+class Experts:
+    """The experts of one product line, and what they need to know of it.
+
+    Attributes:
+        equipment: What sees, finds and detects.
+        namer: ``None`` for a line that was shown no kinds of defects.
+        guide: ``None`` for a line without a knowledge file.
+        language: Opens the language model that is set, if one is.
+        judged: What people judged of its parts.
+        causes: Whether causes are tested even if no language model is set.
+    """
+
+    equipment: Equipment
+    namer: KindExpert | None
+    guide: KnowledgeGuide | None
+    reasoner: ReasoningExpert
+    language: Language
+    thinker: ThinkingExpert
+    judged: Judged
+    maker: DecisionMaker
+    causes: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        line: ProductLine,
+        rules: Rules,
+        language: Language,
+        judged: Judged,
+        *,
+        causes: bool = False,
+    ) -> Experts:
+        """The experts of a line.
+
+        Args:
+            line: The line.
+            rules: Those in force.
+            language: Opens its language model.
+            judged: What people judged of its parts.
+            causes: See above.
+        """
+        knowledge, alpha = rules.knowledge, rules.alpha
+        file = knowledge.file if knowledge else None
+        has_images = bool(line.manifest.images)
+        equipment = Equipment(
+            encoder=line.encoder,
+            framing=line.look.framing,
+            decoder=line.decoder_for(alpha),
+            finder=line.finder_for(alpha) if has_images else None,
+            extractor=line.extractor if has_images else None,
+            photo=line.photo,
+            knowledge=knowledge,
+            alpha=alpha,
+        )
+        return cls(
+            equipment=equipment,
+            namer=line.namer,
+            guide=KnowledgeGuide(knowledge) if knowledge else None,
+            reasoner=ReasoningExpert(knowledge),
+            language=language,
+            thinker=ThinkingExpert(Album(file, line.thumbnail), OpinionExpert(file)),
+            judged=judged,
+            maker=DecisionMaker.by_rules(knowledge, alpha),
+            causes=causes,
+        )
+
+    @property
+    def alpha(self) -> float:
+        """The false-reject rate that the line promises."""
+        return self.equipment.alpha
+
+    def apply_rules(self, state: InspectionState) -> Findings:
+        """What the line's rules say of the regions; nothing, without a knowledge file."""
+        if self.guide is None:
+            return Findings((), (), NOTHING)
+        regions, limit = state["regions"], state["anomaly"].limit
+        crowded = len(regions) >= MAX_REGIONS
+        scene = Scene(state["picture"].size_HW, state["sight"], limit, crowded)
+        return self.guide.check(regions, scene)
+
+    def test_cause(self, state: InspectionState) -> dict[str, Any]:
+        """Whether the regions are why the image is unusual; nothing, if that cannot be told."""
+        from experts.tools.cause import cause_step, find_cause
+
+        cause = find_cause(view_of(state), self.equipment)
+        return {"cause": cause, "steps": (cause_step(cause),)} if cause else {}
+
+    def think(self, state: InspectionState) -> dict[str, Any]:
+        """Let the language model go through its next stage."""
+        so_far = state.get("thinking", Thinking())
+        try:
+            if (model := self.language.model()) is None:
+                return {"thinking": replace(so_far, done=True)}
+            after = self.thinker.think(model, _seen(state), so_far)
+            opinion = after.opinion and self._ranked(after.opinion)
+        # Users bring models of their own: what these raise cannot be foreseen.
+        except Exception as error:
+            failed = replace(so_far, call=None, done=True, failed=True)
+            return {"thinking": failed, "faults": (_without_model(error),)}
+        timings_ms = {"mllm": (after.seconds - so_far.seconds) * 1e3}
+        return {"thinking": after, "opinion": opinion, "timings_ms": timings_ms}
+
+    def _ranked(self, opinion: Opinion) -> Opinion:
+        return opinion.model_copy(update={"standing": self.judged.rank(opinion)})
+
+    def look(self, state: InspectionState) -> dict[str, Any]:
+        """Take the closer look that the language model asked for."""
+        so_far = state["thinking"]
+        call = so_far.call or Call(tool="measure")
+        try:
+            from experts.tools.toolbox import Toolbox
+
+            looked = Toolbox(self.equipment).use(call, view_of(state), len(so_far.looks) + 1)
+        except Exception as error:
+            going_on = replace(so_far, call=None, stage=so_far.stage + 1)
+            return {"thinking": going_on, "faults": (f"without {call.tool}: {_short(error)}",)}
+        after = self.thinker.hear(so_far, looked.look, looked.images)
+        return {"thinking": after, "looks": after.looks, "steps": (_look_step(looked),)}
+
+    def explain(self, state: InspectionState) -> dict[str, Any]:
+        """Let the language model explain the end, and check all that it wrote."""
+        rules = self.equipment.knowledge
+        inspection = inspection_of(state)
+        facts = Facts.of(
+            inspection, rules.file if rules else None, rules.clauses if rules else (), self.alpha
+        )
+        try:
+            if (model := self.language.model()) is None:
+                return {}
+            told = explain(model, state["thinking"], inspection.decision.reason, facts)
+        except Exception as error:
+            return {"faults": (_without_model(error),)}
+        timings_ms = {"mllm": told.seconds * 1e3}
+        return {
+            "explanation": told.explanation,
+            "thoughts": told.steps,
+            "timings_ms": timings_ms,
+        }
+
+
+def view_of(state: InspectionState) -> View:
+    """What closer looks are taken at."""
+    return View(
+        picture=state["picture"],
+        features=state["features"],
+        sight=state["sight"],
+        references=state["references"],
+        anomaly=state["anomaly"],
+        regions=state["regions"],
+    )
+
+
+def _seen(state: InspectionState) -> Seen:
+    return Seen(
+        picture=state["picture"],
+        references=state["references"],
+        anomaly=state["anomaly"],
+        regions=state["regions"],
+        checks=state["clause_checks"],
+        excerpt=state.get("excerpt", NOTHING),
+        steps=state["steps"],
+    )
+
+
+def _look_step(looked: Looked) -> Step:
+    look = looked.look
+    return Step(
+        looked_at=f"{look.tool} {look.target}".strip(),
+        found=look.found,
+        evidence_ids=(look.id, *look.evidence_ids),
+    )
+
+
+def _without_model(error: Exception) -> str:
+    return f"without language model: {_short(error)}"[:MAX_FAULT]
+
+
+def _short(error: Exception) -> str:
+    return fault_of(error)[:MAX_FAULT]
