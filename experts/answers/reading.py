@@ -31,11 +31,12 @@ Topic = Literal[
 # Letters are folded: "Größe" is "grosse", "näher" is "naher"; people also write "naeher".
 _WORDS_OF: Mapping[Topic, str] = {
     "healed": r"\bwhat if\b|\bif (it|this|that|the \w+) (was|were|is) (not|removed|repaired)|"
-    r"\bwithout (it|this|that|the)\b|\breally (the cause|because)|responsible|"
-    r"\bohne (den|die|das|es)\b|\bwirklich die ursache|\bschuld\b",
+    r"\bwithout\b|\breally (the cause|because)|responsible|"
+    r"\bohne\b|\bwirklich die ursache|\bschuld\b",
     "why": r"\bwhy\b|\breason|\bhow come\b|\bexplain|\bwarum\b|\bwieso\b|\bweshalb\b|"
     r"\bgrund\b|\bbegrund|\berklar|\berklaer",
-    "where": r"\bwhere\b|\bposition|\blocat|\bwhich (side|place|spot)|\bwo\b|\bwelcher? (stelle|ort|seite)|\blage\b",
+    "where": r"\bwhere\b|\bposition|\blocat|\bwhich (side|place|spot)|\bwo\b|"
+    r"\bwelcher? (stelle|ort|seite)|\blage\b",
     "kind": r"\b(what|which) (kind|type|sort|defect)|\b(kind|type|sort) of\b|\blooks? like\b|"
     r"\bwhat (is|was|are) (it|this|that|these|they|region|wrong|found|there)|\bdescribe|"
     r"\bwhat did you (find|see)|\bwas (ist|sind|fur|fuer)\b|\bwelche[rns]? (art|fehler|defekt)|"
@@ -83,9 +84,9 @@ _TOOLS: tuple[tuple[Literal["zoom", "compare", "measure", "lookup"], re.Pattern[
     (
         "zoom",
         re.compile(
-            r"\bzoom|\bclosely\b|\b(look|looking) (\w+ ){0,2}(closer|again)|\bcloser\b|\bmagnif|\benlarge|"
-            r"\b(better|second) look|\bcheck (\w+ ){0,3}again|\bnaher\b|\bnaeher\b|\bgenauer\b|"
-            r"\bvergrosser|\bvergroesser|\bschau|\bsieh dir\b"
+            r"\bzoom|\bclosely\b|\b(look|looking) (\w+ ){0,2}(closer|again)|\bcloser\b|\bmagnif|"
+            r"\benlarge|\b(better|second) look|\bcheck (\w+ ){0,3}again|\bnaher\b|"
+            r"\bnaeher\b|\bgenauer\b|\bvergrosser|\bvergroesser|\bschau|\bsieh dir\b"
         ),
     ),
     (
