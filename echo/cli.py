@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,10 +24,11 @@ from echo.cli_bench import bench
 from echo.cli_common import STYLES, Home, Json, Mllm, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
 from echo.cli_models import models
+from echo.cli_review import review
 from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
-    from echo.inspector import Failure, Inspected
+    from echo.inspector import Failure, Inspected, LeftOut
     from echo.line import BrokenLine, ProductLine
     from experts.evidence import Inspection
 
@@ -39,6 +41,7 @@ app = typer.Typer(
 app.add_typer(bench, name="bench")
 app.add_typer(knowledge_commands, name="knowledge")
 app.add_typer(models, name="models")
+app.add_typer(review, name="review")
 app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
@@ -206,6 +209,14 @@ def inspect(
     no_keep: Annotated[
         bool, typer.Option("--no-keep", help="Add nothing to the line's stored inspections.")
     ] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Leave out images that are stored already and would come to the same, so that a "
+            "run that broke off can be begun again; the exit code counts them.",
+        ),
+    ] = False,
     mllm: Mllm = None,
     as_json: Json = False,
     home: Home = None,
@@ -214,11 +225,13 @@ def inspect(
     from echo.inspector import Inspector
     from echo.line import ProductLine
 
+    if resume and no_keep:
+        raise typer.BadParameter("Give --resume without --no-keep.")
     inspector = Inspector(ProductLine.load(line, home=home), keep=not no_keep, mllm=mllm)
     sources = image_sources(images)
     writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()
-    results = inspector.inspect_with_pictures(sources, view=view)
+    results = inspector.inspect_with_pictures(sources, view=view, resume=resume)
     try:
         for result in _with_progress(results, len(sources)):
             run.take(result, writer, as_json=as_json)
@@ -228,6 +241,8 @@ def inspect(
             say_aside(f"Report: {writer.finish(run.failures)}")
     if run.table.row_count and not as_json:
         _out().print(run.table)
+    if run.left_out:
+        say_aside(run.left_out_in_words(line))
     if run.failures:
         raise typer.Exit(2)
     if run.held_back:
@@ -241,12 +256,17 @@ class _Run:
         self.table = _results_table([])
         self.failures: list[str] = []
         self.held_back = False
+        self.left_out: Counter[str] = Counter()
         self._told: set[str] = set()
 
-    def take(self, result: Inspected | Failure, writer: Any, *, as_json: bool) -> None:
+    def take(self, result: Inspected | LeftOut | Failure, writer: Any, *, as_json: bool) -> None:
         """Print a result as JSON, draw it, and note how it ended."""
-        from echo.inspector import Failure
+        from echo.inspector import Failure, LeftOut
 
+        if isinstance(result, LeftOut):
+            self.left_out[result.verdict] += 1
+            self.held_back |= result.verdict != "accept"
+            return
         if isinstance(result, Failure):
             if as_json:
                 typer.echo(result.model_dump_json())
@@ -265,6 +285,13 @@ class _Run:
                 writer.add(result.inspection, result.picture)
         except EchoError as error:
             self._fail(str(error))
+
+    def left_out_in_words(self, line: str) -> str:
+        """How many images were left out, since they are stored, by their verdicts."""
+        count = self.left_out.total()
+        verdicts = ", ".join(f"{self.left_out[v]} {v}" for v in STYLES if self.left_out[v])
+        what = "1 image is" if count == 1 else f"{count} images are"
+        return f"{what} stored already and left out ({verdicts}): echo-iad history {line}"
 
     def _fail(self, error: str) -> None:
         self.failures.append(error)
@@ -318,8 +345,8 @@ def _report_writer(out: Path | None, title: str, line: ProductLine) -> Any:
 
 
 def _with_progress(
-    results: Iterator[Inspected | Failure], total: int
-) -> Iterator[Inspected | Failure]:
+    results: Iterator[Inspected | LeftOut | Failure], total: int
+) -> Iterator[Inspected | LeftOut | Failure]:
     from echo.progress import Progress
 
     with Progress() as bars, bars.task("Inspecting", total) as advance:

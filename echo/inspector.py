@@ -21,7 +21,7 @@ from echo.state import InspectionState, inspection_of
 from echo.team import Experts
 from experts.decoder.encoder import Features
 from experts.errors import HistoryError, ImageError, InspectionError
-from experts.evidence import Evidence, Inspection, Opinion, Sight, Versions
+from experts.evidence import Evidence, Inspection, Opinion, Sight, Verdict, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
 from experts.mllm import MLLM
 
@@ -57,6 +57,20 @@ class Then(NamedTuple):
     rules: Rules
     opinion: Opinion | None
     cases: int
+
+
+class LeftOut(NamedTuple):
+    """An image that was left out, since it was inspected before and just the same would come of it.
+
+    Attributes:
+        image: Its name.
+        id: Of the newest such inspection.
+        verdict: Of the same.
+    """
+
+    image: str
+    id: str
+    verdict: Verdict
 
 
 class _Encoded(NamedTuple):
@@ -135,6 +149,7 @@ class Inspector:
         images: str | os.PathLike[str] | Iterable[ImageSource],
         *,
         view: str | None = None,
+        resume: bool = False,
     ) -> Iterator[Inspection | Failure]:
         """Inspect images in order, yielding each result as soon as its batch is encoded.
 
@@ -144,13 +159,18 @@ class Inspector:
             images: Folder, glob pattern, or an iterable of anything that ``inspect`` takes; of an
                 iterable one batch is read ahead.
             view: As for ``inspect``, of all of them.
+            resume: Leave out what is stored: the same pixels under the same name, inspected by the
+                line as it is, by the same rules, view and alpha. So a run that broke off is begun
+                again, and ends with one inspection of each image.
 
         Raises:
+            HistoryError: If nothing is kept, so that nothing can be resumed.
             ImageError: If there is no such folder, or ``images`` is a single image.
         """
         return (
             result if isinstance(result, Failure) else result.inspection
-            for result in self.inspect_with_pictures(images, view=view)
+            for result in self.inspect_with_pictures(images, view=view, resume=resume)
+            if not isinstance(result, LeftOut)
         )
 
     def inspect_with_pictures(
@@ -158,20 +178,29 @@ class Inspector:
         images: str | os.PathLike[str] | Iterable[ImageSource],
         *,
         view: str | None = None,
-    ) -> Iterator[Inspected | Failure]:
-        """As ``inspect_many``, with each picture, so that what is drawn is what was inspected."""
-        return self._inspect_stream(stream_images(images), view)
+        resume: bool = False,
+    ) -> Iterator[Inspected | LeftOut | Failure]:
+        """As ``inspect_many``, with each picture, so that what is drawn is what was inspected.
+
+        What is left out has its place among the others.
+        """
+        if resume and self._history is None:
+            raise HistoryError(
+                f"line {self.line.name!r}: this inspector keeps nothing, so it cannot tell what to "
+                "leave out; let it keep its inspections"
+            )
+        return self._inspect_stream(stream_images(images), view, resume=resume)
 
     def _inspect_stream(
-        self, sources: Iterator[ImageSource], view: str | None
-    ) -> Iterator[Inspected | Failure]:
+        self, sources: Iterator[ImageSource], view: str | None, *, resume: bool
+    ) -> Iterator[Inspected | LeftOut | Failure]:
         while batch := list(islice(sources, self.line.encoder.batch_size)):
-            yield from self._inspect_batch(batch, view)
+            yield from self._inspect_batch(batch, view, resume=resume)
 
     def _inspect_batch(
-        self, batch: Sequence[ImageSource], view: str | None
-    ) -> Iterator[Inspected | Failure]:
-        results: list[Picture | Failure] = []
+        self, batch: Sequence[ImageSource], view: str | None, *, resume: bool
+    ) -> Iterator[Inspected | LeftOut | Failure]:
+        results: list[Picture | LeftOut | Failure] = []
         read_ms = []
         for source in batch:
             start = time.perf_counter()
@@ -180,17 +209,40 @@ class Inspector:
             except ImageError as error:
                 results.append(Failure(image=source_name(source), error=str(error)))
                 continue
+            read_ms_one = (time.perf_counter() - start) * 1e3
+            if left_out := self._before(picture, view) if resume else None:
+                results.append(left_out)
+                continue
             results.append(picture)
-            read_ms.append((time.perf_counter() - start) * 1e3)
+            read_ms.append(read_ms_one)
         encoded = iter(self._encode([r for r in results if isinstance(r, Picture)], read_ms))
         for result in results:
-            if isinstance(result, Failure):
+            if not isinstance(result, Picture):
                 yield result
                 continue
+            seen = next(encoded)
+            # An image may come twice within a batch.
+            if left_out := self._before(result, view) if resume else None:
+                yield left_out
+                continue
             try:
-                yield Inspected(self._run(next(encoded), view), result)
+                yield Inspected(self._run(seen, view), result)
             except (ImageError, InspectionError) as error:
                 yield Failure(image=result.name, error=str(error))
+
+    def _before(self, picture: Picture, view: str | None) -> LeftOut | None:
+        """The inspection that inspecting a picture anew would repeat, if there is one."""
+        if self._rules.refresh():
+            self._take_rules()
+        if self._history is None:
+            return None
+        try:
+            alpha, rules = self._experts.alpha, self._rules.sha256
+            found = self._history.same(picture, alpha, view, rules)
+        except HistoryError:
+            # The inspection says so among its faults.
+            return None
+        return LeftOut(picture.name, *found) if found else None
 
     def _encode(self, pictures: Sequence[Picture], read_ms: Sequence[float]) -> list[_Encoded]:
         if not pictures:

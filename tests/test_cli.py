@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from echo.inspector import Failure, Inspected, Inspector
+from echo.inspector import Failure, Inspected, Inspector, LeftOut
 from echo.line import ProductLine
 from experts.decoder import efficientnet, encoder
 from experts.errors import ImageError
@@ -152,7 +152,7 @@ def test_a_folder_or_a_list_but_no_single_image(washer_home: Path, tmp_path: Pat
             inspector.inspect_many(given_alone)
 
 
-InspectStream = Callable[..., Iterator[Inspected | Failure]]
+InspectStream = Callable[..., Iterator[Inspected | LeftOut | Failure]]
 
 
 def test_inspections_are_not_kept(
@@ -163,9 +163,9 @@ def test_inspections_are_not_kept(
     alive: list[int] = []
 
     def watched(
-        inspector: Inspector, images: Iterable[ImageSource], *, view: str | None
-    ) -> Iterator[Inspected | Failure]:
-        for result in inspect(inspector, images, view=view):
+        inspector: Inspector, images: Iterable[ImageSource], **how: Any
+    ) -> Iterator[Inspected | LeftOut | Failure]:
+        for result in inspect(inspector, images, **how):
             assert isinstance(result, Inspected)
             seen.append(weakref.ref(result.inspection))
             alive.append(sum(inspection() is not None for inspection in seen))
@@ -184,9 +184,9 @@ def test_a_run_that_breaks_off_leaves_a_page(
     inspect: InspectStream = Inspector.inspect_with_pictures
 
     def broken_off(
-        inspector: Inspector, images: Iterable[ImageSource], *, view: str | None
-    ) -> Iterator[Inspected | Failure]:
-        yield next(inspect(inspector, images, view=view))
+        inspector: Inspector, images: Iterable[ImageSource], **how: Any
+    ) -> Iterator[Inspected | LeftOut | Failure]:
+        yield next(inspect(inspector, images, **how))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Inspector, "inspect_with_pictures", broken_off)
