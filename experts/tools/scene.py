@@ -39,6 +39,12 @@ class Scene:
     anomaly: AnomalyMap
     regions: tuple[Region, ...]
 
+    @property
+    def step_px(self) -> float:
+        """From patch to patch, as the line's encoder sees it, in pixels of the image."""
+        frame = self.features.frame
+        return max(self.features.stride_px) * (frame.placement.zoom if frame is not None else 1.0)
+
     def region(self, id_: str) -> Region | None:
         """The region of that id."""
         return next((region for region in self.regions if region.id == id_), None)

@@ -1,0 +1,183 @@
+"""Which place of an image is meant: a region by its id, or a place in words."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import NamedTuple
+
+from experts.decoder.descriptor import crop_window
+from experts.evidence import Region
+from experts.tools.scene import Scene
+
+Box = tuple[int, int, int, int]
+
+# Along the vertical and the horizontal a place in words is a third, an edge a sixth.
+THIRDS, EDGE = 3, 6
+# What is echoed of a request in a sentence.
+MAX_TOLD = 60
+
+
+def _listed(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_ROWS = {
+    "top": _listed(
+        "top upper uppermost topmost above oben obere oberer oberen oberem oberes oberste obersten "
+        "oberhalb"
+    ),
+    "bottom": _listed(
+        "bottom lower lowest bottommost below unten untere unterer unteren unterem unteres "
+        "unterste untersten unterhalb"
+    ),
+}
+_COLUMNS = {
+    "left": _listed(
+        "left leftmost lefthand links linke linker linken linkem linkes linksseitig lhs"
+    ),
+    "right": _listed(
+        "right rightmost righthand rechts rechte rechter rechten rechtem rechtes rhs rechtsseitig"
+    ),
+}
+_MIDDLE = _listed(
+    "middle centre center central centered mid mitte mittig mittlere mittlerer mittleren mittlerem "
+    "mittleres zentrum zentral"
+)
+_EDGE = _listed("edge edges rim border margin side kante rand seite oberkante unterkante")
+_WHOLE = _listed(
+    "all everything everywhere image photo picture whole entire ganz ganze ganzen ganzes alles "
+    "bild foto uberall"
+)
+# These name a place and that it is an edge in one word.
+_COMPOUND = {
+    "oberkante": "oben kante",
+    "unterkante": "unten kante",
+    "oberseite": "oben seite",
+    "unterseite": "unten seite",
+    "topleft": "top left",
+    "topright": "top right",
+    "bottomleft": "bottom left",
+    "bottomright": "bottom right",
+    "upperleft": "top left",
+    "upperright": "top right",
+    "lowerleft": "bottom left",
+    "lowerright": "bottom right",
+}
+
+_NUMBERED = re.compile(r"(?:^|\b(?:region|place|bereich|stelle) )(\d{1,6})\b")
+
+
+class Target(NamedTuple):
+    """What is meant.
+
+    Attributes:
+        words: How sentences call it, for example ``region-1`` or ``the top left``.
+        box_xyxy: Pixels; right and bottom are exclusive.
+        region: The region, if one is meant by its id.
+    """
+
+    words: str
+    box_xyxy: Box
+    region: Region | None = None
+
+    @property
+    def begin(self) -> str:
+        """The words as a sentence begins with them."""
+        return self.words[0].upper() + self.words[1:]
+
+
+def find_target(asked: str, scene: Scene) -> Target | str:
+    """The place that is meant, or a sentence that says why there is none such.
+
+    Args:
+        asked: The id of a region or its number, or a place in English or German words.
+        scene: The image.
+    """
+    text = fold(asked)
+    if not text:
+        return f"Nothing says which place is meant; {_known(scene)}."
+    if number := _NUMBERED.search(text):
+        region = scene.region(f"region-{int(number[1])}")
+        if region is None:
+            return f"There is no region-{int(number[1])}; {_known(scene)}."
+        return Target(region.id, region.box_xyxy, region)
+    if (words := in_words(text)) is None:
+        return f"{told(asked)} names no place of this image; {_known(scene)}."
+    return Target(words, box_of(words, scene.picture.size_HW))
+
+
+def _known(scene: Scene) -> str:
+    regions = [region.id for region in scene.regions]
+    have = (
+        f"there {'is' if len(regions) == 1 else 'are'} {', '.join(regions)}, and" if regions else ""
+    )
+    return f"{have} places can be named by words such as top left, centre or right edge".strip()
+
+
+def in_words(text: str) -> str | None:
+    """A place in plain words, such as ``the top left`` or ``the bottom edge``; ``None``: no place.
+
+    Args:
+        text: As ``fold`` gives it.
+    """
+    said = {part for word in text.split() for part in _COMPOUND.get(word, word).split()}
+    rows = [row for row, known in _ROWS.items() if said & known]
+    columns = [column for column, known in _COLUMNS.items() if said & known]
+    if len(rows) > 1 or len(columns) > 1:
+        return None
+    if not rows and not columns:
+        if said & _MIDDLE:
+            return "the centre"
+        return "the whole image" if said & (_WHOLE | _EDGE) else None
+    if len(rows) + len(columns) == 2:
+        return f"the {rows[0]} {columns[0]}"
+    side = (rows + columns)[0]
+    if said & _MIDDLE:
+        return f"the {side} centre"
+    return f"the {side} edge" if said & _EDGE else f"the {side}"
+
+
+def box_of(words: str, size_HW: tuple[int, int]) -> Box:
+    """The box of a place as ``in_words`` gives it."""
+    height, width = size_HW
+    said = words.split()
+    edge, centre = "edge" in said, "centre" in said
+
+    def span(first: str, last: str, size: int) -> tuple[int, int]:
+        depth = max(1, round(size / (EDGE if edge else THIRDS)))
+        if first in said:
+            return 0, depth
+        if last in said:
+            return size - depth, size
+        return (
+            (round(size / 3), max(round(size / 3) + 1, size - round(size / 3)))
+            if centre
+            else (0, size)
+        )
+
+    top, bottom = span("top", "bottom", height)
+    left, right = span("left", "right", width)
+    return left, top, right, bottom
+
+
+def window_of(target: Target, size_HW: tuple[int, int]) -> tuple[slice, slice]:
+    """Rows and columns to look at: a region with its surroundings, or the place itself."""
+    if target.region is not None:
+        return crop_window(target.box_xyxy, size_HW)
+    left, top, right, bottom = target.box_xyxy
+    return slice(top, bottom), slice(left, right)
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents, words apart by one blank."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    letters = "".join(c for c in plain if not unicodedata.combining(c))
+    return " ".join(re.findall(r"[a-z0-9]+", letters))
+
+
+def told(asked: str) -> str:
+    """A request as sentences quote it: printable, in quotes, not too long."""
+    text = " ".join("".join(c if c.isprintable() else " " for c in asked).split())
+    short = text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}…"
+    return f"“{short.replace('“', chr(39)).replace('”', chr(39))}”"
