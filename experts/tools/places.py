@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from experts.decoder.descriptor import crop_window
 from experts.evidence import Region
+from experts.tools.aligning import Window
 from experts.tools.scene import Scene
 
 Box = tuple[int, int, int, int]
@@ -18,34 +19,35 @@ THIRDS, EDGE = 3, 6
 MAX_TOLD = 60
 
 
-def _listed(words: str) -> frozenset[str]:
+def listed(words: str) -> frozenset[str]:
+    """Words that stand in one string."""
     return frozenset(words.split())
 
 
 _ROWS = {
-    "top": _listed(
+    "top": listed(
         "top upper uppermost topmost above oben obere oberer oberen oberem oberes oberste obersten "
         "oberhalb"
     ),
-    "bottom": _listed(
+    "bottom": listed(
         "bottom lower lowest bottommost below unten untere unterer unteren unterem unteres "
         "unterste untersten unterhalb"
     ),
 }
 _COLUMNS = {
-    "left": _listed(
+    "left": listed(
         "left leftmost lefthand links linke linker linken linkem linkes linksseitig lhs"
     ),
-    "right": _listed(
+    "right": listed(
         "right rightmost righthand rechts rechte rechter rechten rechtem rechtes rhs rechtsseitig"
     ),
 }
-_MIDDLE = _listed(
+_MIDDLE = listed(
     "middle centre center central centered mid mitte mittig mittlere mittlerer mittleren mittlerem "
     "mittleres zentrum zentral"
 )
-_EDGE = _listed("edge edges rim border margin side kante rand seite oberkante unterkante")
-_WHOLE = _listed(
+_EDGE = listed("edge edges rim border margin side kante rand seite oberkante unterkante")
+_WHOLE = listed(
     "all everything everywhere image photo picture whole entire ganz ganze ganzen ganzes alles "
     "bild foto uberall"
 )
@@ -109,10 +111,9 @@ def find_target(asked: str, scene: Scene) -> Target | str:
 
 def _known(scene: Scene) -> str:
     regions = [region.id for region in scene.regions]
-    have = (
-        f"there {'is' if len(regions) == 1 else 'are'} {', '.join(regions)}, and" if regions else ""
-    )
-    return f"{have} places can be named by words such as top left, centre or right edge".strip()
+    verb = "is" if len(regions) == 1 else "are"
+    have = f"there {verb} {', '.join(regions)}, and " if regions else ""
+    return f"{have}places can be named by words such as top left, centre or right edge"
 
 
 def in_words(text: str) -> str | None:
@@ -150,18 +151,15 @@ def box_of(words: str, size_HW: tuple[int, int]) -> Box:
             return 0, depth
         if last in said:
             return size - depth, size
-        return (
-            (round(size / 3), max(round(size / 3) + 1, size - round(size / 3)))
-            if centre
-            else (0, size)
-        )
+        third = size // THIRDS
+        return (third, size - third) if centre else (0, size)
 
     top, bottom = span("top", "bottom", height)
     left, right = span("left", "right", width)
     return left, top, right, bottom
 
 
-def window_of(target: Target, size_HW: tuple[int, int]) -> tuple[slice, slice]:
+def window_of(target: Target, size_HW: tuple[int, int]) -> Window:
     """Rows and columns to look at: a region with its surroundings, or the place itself."""
     if target.region is not None:
         return crop_window(target.box_xyxy, size_HW)
