@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from echo.line import ProductLine
     from echo.which import LineFinder, which_line
     from experts.decoder.encoder import register_encoder
+    from experts.dialogue import Answer
     from experts.errors import (
         DamagedLineError,
         EchoError,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         MLLMSettingError,
         MLLMUnavailableError,
         OutputError,
+        QuestionError,
         UnknownLineError,
         WeightsError,
     )
@@ -43,6 +45,7 @@ __version__ = "0.1.0"
 
 # Resolved at first use, so that importing echo takes no time: torch alone takes seconds.
 _HOME_OF = {
+    "Answer": "experts.dialogue",
     "DamagedLineError": "experts.errors",
     "Decision": "experts.evidence",
     "EchoError": "experts.errors",
@@ -67,6 +70,7 @@ _HOME_OF = {
     "OutputError": "experts.errors",
     "ProductLine": "echo.line",
     "Question": "experts.mllm",
+    "QuestionError": "experts.errors",
     "Region": "experts.evidence",
     "Replayed": "echo.again",
     "ScriptedMLLM": "experts.mllm",
@@ -80,6 +84,7 @@ _HOME_OF = {
 
 __all__ = [
     "MLLM",
+    "Answer",
     "DamagedLineError",
     "Decision",
     "EchoError",
@@ -103,6 +108,7 @@ __all__ = [
     "OutputError",
     "ProductLine",
     "Question",
+    "QuestionError",
     "Region",
     "Replayed",
     "ScriptedMLLM",

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo import cli_lines, cli_replay, cli_teach, cli_which
+from echo import cli_ask, cli_lines, cli_replay, cli_teach, cli_which
 from echo.cli_bench import bench
 from echo.cli_common import STYLES, Home, Json, Mllm, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
@@ -47,6 +47,7 @@ app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
 app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
 app.command(epilog=cli_which.EPILOG)(cli_which.which)
+app.command(epilog=cli_ask.EPILOG)(cli_ask.ask)
 app.command(epilog=cli_replay.HISTORY_EPILOG)(cli_replay.history)
 app.command(epilog=cli_replay.REPLAY_EPILOG)(cli_replay.replay)
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import NamedTuple, cast
 
 from echo import __version__
+from echo.conversation import Conversation, Conversations
 from echo.graph import build_graph
 from echo.history import Archive, History
 from echo.judged import Judgements
@@ -20,6 +21,7 @@ from echo.rules import Rules
 from echo.state import InspectionState, inspection_of
 from echo.team import Experts
 from experts.decoder.encoder import Features
+from experts.dialogue import Answer
 from experts.errors import HistoryError, ImageError, InspectionError
 from experts.evidence import Evidence, Inspection, Opinion, Sight, Verdict, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
@@ -106,6 +108,7 @@ class Inspector:
         self._causes = causes
         self._heard = then.opinion if then else None
         self._language = Language(line.home, line.name, mllm)
+        self._conversations = Conversations(line, self._language)
         self._history = History(line) if keep else None
         self._reviews = Reviews(self._history) if self._history is not None else None
         archive = self._history or Archive(line.name, line.home)
@@ -230,6 +233,34 @@ class Inspector:
             except (ImageError, InspectionError) as error:
                 yield Failure(image=result.name, error=str(error))
 
+    def ask(self, inspection: Inspection, question: str) -> Answer:
+        """Ask something about an inspection; what was asked about it before is remembered.
+
+        Args:
+            inspection: As it came out, or as it was stored.
+            question: In English or German; in any language if a language model is set.
+
+        Raises:
+            QuestionError: If it is empty or too long.
+        """
+        return self.converse(inspection).ask(question)
+
+    def converse(
+        self, inspection: Inspection, *, new: bool = False, picture: Picture | None = None
+    ) -> Conversation:
+        """The conversation about an inspection, where it ended; for several questions.
+
+        Args:
+            inspection: As it came out, or as it was stored.
+            new: Begin a new one; the former is kept.
+            picture: The image, if it is no longer where it was.
+        """
+        if self._rules.refresh():
+            self._take_rules()
+        return self._conversations.about(
+            inspection, self._experts.equipment, self._rules, picture=picture, new=new
+        )
+
     def _before(self, picture: Picture, view: str | None) -> LeftOut | None:
         """The inspection that inspecting a picture anew would repeat, if there is one."""
         if self._rules.refresh():
@@ -260,6 +291,7 @@ class Inspector:
         if self._rules.refresh() | self._judgements.refresh():
             self._gather_experts()
         picture = encoded.picture
+        self._conversations.remember(picture)
         given: InspectionState = {
             "picture": picture,
             "features": encoded.features,

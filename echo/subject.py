@@ -1,0 +1,157 @@
+"""What a conversation is about: an inspection, its image, and the rules that it was judged by."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from echo.history import Archive, learned_sha256
+from echo.line import ProductLine
+from echo.manifest import KNOWLEDGE
+from echo.record import Record
+from echo.rules import Rules, cited
+from experts.errors import EchoError, HistoryError, KnowledgeError
+from experts.evidence import Inspection
+from experts.images import Picture
+from experts.knowledge import Excerpt, Knowledge, parse_knowledge
+from experts.mllm import Content
+from experts.tools.scene import Equipment, Scene
+
+
+def stored_as(
+    line: ProductLine, rules: Rules, image_sha256: str, view: str | None
+) -> Record | None:
+    """The newest stored inspection of an image, if line, rules and view were the same.
+
+    Args:
+        line: The product line.
+        rules: Those that are in force.
+        image_sha256: Of the pixels.
+        view: The view that the user says it shows.
+
+    Raises:
+        HistoryError: If what is stored cannot be read.
+    """
+    wanted = (learned_sha256(line.manifest), rules.sha256, rules.alpha, view)
+    for record in Archive(line.name, line.home).newest():
+        if record.image_sha256 == image_sha256:
+            was = (record.learned_sha256, record.knowledge_sha256, record.alpha, record.asked)
+            return record if was == wanted else None
+    return None
+
+
+class Subject:
+    """What a conversation is about, as far as it is needed.
+
+    Args:
+        line: The product line.
+        inspection: As it was stored, or as it came out.
+        picture: The image, if it is at hand.
+        equipment: For closer looks.
+    """
+
+    def __init__(
+        self,
+        line: ProductLine,
+        inspection: Inspection,
+        picture: Picture | None,
+        equipment: Equipment,
+    ) -> None:
+        self._line, self._picture, self._equipment = line, picture, equipment
+        self.inspection = inspection
+        if _is_slim(inspection) and picture is not None:
+            self.inspection = self._completed(inspection, picture)
+
+    def _completed(self, stored: Inspection, picture: Picture) -> Inspection:
+        """A stored inspection with what is not stored of it: it is computed again.
+
+        What is stored stays as it is, the verdict above all.
+        """
+        from echo.inspector import Inspector
+
+        rules = _Fixed(self._line, self._equipment.knowledge, stored.versions.knowledge_sha256)
+        named = Picture(stored.image, picture.rgb_HW3)
+        try:
+            inspector = Inspector(
+                self._line, keep=False, mllm="none", rules=rules, heard=stored.opinion
+            )
+            again = inspector.inspect_picture(named, view=stored.sight.view)
+        except EchoError:
+            return stored
+        same = [r.box_xyxy for r in again.regions] == [r.box_xyxy for r in stored.regions]
+        if not same or again.verdict != stored.verdict:
+            return stored
+        fields = ("references", "anomaly", "clause_checks", "steps")
+        return stored.model_copy(update={name: getattr(again, name) for name in fields})
+
+    @cached_property
+    def scene(self) -> Scene | None:
+        """What closer looks are taken at; ``None`` if the image is not at hand."""
+        inspection, picture = self.inspection, self._picture
+        if picture is None or _is_slim(inspection):
+            return None
+        (features,) = self._line.see([picture])
+        return Scene(
+            picture=picture,
+            features=features,
+            sight=inspection.sight,
+            references=inspection.references,
+            anomaly=inspection.anomaly,
+            regions=inspection.regions,
+        )
+
+    @cached_property
+    def shown(self) -> tuple[Content, ...]:
+        """What a language model is shown; nothing, if the image is not at hand."""
+        from experts.album import Album, Seen
+
+        inspection, picture = self.inspection, self._picture
+        if picture is None or _is_slim(inspection):
+            return ()
+        knowledge = self._equipment.knowledge
+        album = Album(knowledge.file if knowledge else None, self._line.thumbnail)
+        # What was measured is told as text.
+        seen = Seen(
+            picture=picture,
+            references=inspection.references,
+            anomaly=inspection.anomaly,
+            regions=inspection.regions,
+            checks=(),
+            excerpt=Excerpt((), (), (), 0),
+            steps=(),
+        )
+        return tuple(album.of(seen))
+
+
+class _Fixed(Rules):
+    """Rules that stay as they are, whatever becomes of their file."""
+
+    def __init__(self, line: ProductLine, knowledge: Knowledge | None, sha256: str | None) -> None:
+        super().__init__(line)
+        self.knowledge, self.sha256 = knowledge, sha256
+
+    def refresh(self) -> bool:
+        return False
+
+
+def rules_of(
+    inspection: Inspection, line: ProductLine, rules: Rules
+) -> tuple[Knowledge | None, tuple[str, ...]]:
+    """The rules that an inspection was judged by, and what is wrong with them."""
+    then = inspection.versions.knowledge_sha256
+    if then == rules.sha256:
+        return rules.knowledge, ()
+    if then is None:
+        return None, ()
+    name = line.manifest.knowledge_name or KNOWLEDGE
+    try:
+        if raw := Archive(line.name, line.home).rules(then):
+            return cited(parse_knowledge(raw, Path(name)), name, then), ()
+    except (HistoryError, KnowledgeError):
+        pass
+    return None, (f"the rules that it was judged by, revision {then[:8]}, are not kept any more",)
+
+
+def _is_slim(inspection: Inspection) -> bool:
+    """Whether an inspection comes from where it was stored: of its map only the peak is there."""
+    return inspection.anomaly.patch_scores_HW.size == 1 and not inspection.steps
