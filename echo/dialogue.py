@@ -40,7 +40,8 @@ def build_dialogue(
         return partner.answer(state)
 
     def route_after_answer(state: DialogueState) -> Literal["look", "check"]:
-        return "look" if state["call"] and state["tries"] < MAX_LOOKS else "check"
+        may_look = len(state["calls"]) < MAX_LOOKS
+        return "look" if state["call"] and may_look else "check"
 
     def check(state: DialogueState) -> DialogueState:
         return partner.check(state)

@@ -18,6 +18,12 @@ from experts.mllm import Content
 from experts.tools.scene import Equipment, Scene
 
 
+_SAME = (
+    "SELECT id FROM inspections WHERE image_sha256 = ? AND learned_sha256 = ? "
+    "AND knowledge_sha256 IS ? AND asked IS ? AND alpha = ? ORDER BY id DESC LIMIT 1"
+)
+
+
 def stored_as(
     line: ProductLine, rules: Rules, image_sha256: str, view: str | None
 ) -> Record | None:
@@ -32,12 +38,10 @@ def stored_as(
     Raises:
         HistoryError: If what is stored cannot be read.
     """
-    wanted = (learned_sha256(line.manifest), rules.sha256, rules.alpha, view)
-    for record in Archive(line.name, line.home).newest():
-        if record.image_sha256 == image_sha256:
-            was = (record.learned_sha256, record.knowledge_sha256, record.alpha, record.asked)
-            return record if was == wanted else None
-    return None
+    archive = Archive(line.name, line.home)
+    same = (image_sha256, learned_sha256(line.manifest), rules.sha256, view, rules.alpha)
+    found = archive.rows(_SAME, *same)
+    return archive.record(found[0][0]) if found else None
 
 
 class Subject:
@@ -67,14 +71,13 @@ class Subject:
 
         What is stored stays as it is, the verdict above all.
         """
-        from echo.inspector import Inspector
+        from echo.inspector import Inspector, Then
 
         rules = _Fixed(self._line, self._equipment.knowledge, stored.versions.knowledge_sha256)
+        then = Then(rules, stored.opinion, stored.versions.cases)
         named = Picture(stored.image, picture.rgb_HW3)
         try:
-            inspector = Inspector(
-                self._line, keep=False, mllm="none", rules=rules, heard=stored.opinion
-            )
+            inspector = Inspector(self._line, keep=False, mllm="none", then=then)
             again = inspector.inspect_picture(named, view=stored.sight.view)
         except EchoError:
             return stored
@@ -154,4 +157,4 @@ def rules_of(
 
 def _is_slim(inspection: Inspection) -> bool:
     """Whether an inspection comes from where it was stored: of its map only the peak is there."""
-    return inspection.anomaly.patch_scores_HW.size == 1 and not inspection.steps
+    return inspection.anomaly.patch_scores_HW.size == 1

@@ -39,8 +39,8 @@ class DialogueState(TypedDict, total=False):
     Attributes:
         turns: What was asked and answered, oldest first; appended to when an answer is complete.
         question: What is asked now.
-        tries: How often a closer look was asked for.
-        call: The closer look that is asked for now.
+        calls: The closer looks that were asked for so far.
+        call: The one that is asked for now.
         looks: Those that were taken for this question.
         said: What the language model said.
         language: That of the question, as the language model calls it.
@@ -51,7 +51,7 @@ class DialogueState(TypedDict, total=False):
 
     turns: list[dict[str, Any]]
     question: str
-    tries: int
+    calls: list[dict[str, Any]]
     call: dict[str, Any] | None
     looks: list[dict[str, Any]]
     said: str
@@ -88,7 +88,7 @@ class Partner:
         # With a language model the papers are there anyway.
         wants = call is not None and (call.tool != "lookup" or self._set_model() is None)
         return {
-            "tries": 0,
+            "calls": [],
             "call": call.model_dump() if call and wants else None,
             "looks": [],
             "said": "",
@@ -100,9 +100,8 @@ class Partner:
     def look(self, state: DialogueState) -> DialogueState:
         """Take the closer look that is asked for; the same one is not taken twice."""
         call = Call.model_validate(state["call"] or {"tool": "measure"})
-        taken = [Look.model_validate(look) for look in state["looks"]]
-        update: DialogueState = {"call": None, "tries": state["tries"] + 1}
-        if any((look.tool, look.target) == (call.tool, call.target) for look in taken):
+        update: DialogueState = {"call": None, "calls": [*state["calls"], call.model_dump()]}
+        if call.model_dump() in state["calls"]:
             return update
         looks = self._looks(state)
         try:
@@ -205,7 +204,7 @@ class Partner:
             turns=[Answer.model_validate(turn) for turn in state.get("turns", [])],
             looks=[Look.model_validate(look) for look in state["looks"]],
             shown=(*self.shown(), *self._seen),
-            may_look=state["tries"] < MAX_LOOKS,
+            may_look=len(state["calls"]) < MAX_LOOKS,
         )
 
     def _drafted(self, state: DialogueState) -> tuple[Known, Told]:
