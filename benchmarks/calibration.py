@@ -47,6 +47,7 @@ SHOTS = (20, 60, None)
 INSPECTED = 150
 # Judged defective parts of the line, how often they are drawn, and how often images are.
 CASES, DRAWS, RESAMPLES = 20, 5, 400
+SUMMARIES = (AVERAGE, "together")
 WAYS = {"former": "former", "prior": "without cases", "cases": f"with {CASES} cases"}
 
 
@@ -211,32 +212,47 @@ class _Errors(NamedTuple):
         return Figures(verdict, (low[0], high[0]), classes, (low[1], high[1]))
 
 
-def errors_of(seen: Seen, draws: Sequence[_Given]) -> _Errors:
-    """Calibration errors of one line, the mean over draws of the cases."""
+def errors_of(seen: Sequence[Seen], draws: Sequence[Sequence[_Given]]) -> _Errors:
+    """Calibration errors of lines taken together, each alike; the mean over draws of the cases.
+
+    Args:
+        seen: The lines.
+        draws: What is said of each line, as often as cases were drawn.
+    """
     rng = np.random.default_rng(0)
-    defective = np.array(seen.defective)
-    groups = [np.flatnonzero(defective == label) for label in (False, True)]
-    everything = np.concatenate(groups)
+    groups = [
+        [np.flatnonzero(np.array(one.defective) == label) for label in (False, True)]
+        for one in seen
+    ]
+    everything = [np.concatenate(of_line) for of_line in groups]
     resampled = []
     for number in range(RESAMPLES):
-        drawn = np.concatenate([rng.choice(group, len(group)) for group in groups])
-        resampled.append(_two_errors(seen, draws[number % len(draws)], drawn))
-    of_two = np.mean([_two_errors(seen, given, everything) for given in draws], axis=0)
-    return _Errors(of_two, np.array(resampled))
+        drawn = [np.concatenate([rng.choice(g, len(g)) for g in of_line]) for of_line in groups]
+        given = [of_line[number % len(of_line)] for of_line in draws]
+        resampled.append(_two_errors(seen, given, drawn))
+    all_draws = [_two_errors(seen, given, everything) for given in zip(*draws, strict=True)]
+    return _Errors(np.mean(all_draws, axis=0), np.array(resampled))
 
 
-def _two_errors(seen: Seen, given: _Given, chosen: NDArray[np.intp]) -> list[float]:
-    """Of the verdicts, and of the classes, over chosen images."""
-    defective = np.array(seen.defective)[chosen]
-    verdict = np.array(seen.verdicts)[chosen]
-    weight = np.where(defective, 0.5 / defective.sum(), 0.5 / (~defective).sum())
+def _two_errors(
+    seen: Sequence[Seen], given: Sequence[_Given], chosen: Sequence[NDArray[np.intp]]
+) -> list[float]:
+    """Of the verdicts, and of the classes, over chosen images of each line."""
+    defective = np.concatenate(
+        [np.array(s.defective)[c] for s, c in zip(seen, chosen, strict=True)]
+    )
+    verdict = np.concatenate([np.array(s.verdicts)[c] for s, c in zip(seen, chosen, strict=True)])
+    says, tells = (
+        np.concatenate([g[field][c] for g, c in zip(given, chosen, strict=True)])
+        for field in (0, 1)
+    )
+    # Resampling keeps how many of each label a line has.
+    weight = np.concatenate([_class_weights(s)[c] for s, c in zip(seen, chosen, strict=True)])
     decided = verdict != "review"
     right = (verdict == "reject") == defective
     return [
-        expected_calibration_error(
-            right[decided], given.confidence_N[chosen][decided], weight[decided]
-        ),
-        expected_calibration_error(defective, given.defective_N[chosen], weight),
+        expected_calibration_error(right[decided], says[decided], weight[decided]),
+        expected_calibration_error(defective, tells, weight),
     ]
 
 
@@ -264,17 +280,18 @@ def bench_calibration(seen: Sequence[Seen], out: Path, console: Console) -> dict
     """
     said = predict(seen)
     errors = [
-        {way: errors_of(one, draws) for way, draws in ways.items()}
+        {way: errors_of([one], [draws]) for way, draws in ways.items()}
         for one, ways in zip(seen, said, strict=True)
     ]
     average = {
         way: _Errors(*(np.mean(x, axis=0) for x in zip(*(e[way] for e in errors), strict=True)))
         for way in WAYS
     }
+    together = {way: errors_of(seen, [ways[way] for ways in said]) for way in WAYS}
     names = [f"{one.line}, {one.enrolled}" for one in seen]
     rows = {
         name: {way: found.figures() for way, found in of.items()}
-        for name, of in zip([*names, AVERAGE], [*errors, average], strict=True)
+        for name, of in zip([*names, *SUMMARIES], [*errors, average, together], strict=True)
     }
     console.print(_table(rows))
     distance = fit_distance(seen)
@@ -293,14 +310,15 @@ def bench_calibration(seen: Sequence[Seen], out: Path, console: Console) -> dict
 
 
 def _table(rows: Mapping[str, Mapping[str, Figures]]) -> Table:
-    """Both errors in each way; in which range each average lies stands below it."""
+    """Both errors in each way; below those of all lines, in which range they lie."""
     heads = [f"{what}\n{way}" for what in ("verdicts", "classes") for way in WAYS.values()]
     table = Table("line, images enrolled", *heads, title="Expected calibration error")
     for name, of in rows.items():
         cells = [(f.verdict, f.verdict_range) for f in of.values()]
         cells += [(f.classes, f.classes_range) for f in of.values()]
         table.add_row(name, *(f"{error:.3f}" for error, _ in cells))
-    table.add_row("", *(f"{low:.3f}–{high:.3f}" for _, (low, high) in cells))
+        if name in SUMMARIES:
+            table.add_row("", *(f"{low:.3f}–\n{high:.3f}" for _, (low, high) in cells))
     return table
 
 
