@@ -129,15 +129,13 @@ def find_shift(
     window = _window(points_N2, 2 * reach + 3 * step, grey_HW.shape)
     points_N2 = points_N2 - [window[0].start, window[1].start]
     grey, normal = grey_HW[window], normal_HW[window]
-    centre = (0, 0)
-    if step > 1:
-        blurred = [ndimage.gaussian_filter(image, step / 2) for image in (grey, normal)]
-        steps = range(-(reach // step) * step, reach + 1, step)
-        coarse = _inside([(y, x) for y in steps for x in steps], place, grey_HW.shape)
-        found = _best(blurred[0], blurred[1], points_N2, coarse)
-        centre = found.y, found.x
-    fine = range(-step, step + 1)
-    near = [(centre[0] + y, centre[1] + x) for y in fine for x in fine]
+    steps = range(-(reach // step) * step, reach + 1, step)
+    coarse = _inside([(y, x) for y in steps for x in steps], place, grey_HW.shape)
+    # Between coarse steps, fine structure would be missed.
+    blurred = [ndimage.gaussian_filter(image, (step - 1) / 2) for image in (grey, normal)]
+    centre = _best(blurred[0], blurred[1], points_N2, coarse)
+    fine = range(1 - step, step)
+    near = [(centre.y + y, centre.x + x) for y in fine for x in fine]
     best = _best(grey, normal, points_N2, _inside(near, place, grey_HW.shape))
     still = _best(grey, normal, points_N2, [(0, 0)])
     return best if best.likeness > max(ALIKE, still.likeness + WORTH_A_SHIFT) else still

@@ -24,8 +24,8 @@ from experts.tools.aligning import BoolArray, FloatArray, Shift, Window, find_sh
 GROWN, RING, FADING = 1.0, 1.0, 0.5
 # A patch is not made more contrasty than so many times, nor less.
 MAX_GAIN = 2.0
-# In grey levels of 255: flat is as contrasty as flat.
-_NOISE = 1.0
+# In grey levels of 255: a ring that is flatter than this tells little of contrast.
+_FLAT = 8.0
 # Of the level that is asked for at a pixel of the ring, so much comes from the ring itself and the
 # rest from around it: else the noise of single pixels would go on into the place.
 _OWN_SHARE = 0.5
@@ -138,7 +138,7 @@ def _fitted(patch_HW3: FloatArray, own_HW3: FloatArray, ring_HW: BoolArray) -> F
     if not ring_HW.any():  # all of the image is replaced
         return patch_HW3
     own_N3, patch_N3 = own_HW3[ring_HW], patch_HW3[ring_HW]
-    gain_3 = (own_N3.std(axis=0) + _NOISE) / (patch_N3.std(axis=0) + _NOISE)
+    gain_3 = np.hypot(own_N3.std(axis=0), _FLAT) / np.hypot(patch_N3.std(axis=0), _FLAT)
     gain_3 = gain_3.clip(1 / MAX_GAIN, MAX_GAIN)
     matched_HW3 = own_N3.mean(axis=0) + gain_3 * (patch_HW3 - patch_N3.mean(axis=0))
     step_HW3 = np.where(ring_HW[..., None], own_HW3 - matched_HW3, 0)

@@ -1,8 +1,8 @@
 """Looks words up in a line's knowledge file; what comes from there is quoted, as data.
 
 An entry is about what is asked as far as it has the words that are asked for; rare words count more
-(inverse document frequency, Spärck Jones 1972). A name that is said as it stands in the file counts
-as much as all words together.
+(inverse document frequency, Spärck Jones 1972). A name of which all words are there counts as much
+as all words together.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from experts.tools.scene import Looked
 
 # An entry must have this share of what is asked for, by weight.
 ENOUGH = 0.34
+# And this share of what the best one has.
+BESIDE_BEST = 0.6
 NAMED = 1.0
 # Words are forms of one word if they begin alike, over so many letters and this share of both.
 STEM_LETTERS, STEM_SHARE = 4, 0.6
@@ -33,7 +35,9 @@ _NO_CONTENT = listed(
     "those to too up was we were what when where which who why will with would you your "
     "aber als am auf aus bei bin bis das dass dem den der des die diese dieser du ein eine "
     "einem einen einer er es fur hat haben ich ihr im in ist kann mit nach nicht oder sich "
-    "sie sind uber und vom von was wer wie wird wo woher warum welche zu zum zur"
+    "sie sind uber und vom von was wer wie wird wo woher warum welche zu zum zur "
+    "appearance cause causes caused effect effects happen happens ursache ursachen wirkung "
+    "aussehen entsteht entstehen passiert"
 )
 
 
@@ -78,7 +82,8 @@ def _find(asked: str, knowledge: Knowledge | None) -> tuple[str, int]:
     entries = list(_entries(knowledge))
     shares = _shares(asked, entries)
     order = sorted(range(len(entries)), key=lambda i: -shares[i])[:MAX_ENTRIES]
-    fitting = [entries[i].sentence for i in order if shares[i] >= ENOUGH]
+    enough = max(ENOUGH, BESIDE_BEST * shares[order[0]])
+    fitting = [entries[i].sentence for i in order if shares[i] >= enough]
     if not fitting:
         return f"Nothing about {told(asked)} is in the knowledge file.", 0
     return " ".join(fitting), len(fitting)
@@ -93,12 +98,17 @@ def _shares(asked: str, entries: Sequence[_Entry]) -> list[float]:
         math.log(1 + len(entries) / (1 + sum(row[i] for row in has))) for i in range(len(wanted))
     ]
     whole = sum(weights) or 1.0
-    said = f" {fold(asked)} "
     return [
         sum(weight for weight, is_there in zip(weights, row, strict=True) if is_there) / whole
-        + NAMED * any(f" {fold(name)} " in said for name in entry.names)
+        + NAMED * any(_is_said(name, wanted) for name in entry.names)
         for entry, row in zip(entries, has, strict=True)
     ]
+
+
+def _is_said(name: str, wanted: Sequence[str]) -> bool:
+    """Whether each word of a name is there, in some form."""
+    words = fold(name).split()
+    return bool(words) and all(any(_alike(word, want) for want in wanted) for word in words)
 
 
 def _alike(word: str, other: str) -> bool:
@@ -122,7 +132,7 @@ def _entries(knowledge: Knowledge) -> Iterator[_Entry]:
     for question in file.questions:
         yield _of_question(question)
     names = (file.product, *file.aliases)
-    normal = f"normal good {' '.join(names)} {file.normal}"
+    normal = f"normal good part {file.part} {' '.join(names)} {file.normal}"
     yield _Entry(names, normal, f"Of a good {_quoted(file.part)} it says {_quoted(file.normal)}.")
 
 

@@ -20,17 +20,16 @@ from experts.decoder.fit import DecoderFit
 from experts.decoder.golden import LIMIT, retaken
 from experts.decoder.regions import find_regions
 from experts.decoder.template import (
-    ALIGNED,
     ByteArray,
-    agreement,
+    Pair,
     by_place,
     difference,
     grey_range,
-    register,
 )
 from experts.drawing import heat
 from experts.evidence import AnomalyMap, Look, Region
 from experts.images import MIN_SIDE_PX, Picture
+from experts.tools.aligning import Window
 from experts.tools.cropping import MIN_NORMAL, Crops, cut, ids_of
 from experts.tools.drawing import enlarged
 from experts.tools.places import Target, window_of
@@ -112,15 +111,18 @@ def _beside_twin(target: Target, scene: Scene, gear: Equipment) -> _Scored | Non
     """Compare with the enrolled image that lies on this one; none where none does."""
     if scene.anomaly.twin is None:
         return None
-    crops = cut(scene, target, [scene.anomaly.twin.path], gear)
-    own_hw, normal_hw = (_levels(crop) for crop in (crops.own, crops.normal[0]))
+    rows, columns = window_of(target, scene.picture.size_HW)
+    wide, inner = _widened(target, rows, columns, scene.picture.size_HW)
+    around = cut(scene, wide, [scene.anomaly.twin.path], gear)
+    own_hw, normal_hw = (_levels(crop) for crop in (around.own, around.normal[0]))
     # Of the whole image, since a place alone may show nothing.
     unit = grey_range([_levels(scene.picture)])
-    pair = register(own_hw, normal_hw)
-    if agreement(pair, unit) < ALIGNED:
-        return None
-    places = by_place(difference(pair, unit), pair, own_hw, crops.own.size_HW)
-    limit = max(LIMIT, retaken(normal_hw, unit, seed=0))
+    # They were brought onto each other already, by more than the place alone.
+    pair = Pair(own_hw.astype(np.float32), normal_hw.astype(np.float32), (0, 0))
+    difference_hw = difference(pair, unit)[inner]
+    crops = Crops(_part(around.own, inner), (_part(around.normal[0], inner),), around.native)
+    places = by_place(difference_hw, pair, own_hw[inner], crops.own.size_HW)
+    limit = max(LIMIT, retaken(normal_hw[inner], unit, seed=0))
     anomaly = AnomalyMap(
         patch_scores_HW=places.scores_HW,
         patch_stride_px=places.stride_px,
@@ -135,6 +137,26 @@ def _beside_twin(target: Target, scene: Scene, gear: Equipment) -> _Scored | Non
     )
     against = f"{crops.names[0]}, which else shows the same, {{}} times as much as a new photo may"
     return _Scored(anomaly, crops, against, max(places.stride_px))
+
+
+def _widened(
+    target: Target, rows: slice, columns: slice, size_HW: tuple[int, int]
+) -> tuple[Target, Window]:
+    """A place three times as large, for exposure to be matched on, and where in it the place is."""
+    spans = [
+        (max(0, 2 * span.start - span.stop), min(size, 2 * span.stop - span.start))
+        for span, size in zip((rows, columns), size_HW, strict=True)
+    ]
+    (top, bottom), (left, right) = spans
+    inner = (
+        slice(rows.start - top, rows.stop - top),
+        slice(columns.start - left, columns.stop - left),
+    )
+    return Target(target.words, (left, top, right, bottom)), inner
+
+
+def _part(picture: Picture, window: Window) -> Picture:
+    return Picture(picture.name, np.ascontiguousarray(picture.rgb_HW3[window]))
 
 
 def _levels(picture: Picture) -> ByteArray:
