@@ -10,9 +10,9 @@ from typing import NamedTuple, cast
 
 from echo import __version__
 from echo.conversation import Conversation, Conversations
+from echo.experience import Judgements
 from echo.graph import build_graph
 from echo.history import Archive, History
-from echo.judged import Judgements
 from echo.language import Language
 from echo.line import ProductLine
 from echo.machine import this_machine
@@ -118,10 +118,15 @@ class Inspector:
         self._rules.refresh()
         self._gather_experts()
 
+    def _refresh(self) -> None:
+        # Both must look: each may have changed.
+        if self._rules.refresh() | self._judgements.refresh():
+            self._gather_experts()
+
     def _gather_experts(self) -> None:
-        judged = self._judgements.now
+        known = self._judgements.now
         self._experts = Experts.of(
-            self.line, self._rules, self._language, judged, causes=self._causes
+            self.line, self._rules, self._language, known, causes=self._causes
         )
         self._graph = build_graph(self._experts)
 
@@ -255,16 +260,14 @@ class Inspector:
             new: Begin a new one; the former is kept.
             picture: The image, if it is no longer where it was.
         """
-        if self._rules.refresh():
-            self._take_rules()
+        self._refresh()
         return self._conversations.about(
             inspection, self._experts.equipment, self._rules, picture=picture, new=new
         )
 
     def _before(self, picture: Picture, view: str | None) -> LeftOut | None:
         """The inspection that inspecting a picture anew would repeat, if there is one."""
-        if self._rules.refresh():
-            self._take_rules()
+        self._refresh()
         if self._history is None:
             return None
         try:
@@ -287,9 +290,7 @@ class Inspector:
         ]
 
     def _run(self, encoded: _Encoded, view: str | None) -> Inspection:
-        # Both must look: each may have changed.
-        if self._rules.refresh() | self._judgements.refresh():
-            self._gather_experts()
+        self._refresh()
         picture = encoded.picture
         self._conversations.remember(picture)
         given: InspectionState = {

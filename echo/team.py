@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from echo.judged import Judged
+from echo.experience import Experience
 from echo.language import Language
 from echo.line import ProductLine
 from echo.rules import Rules
@@ -26,8 +26,10 @@ from experts.opinion import OpinionExpert
 from experts.reasoning import ReasoningExpert
 from experts.thinking import Thinking, ThinkingExpert
 from experts.tools import Call
+from experts.tools.cause import cause_step, find_cause
 from experts.tools.scene import Equipment, Looked
 from experts.tools.scene import Scene as View
+from experts.tools.toolbox import Toolbox
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Experts:
         namer: ``None`` for a line that was shown no kinds of defects.
         guide: ``None`` for a line without a knowledge file.
         language: Opens the language model that is set, if one is.
-        judged: What people judged of its parts.
+        experience: What people judged of its parts.
         causes: Whether causes are tested even if no language model is set.
     """
 
@@ -49,7 +51,7 @@ class Experts:
     reasoner: ReasoningExpert
     language: Language
     thinker: ThinkingExpert
-    judged: Judged
+    experience: Experience
     maker: DecisionMaker
     causes: bool = False
 
@@ -59,7 +61,7 @@ class Experts:
         line: ProductLine,
         rules: Rules,
         language: Language,
-        judged: Judged,
+        experience: Experience,
         *,
         causes: bool = False,
     ) -> Experts:
@@ -69,7 +71,7 @@ class Experts:
             line: The line.
             rules: Those in force.
             language: Opens its language model.
-            judged: What people judged of its parts.
+            experience: What people judged of its parts.
             causes: See above.
         """
         knowledge, alpha = rules.knowledge, rules.alpha
@@ -92,8 +94,8 @@ class Experts:
             reasoner=ReasoningExpert(knowledge),
             language=language,
             thinker=ThinkingExpert(Album(file, line.thumbnail), OpinionExpert(file)),
-            judged=judged,
-            maker=DecisionMaker.by_rules(knowledge, alpha),
+            experience=experience,
+            maker=DecisionMaker.by_rules(knowledge, alpha, experience.confidence),
             causes=causes,
         )
 
@@ -113,8 +115,6 @@ class Experts:
 
     def test_cause(self, state: InspectionState) -> dict[str, Any]:
         """Whether the regions are why the image is unusual; nothing, if that cannot be told."""
-        from experts.tools.cause import cause_step, find_cause
-
         cause = find_cause(view_of(state), self.equipment)
         return {"cause": cause, "steps": (cause_step(cause),)} if cause else {}
 
@@ -134,15 +134,13 @@ class Experts:
         return {"thinking": after, "opinion": opinion, "timings_ms": timings_ms}
 
     def _ranked(self, opinion: Opinion) -> Opinion:
-        return opinion.model_copy(update={"standing": self.judged.rank(opinion)})
+        return opinion.model_copy(update={"standing": self.experience.rank(opinion)})
 
     def look(self, state: InspectionState) -> dict[str, Any]:
         """Take the closer look that the language model asked for."""
         so_far = state["thinking"]
         call = so_far.call or Call(tool="measure")
         try:
-            from experts.tools.toolbox import Toolbox
-
             looked = Toolbox(self.equipment).use(call, view_of(state), len(so_far.looks) + 1)
         except Exception as error:
             going_on = replace(so_far, call=None, stage=so_far.stage + 1)

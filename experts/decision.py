@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from experts.confidence import Confidence
 from experts.decoder.conformal import images_needed, percent, smallest_p_value
 from experts.evidence import (
     AnomalyMap,
@@ -22,14 +22,19 @@ from experts.evidence import (
 )
 from experts.opinion import opinion_in_words, opinion_step
 from experts.standing import CONTESTS, contests, standing_in_words
+from experts.wording import (
+    broken_in_words,
+    describe,
+    kinds_in_words,
+    set_aside_in_words,
+    unruled_in_words,
+)
 
 if TYPE_CHECKING:
     from experts.knowledge import Knowledge
 
 _SEVERITY_RANK = {"minor": 0, "major": 1, "critical": 2}
 _GRAVITY: dict[Verdict, int] = {"accept": 0, "review": 1, "reject": 2}
-# Of the defects that a place may be, so many are named.
-MAX_NAMED = 4
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class DecisionMaker:
         alpha: The false-reject rate that the line promises.
         wording: How the line calls its parts.
         has_knowledge: Whether the line has a knowledge file.
+        confidence: How probable it is that a verdict is right, by what people judged so far.
 
     All parts that are not accepted have p ≤ alpha, unless there are too few normal images to
     promise alpha at all; then nothing is rejected and what scores beyond them goes to review. Where
@@ -100,18 +106,27 @@ class DecisionMaker:
     the promise does not cover.
     """
 
-    def __init__(self, alpha: float, wording: Wording, has_knowledge: bool) -> None:
+    def __init__(
+        self,
+        alpha: float,
+        wording: Wording,
+        has_knowledge: bool,
+        confidence: Confidence | None = None,
+    ) -> None:
         self._alpha = alpha
+        self._confidence = confidence or Confidence()
         self._wording = wording
         self._has_knowledge = has_knowledge
 
     @classmethod
-    def by_rules(cls, knowledge: Knowledge | None, alpha: float) -> DecisionMaker:
+    def by_rules(
+        cls, knowledge: Knowledge | None, alpha: float, confidence: Confidence | None = None
+    ) -> DecisionMaker:
         """For a line with these rules, or with none."""
         if knowledge is None:
-            return cls(alpha, Wording(), has_knowledge=False)
-        file = knowledge.file
-        return cls(alpha, Wording(file.part, file.parts), has_knowledge=True)
+            return cls(alpha, Wording(), has_knowledge=False, confidence=confidence)
+        wording = Wording(knowledge.file.part, knowledge.file.parts)
+        return cls(alpha, wording, has_knowledge=True, confidence=confidence)
 
     def decide(
         self,
@@ -139,7 +154,13 @@ class DecisionMaker:
         verdict, text, clause = self._hear(by_numbers, opinion)
         decision = Decision(
             verdict=verdict,
-            confidence=_confidence(verdict, anomaly.p_value, self._alpha),
+            confidence=self._confidence.of(
+                verdict,
+                anomaly.p_value,
+                anomaly.calibration_size,
+                by_rules=clause is not None
+                or (is_suspicious(anomaly, self._alpha) and verdict == "accept"),
+            ),
             defects=() if verdict == "accept" else _defects(regions, checks),
             deciding_clause=clause,
             reason=text,
@@ -149,6 +170,9 @@ class DecisionMaker:
             return decision, (_closing(text, cited),)
         heard = opinion_step(opinion, self._standing_in_words(by_numbers.verdict, opinion))
         return decision, (heard, _closing(text, [*cited, "opinion"]))
+
+    def _is_tolerated(self, anomaly: AnomalyMap, verdict: Verdict) -> bool:
+        return verdict == "accept" and is_suspicious(anomaly, self._alpha)
 
     def _hear(self, ruled: _Ruled, opinion: Opinion | None) -> _Ruled:
         """The verdict by the numbers, or a review where the opinion contests it."""
@@ -209,7 +233,7 @@ class DecisionMaker:
             return _Ruled("review", f"To review: {what}; {why}.")
         then = seen.broken[0].clause.then if seen.broken else "accept"
         if then != "reject" and (seen.unruled or not seen.checks):
-            return _Ruled("reject", f"Rejected: {what}; {_unruled_in_words(seen.unruled)}.")
+            return _Ruled("reject", f"Rejected: {what}; {unruled_in_words(seen.unruled)}.")
         if then == "accept":
             return _Ruled("accept", f"Accepted: {what}, but {_fine_in_words(seen)}.")
         begin = "Rejected" if then == "reject" else "To review"
@@ -268,94 +292,6 @@ class DecisionMaker:
         )
 
 
-def describe(region: Region) -> str:
-    """A region in words: looks, size and place."""
-    article = "an" if region.looks.startswith("odd") else "a"
-    if region.length_mm is not None and region.width_mm is not None:
-        size = f"{in_words(region.length_mm, 2)} × {in_words(region.width_mm, 2)} mm"
-    else:
-        size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
-    where = "in the" if region.place == "centre" else "at the"
-    return f"{article} {region.looks} of about {size} {where} {region.place}"
-
-
-def set_aside_in_words(twin: TwinScore) -> str:
-    """Why a visible difference from a twin does not count; empty if there is none such."""
-    if twin.difference <= twin.limit or twin.stands_out:
-        return ""
-    return (
-        f"; it differs from {twin.path.name} on {percent(twin.area)} of the area, as normal images "
-        "do that show different parts, so this does not count"
-    )
-
-
-def kinds_in_words(region: Region) -> str:
-    """What kind a region is taken for, as it follows its description; empty if nothing tells."""
-    if region.kinds is None:
-        return ""
-    if region.kinds.unknown:
-        return "of no kind that was shown"
-    verb = "taken for" if len(region.kinds.names) == 1 else "which may be"
-    return f"{verb} {region.kinds.in_words}"
-
-
-def in_words(value: float, digits: int) -> str:
-    """A number with ``digits`` significant digits, and never an exponent for a large one."""
-    return f"{value:.{digits}g}" if value < 10**digits else f"{value:.0f}"
-
-
-def measured_in_words(check: ClauseCheck) -> str:
-    """The measured value with its unit, and enough digits to tell it from the limit."""
-    clause = check.clause
-    if math.isinf(check.measured):
-        return "none"
-    limit = f"{clause.limit:g}"
-    texts = (in_words(check.measured, digits) for digits in range(3, 9))
-    beside = "just under" if clause.is_lower else "just over"
-    shown = next((t for t in texts if t != limit or check.within), f"{beside} {limit}")
-    return shown + clause.unit_in_words + (" or more" if check.or_more else "")
-
-
-def broken_in_words(check: ClauseCheck, checks: Sequence[ClauseCheck]) -> str:
-    """Which clause is broken, by what, and why it counts where the defect is uncertain.
-
-    Args:
-        check: The clause.
-        checks: All that may apply.
-    """
-    clause = check.clause
-    words = f"clause `{clause.id}` allows {clause.allows}"
-    if clause.zone:
-        words += f" in {clause.zone}"
-    if clause.quantity != "count" or clause.limit:
-        words += f", measured {measured_in_words(check)}"
-    if clause.note:
-        words += f" ({clause.note.rstrip('.')})"
-    concerned = [c for c in checks if set(c.region_ids) & set(check.broken_by)]
-    names = tuple(dict.fromkeys(c.clause.defect for c in concerned if c.clause.defect))
-    if clause.defect and len(names) > 1:
-        words += f"; it may be {_one_of(names, clause.defect)}, so the strictest clause counts"
-    return words
-
-
-def _one_of(names: Sequence[str], first: str) -> str:
-    """A few names, the most important one first: ``crack, pit or one of 3 more``."""
-    ordered = [first, *(name for name in names if name != first)]
-    if len(ordered) > MAX_NAMED:
-        return f"{', '.join(ordered[:MAX_NAMED])} or one of {len(ordered) - MAX_NAMED} more"
-    return f"{', '.join(ordered[:-1])} or {ordered[-1]}"
-
-
-def _unruled_in_words(found: Sequence[Unruled]) -> str:
-    if not found:
-        return "no clause allows anything"
-    unruled = found[0]
-    where = f" outside of {' and '.join(unruled.zones)}" if unruled.zones else ""
-    if unruled.defect is None:
-        return f"no clause allows anything{where}"
-    return f"no clause allows {unruled.defect}{where} ({unruled.region_id})"
-
-
 def _fine_in_words(seen: _Seen) -> str:
     """Why what stands out is accepted, with the notes of clauses that only ask for one."""
     fine = "it is within every limit that may apply"
@@ -374,14 +310,6 @@ def _gravity(check: ClauseCheck) -> tuple[int, int, float]:
     part, whole = (clause.limit, measured) if clause.is_lower else (measured, clause.limit)
     over = part / whole if whole else float("inf")
     return _GRAVITY[clause.then], _SEVERITY_RANK[clause.severity], over
-
-
-def _confidence(verdict: Verdict, p_value: float, alpha: float) -> float:
-    if verdict == "reject":
-        return alpha / (alpha + p_value)
-    if verdict == "accept" and p_value > alpha:
-        return p_value / (alpha + p_value)
-    return 0.5
 
 
 def _defects(regions: Sequence[Region], checks: Sequence[ClauseCheck]) -> tuple[Defect, ...]:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experts.decision import (
-    describe,
-    kinds_in_words,
-    measured_in_words,
-    set_aside_in_words,
-)
 from experts.decoder.conformal import percent
 from experts.evidence import AnomalyMap, Clause, ClauseCheck, Reference, Region, Step, TwinScore
 from experts.knowledge import Excerpt, Knowledge, worth_a_step
+from experts.wording import describe, kinds_in_words, measured_in_words, set_aside_in_words
 
 
 class ReasoningExpert:

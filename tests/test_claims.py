@@ -9,8 +9,8 @@ import pytest
 
 from echo import Inspector, ProductLine
 from experts.claims import Checked, Facts, check
-from experts.decision import describe
 from experts.knowledge import load_knowledge
+from experts.wording import describe
 from tests.claim_facts import (
     CASES,
     WASHER,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from experts.claims import check
-from experts.decision import measured_in_words
+from experts.wording import measured_in_words
 from tests.claim_facts import CASES, facts_of
 
 FACTS = {name: facts_of(name) for name in CASES}

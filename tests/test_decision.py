@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experts.decision import DecisionMaker, Wording, describe, is_beyond_all, is_suspicious
+from experts.decision import DecisionMaker, Wording, is_beyond_all, is_suspicious
 from experts.decoder.conformal import images_needed
 from experts.evidence import (
     AnomalyMap,
@@ -27,6 +27,7 @@ from experts.evidence import (
 )
 from experts.knowledge import Excerpt, KnowledgeGuide, Scene, load_knowledge
 from experts.reasoning import ReasoningExpert
+from experts.wording import describe
 
 Severity: TypeAlias = Literal["minor", "major", "critical"]
 Verdicts: TypeAlias = Callable[..., str]

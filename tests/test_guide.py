@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from scipy import ndimage
 from skimage.draw import polygon
 
-from experts.decision import DecisionMaker, Wording, measured_in_words
+from experts.decision import DecisionMaker, Wording
 from experts.decoder.regions import MAX_REGIONS, measure_region
 from experts.errors import ImageError
 from experts.evidence import AnomalyMap, ClauseCheck, KindSet, Region, Sight, Verdict
 from experts.knowledge import Findings, KnowledgeGuide, Scene, load_knowledge
 from experts.knowledge.schema import Zone
 from experts.knowledge.zones import corners_of, distance_to_border, mask_of
+from experts.wording import measured_in_words
 
 SIZE_HW = (60, 100)
 WHOLE = (0, 0, 100, 60)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from experts.answers.known import Known, Told
-from experts.decision import describe, in_words, kinds_in_words
 from experts.evidence import Region
+from experts.wording import describe, in_words, kinds_in_words
 
 NO_PLACE = "No single place stands out."
 

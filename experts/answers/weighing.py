@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experts.answers.known import Known, Told
-from experts.decision import in_words, measured_in_words
 from experts.decoder.conformal import percent, smallest_p_value
 from experts.evidence import ClauseCheck, Region, Verdict
+from experts.wording import in_words, measured_in_words
 
 # So many rules that hold are named one by one.
 MAX_RULES = 6

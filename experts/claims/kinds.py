@@ -8,7 +8,7 @@ from typing import NamedTuple
 from experts.claims.facts import Facts, PlaceFacts, Words
 from experts.claims.reading import Edit, Reading
 from experts.claims.words import HEDGES, listed, singular
-from experts.decision import MAX_NAMED
+from experts.wording import MAX_NAMED
 
 # What defects are called all over; of these no sentence may speak unless the line knows the word.
 _COMMON = """

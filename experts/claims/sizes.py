@@ -12,7 +12,7 @@ from experts.claims.numbers import Amount, amount_at, with_unit_of
 from experts.claims.reading import Claim, Edit, Reading
 from experts.claims.roles import named_limits, roles_of
 from experts.claims.words import listed
-from experts.decision import in_words
+from experts.wording import in_words
 
 _BY = listed("x by auf mal times")
 # Roles of lengths, the first of each being what "long" and the like are mended to.

@@ -12,7 +12,6 @@ from experts.evidence.maps import AnomalyMap, Reference
 from experts.evidence.regions import Region
 from experts.evidence.rules import ClauseCheck, Sight
 
-
 # The candidate of an opinion that says that a part is good.
 NO_DEFECT = "no defect"
 
@@ -141,9 +140,8 @@ class Decision(Evidence):
 
     Attributes:
         verdict: ``accept``, ``reject`` or ``review`` (a person should look).
-        confidence: 0.5 where the p-value equals alpha, rising to 1 away from it: alpha /
-            (alpha + p) for a rejected part, p / (alpha + p) for an accepted one. A measure of
-            distance, not a probability. 0.5 where the clauses or a person must decide.
+        confidence: Probability that the verdict is right, as if good and defective parts came
+            equally often; see ``experts.confidence``. 0.5 where a person must decide.
         defects: Empty for an accepted part.
         deciding_clause: Id of the clause that decided, if one did.
         reason: One sentence for a person.

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from experts.decision import in_words
 from experts.evidence import Look, Region
 from experts.tools.places import Target
 from experts.tools.scene import Looked, Scene
+from experts.wording import in_words
 
 
 def measure(target: Target, scene: Scene, number: int) -> Looked:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from experts.decision import describe
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.fit import DecoderFit
 from experts.decoder.golden import LIMIT, retaken
@@ -34,6 +33,7 @@ from experts.tools.cropping import MIN_NORMAL, Crops, cut, ids_of
 from experts.tools.drawing import enlarged
 from experts.tools.places import Target, window_of
 from experts.tools.scene import Equipment, Looked, Scene
+from experts.wording import describe
 
 # So many normal images are compared, by so many patches of each.
 NEAREST, PATCHES = 8, 200
