@@ -111,7 +111,8 @@ class Inspector:
         self._conversations = Conversations(line, self._language)
         self._history = History(line) if keep else None
         self._reviews = Reviews(self._history) if self._history is not None else None
-        archive = self._history or Archive(line.name, line.home)
+        # A history that is empty counts as false, and one that is damaged as neither.
+        archive = self._history if self._history is not None else Archive(line.name, line.home)
         self._judgements = Judgements(archive, then.cases if then else None)
         self._judgements.refresh()
         self._rules = then.rules if then else Rules(line)
