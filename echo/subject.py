@@ -17,7 +17,6 @@ from experts.knowledge import Excerpt, Knowledge, parse_knowledge
 from experts.mllm import Content
 from experts.tools.scene import Equipment, Scene
 
-
 _SAME = (
     "SELECT id FROM inspections WHERE image_sha256 = ? AND learned_sha256 = ? "
     "AND knowledge_sha256 IS ? AND asked IS ? AND alpha = ? ORDER BY id DESC LIMIT 1"

@@ -77,15 +77,27 @@ def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
 
 
 def facts_with(known: Known, draft: Told) -> Facts:
-    """What sentences are compared with: the evidence, and what code says of it."""
+    """What sentences of a model are compared with: the evidence, and what code says of it.
+
+    Of the knowledge file nothing may be said word for word but what code quotes, and says that it
+    does: who writes the file may write "Put it on the truck" into it.
+    """
     facts = known.facts
-    # "No." is a quote of many files, and an answer to any question.
-    quotes = {key: source for key, source in facts.quotes.items() if stems(key)}
-    texts = [*draft.sentences, *(known.looked_up(look) for look in known.looks)]
-    texts += [step.found for step in known.inspection.steps]
-    for text in texts:
-        quotes |= {key: "evidence" for key in _keys(text) if stems(key) and key not in quotes}
+    quotes = {key: by for key, by in facts.quotes.items() if by == "evidence" and _tells(key)}
+    for text in (*draft.sentences, *(known.looked_up(look) for look in known.looks)):
+        keys = list(_keys(text))
+        if len(keys) == 1 or not _quotes_file(text):
+            quotes |= {key: "evidence" for key in keys if _tells(key)}
     return replace(facts, quotes=quotes, names=(*facts.names, *_names(known.looks)))
+
+
+def _tells(text: str) -> bool:
+    """Whether a sentence says something by itself; "No." is an answer to any question."""
+    return len(stems(text)) > 1
+
+
+def _quotes_file(text: str) -> bool:
+    return "knowledge file" in text or "“" in text
 
 
 def _keys(text: str) -> Iterable[str]:
@@ -122,7 +134,7 @@ def _told(said: Said, words: frozenset[str], *, strict: bool) -> Said:
     """A sentence that cannot be checked is left out, if the evidence does not say it either."""
     if said.outcome != "none" or said.said is None:
         return said
-    if not strict and share_known(said.said, words) >= GROUNDED:
+    if not strict and _tells(said.said) and share_known(said.said, words) >= GROUNDED:
         return said
     return Said(text=said.text, said=None, outcome="dropped", why=UNGROUNDED)
 
@@ -149,7 +161,9 @@ def _with_verdict(text: str, asked: Asked, known: Known) -> str:
     is_held_back = known.inspection.verdict != "accept"
     if not text or not asked.about_verdict or not (asked.topics or is_held_back):
         return text
-    return "\n".join((*next_step(known, ()).sentences, text))
+    code = [*next_step(known, ()).sentences]
+    code += [known.inspection.decision.reason] if asked.topics else []
+    return "\n".join((*(said for said in code if said not in text), text))
 
 
 def fits(translation: str, text: str, language: str, known: Known, draft: Told) -> bool:

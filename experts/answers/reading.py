@@ -39,7 +39,8 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bwelcher? (stelle|ort|seite)|\blage\b",
     "kind": r"\b(what|which) (kind|type|sort|defect)|\b(kind|type|sort) of\b|\blooks? like\b|"
     r"\bwhat (is|was|are) (it|this|that|these|they|region|wrong|found|there)|\bdescribe|"
-    r"\bwhat did you (find|see)|\bwas (ist|sind|fur|fuer)\b|\bwelche[rns]? (art|fehler|defekt)|"
+    r"\bwhat (do|did|can) you (find|see)|\bwas sieh\w+|\bwas (ist|sind|fur|fuer)\b|"
+    r"\bwelche[rns]? (art|fehler|defekt)|"
     r"\bsieht\b.*\baus\b|\bbeschreib|\bwas hast du gefunden",
     "size": r"\bhow (big|large|long|wide|small|thick|broad|far)|\bsize|\blength|\bwidth|"
     r"\barea\b|\bdiameter|\bdimension|\bmillimet|\bmm\b|\bgross|\blang\b|\blange?\b|\blaeng|"

@@ -6,16 +6,11 @@ from collections.abc import Sequence
 
 from experts.answers.known import Known, Told
 from experts.decoder.conformal import percent, smallest_p_value
-from experts.evidence import ClauseCheck, Region, Verdict
+from experts.evidence import ClauseCheck, Region
 from experts.wording import in_words, measured_in_words
 
 # So many rules that hold are named one by one.
 MAX_RULES = 6
-_NEXT: dict[Verdict, str] = {
-    "accept": "The verdict is accept: nothing holds it back.",
-    "reject": "The verdict is reject: it must not be passed on as it is.",
-    "review": "The verdict is review: a person must decide before it goes on",
-}
 
 
 def verdict(known: Known, _regions: Sequence[Region]) -> Told:
@@ -38,12 +33,11 @@ def why(known: Known, _regions: Sequence[Region]) -> Told:
 def next_step(known: Known, _regions: Sequence[Region]) -> Told:
     """What follows from the verdict."""
     inspection = known.inspection
-    said = _NEXT[inspection.verdict]
+    said = f"The verdict is {inspection.verdict}"
     if inspection.verdict == "review":
-        line = inspection.versions.line
-        said += f": echo-iad review show {inspection.id}." if inspection.id else "."
-        said += "" if inspection.id else f" It was not stored among the inspections of {line}."
-    return Told((said,), ("decision",))
+        said += ": a person must decide"
+        said += f" (echo-iad review show {inspection.id})" if inspection.id else ""
+    return Told((f"{said}.",), ("decision",))
 
 
 def _deciding(known: Known) -> ClauseCheck | None:
