@@ -340,7 +340,7 @@ def _opinions(then: Opinion, inspection: Inspection) -> str:
         faults = "; ".join(inspection.faults) or "none is set, or the image is clearly normal now"
         return (
             f"the opinion of {then.model}, {_best(then)}, could not be asked for again ({faults}); "
-            "the verdict is compared without it"
+            "the verdict is compared by what it said then"
         )
     # What people judged meanwhile changes how far it is trusted, not what it says.
     if then.model_copy(update={"standing": None}) == now.model_copy(update={"standing": None}):

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from echo import cli_ask, cli_lines, cli_replay, cli_teach, cli_which
+from echo import cli_ask, cli_graph, cli_lines, cli_replay, cli_teach, cli_which
 from echo.cli_bench import bench
 from echo.cli_common import STYLES, Home, Json, Mllm, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
@@ -48,6 +48,7 @@ app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
 app.command(epilog="Example: echo-iad audit washer --out audit")(cli_lines.audit)
 app.command(epilog=cli_which.EPILOG)(cli_which.which)
 app.command(epilog=cli_ask.EPILOG)(cli_ask.ask)
+app.command(epilog=cli_graph.EPILOG)(cli_graph.graph)
 app.command(epilog=cli_replay.HISTORY_EPILOG)(cli_replay.history)
 app.command(epilog=cli_replay.REPLAY_EPILOG)(cli_replay.replay)
 
@@ -218,6 +219,14 @@ def inspect(
             "run that broke off can be begun again; the exit code counts them.",
         ),
     ] = False,
+    causes: Annotated[
+        bool,
+        typer.Option(
+            "--causes",
+            help="Test whether the places are why an image is unusual, which takes another look at "
+            "it; with a language model that is always done.",
+        ),
+    ] = False,
     mllm: Mllm = None,
     as_json: Json = False,
     home: Home = None,
@@ -228,7 +237,9 @@ def inspect(
 
     if resume and no_keep:
         raise typer.BadParameter("Give --resume without --no-keep.")
-    inspector = Inspector(ProductLine.load(line, home=home), keep=not no_keep, mllm=mllm)
+    inspector = Inspector(
+        ProductLine.load(line, home=home), keep=not no_keep, mllm=mllm, causes=causes
+    )
     sources = image_sources(images)
     writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
     run = _Run()

@@ -22,7 +22,7 @@ from echo.line import ProductLine
 from echo.storage import write_bytes, write_chunks
 from experts.drawing import heat
 from experts.errors import OutputError
-from experts.evidence import Inspection
+from experts.evidence import Explanation, Inspection
 from experts.images import Picture, read_picture
 
 # Marks pictures and pages, so that a report never overwrites what it did not write.
@@ -109,7 +109,25 @@ def _is_our_page(path: Path) -> bool:
 
 def _template(name: str) -> Template:
     source = files("echo").joinpath(name).read_text(encoding="utf-8")
-    return Environment(autoescape=True).from_string(source)
+    environment = Environment(autoescape=True)
+    environment.filters["faithfulness"] = lambda told: _faithfulness(_outcomes(told))
+    return environment.from_string(source)
+
+
+def _outcomes(explanation: Explanation) -> Counter[str]:
+    """How many of a model's sentences came out right, corrected, dropped, or claim nothing."""
+    return Counter(sentence.outcome for sentence in explanation.sentences)
+
+
+def _faithfulness(outcomes: Counter[str]) -> str:
+    """How many of the sentences that claim something were right as they came."""
+    if not (claiming := outcomes["right"] + outcomes["corrected"] + outcomes["dropped"]):
+        return "no sentence claims what could be checked"
+    return (
+        f"faithfulness {outcomes['right'] / claiming:.0%}: {outcomes['right']} of {claiming} "
+        f"claiming sentences were right as they came, {outcomes['corrected']} corrected, "
+        f"{outcomes['dropped']} left out"
+    )
 
 
 class ReportWriter:
@@ -130,6 +148,7 @@ class ReportWriter:
         self._article = _template("report_article.html.j2")
         self._articles: IO[str] | None = None
         self._counts: Counter[str] = Counter()
+        self._outcomes: Counter[str] = Counter()
         self._names: set[str] = set()
 
     def add(self, inspection: Inspection, picture: Picture | None = None) -> Path:
@@ -156,6 +175,8 @@ class ReportWriter:
             )
         )
         self._counts[inspection.verdict] += 1
+        if inspection.explanation:
+            self._outcomes += _outcomes(inspection.explanation)
         return path
 
     def _keep(self, article: str) -> None:
@@ -190,11 +211,15 @@ class ReportWriter:
             generator=GENERATOR,
             counts=[(v, self._counts[v]) for v in VERDICT_COLOURS],
             colours=VERDICT_COLOURS,
+            faithful=self._faithful(),
             articles=self._take_articles(),
             failures=failures,
         )
         write_chunks(path, (chunk.encode("utf-8") for chunk in page))
         return path
+
+    def _faithful(self) -> str:
+        return f"Explanations: {_faithfulness(self._outcomes)}." if self._outcomes else ""
 
     def _take_articles(self) -> Iterator[str]:
         if self._articles is None:

@@ -194,7 +194,7 @@ class _Threads:
 
     def __init__(self, saver: SqliteSaver, archive: Archive) -> None:
         self._saver = saver
-        self._graph = _build_graph(archive).compile(checkpointer=saver)
+        self._graph = build_review(archive).compile(checkpointer=saver)
 
     def opened(self) -> set[str]:
         """The inspections that there are threads of."""
@@ -301,7 +301,7 @@ def _thread(identifier: str) -> RunnableConfig:
     return {"configurable": {"thread_id": f"{_PREFIX}{identifier}"}}
 
 
-def _build_graph(archive: Archive) -> StateGraph[Any, Any, Any, Any]:
+def build_review(archive: Archive) -> StateGraph[Any, Any, Any, Any]:
     """Show, wait, write: what a review is."""
 
     def ask(state: ReviewState) -> dict[str, Any]:

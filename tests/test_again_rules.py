@@ -23,6 +23,7 @@ from tests.conftest import Command, bad_part, good_part, save
 from tests.test_again import inspected, only, rewrite, what
 from tests.test_pipeline import LENIENT, STRICT
 from tests.test_replay import ruled
+from tests.thinkers import thinker
 from tests.tiny_models import build
 
 
@@ -156,14 +157,14 @@ def test_the_view_is_that_of_then(line: ProductLine, home: Path) -> None:
     assert what(replay_inspection("washer:2", moved, home)) == ["knowledge"]
 
 
-BOTH = [{"A": 0.75, "B": 0.25}]
+BOTH = {"A": 0.75, "B": 0.25}
 
 
 def test_the_opinion_of_a_language_model_is_compared_apart(
     line: ProductLine, home: Path, bad: Path, good: Path
 ) -> None:
-    (asked, clear) = inspected(line, bad, good, mllm=ScriptedMLLM(BOTH))
-    same = replay_inspection(asked, home=home, mllm=ScriptedMLLM(BOTH))
+    (asked, clear) = inspected(line, bad, good, mllm=thinker(opinion=BOTH))
+    same = replay_inspection(asked, home=home, mllm=thinker(opinion=BOTH))
     assert (same.reproduced, same.notes) == (
         True,
         ("the opinion of scripted is the same: defect 75.0%",),
@@ -172,7 +173,7 @@ def test_the_opinion_of_a_language_model_is_compared_apart(
     silent = ScriptedMLLM([])
     assert replay_inspection(clear, home=home, mllm=silent).notes == ()
     assert silent.asked == []
-    other = replay_inspection(asked, home=home, mllm=ScriptedMLLM([{"A": 0.4, "B": 0.6}]))
+    other = replay_inspection(asked, home=home, mllm=thinker(opinion={"A": 0.4, "B": 0.6}))
     assert (other.reproduced, other.differences) == (True, ())
     assert other.notes == (
         "the opinion of scripted was defect 75.0%; that of scripted is no defect 60.0%",
@@ -182,12 +183,12 @@ def test_the_opinion_of_a_language_model_is_compared_apart(
 def test_a_language_model_that_is_gone(
     line: ProductLine, home: Path, bad: Path, tmp_path: Path
 ) -> None:
-    (identifier,) = inspected(line, bad, mllm=ScriptedMLLM(BOTH))
+    (identifier,) = inspected(line, bad, mllm=thinker(opinion=BOTH))
     none = replay_inspection(identifier, home=home)
     assert none.reproduced
     assert none.notes == (
         "the opinion of scripted, defect 75.0%, could not be asked for again (none is set, or the "
-        "image is clearly normal now); the verdict is compared without it",
+        "image is clearly normal now); the verdict is compared by what it said then",
     )
     gone = replay_inspection(identifier, home=home, mllm=str(tmp_path / "gone"))
     assert gone.reproduced
@@ -195,8 +196,8 @@ def test_a_language_model_that_is_gone(
 
 
 def test_another_language_model_and_other_prompts(line: ProductLine, home: Path, bad: Path) -> None:
-    (identifier,) = inspected(line, bad, mllm=ScriptedMLLM(BOTH))
-    replayed = replay_inspection(identifier, home=home, mllm=ScriptedMLLM(BOTH, name="other"))
+    (identifier,) = inspected(line, bad, mllm=thinker(opinion=BOTH))
+    replayed = replay_inspection(identifier, home=home, mllm=thinker(opinion=BOTH, name="other"))
     assert only(replayed, "mllm") == (
         "the language model was scripted (revision scripted) then and is other (revision scripted) "
         "now"
@@ -207,7 +208,7 @@ def test_another_language_model_and_other_prompts(line: ProductLine, home: Path,
         stored["opinion"] |= {"prompts_version": 0, "revision": "older"}
 
     rewrite(home, of_old)
-    replayed = replay_inspection(identifier, home=home, mllm=ScriptedMLLM(BOTH))
+    replayed = replay_inspection(identifier, home=home, mllm=thinker(opinion=BOTH))
     assert what(replayed) == ["mllm", "prompts"]
     assert "(revision older) then and is scripted (revision scripted) now" in (
         replayed.changed[0].sentence

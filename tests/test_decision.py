@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experts.confidence import Confidence
 from experts.decision import DecisionMaker, Wording, is_beyond_all, is_suspicious
 from experts.decoder.conformal import images_needed
 from experts.evidence import (
@@ -363,17 +364,27 @@ def test_a_defect_has_a_name_only_if_one_fits() -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("above", "checks", "confidence"),
-    [
-        (4, [], 0.5),
-        (0, [], 0.05 / 0.06),
-        (99, [], 1 / 1.05),
-        (0, [check_of("a", 1, 2)], 0.5),
-    ],
-)
-def test_confidence_by_hand(above: int, checks: list[ClauseCheck], confidence: float) -> None:
-    assert decide(anomaly_of(above), [region_of()], checks).confidence == pytest.approx(confidence)
+def test_confidence_is_the_probability_that_the_verdict_is_right() -> None:
+    known = Confidence()
+    for above, checks, verdict, by_rules in (
+        (4, [], "reject", False),
+        (0, [], "reject", False),
+        (99, [], "accept", False),
+        (0, [check_of("a", 1, 2)], "accept", True),
+        (0, [check_of("a", 3, 2, "critical")], "reject", True),
+        (0, [check_of("a", 3, 2)], "review", True),
+    ):
+        anomaly = anomaly_of(above)
+        decision = decide(anomaly, [region_of()], checks)
+        assert decision.verdict == verdict
+        confidence = known.of(decision.verdict, anomaly.p_value, 99, by_rules=by_rules)
+        assert decision.confidence == confidence, verdict
+    # The farther from alpha, the surer.
+    rejected = [decide(anomaly_of(above), [region_of()]).confidence for above in (4, 2, 0)]
+    accepted = [decide(anomaly_of(above), [region_of()]).confidence for above in (6, 30, 99)]
+    assert rejected == sorted(set(rejected))
+    assert accepted == sorted(set(accepted))
+    assert decide(anomaly_of(0), [region_of()], [check_of("a", 3, 2)]).confidence == 0.5
 
 
 anomalies = st.integers(1, 200).flatmap(
@@ -400,7 +411,7 @@ def test_what_holds_for_every_decision(
     regions = [region_of(i + 1) for i in range(places)]
     maker = DecisionMaker(alpha, Wording(), has_knowledge=bool(checks))
     decision, (step,) = maker.decide(anomaly, regions, checks)
-    assert 0.5 <= decision.confidence <= 1
+    assert 0 < decision.confidence < 1
     assert decision.verdict == "accept" or is_suspicious(anomaly, alpha)
     assert decision.verdict != "reject" or anomaly.p_value <= alpha
     assert (decision.defects == ()) == (decision.verdict == "accept")

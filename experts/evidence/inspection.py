@@ -116,6 +116,11 @@ class Explanation(Evidence):
     revision: str
     prompts_version: int
 
+    @property
+    def mended(self) -> tuple[Said, ...]:
+        """Sentences that were corrected or left out."""
+        return tuple(s for s in self.sentences if s.outcome in ("corrected", "dropped"))
+
 
 class Defect(Evidence):
     """One defect of a decision.
