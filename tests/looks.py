@@ -36,7 +36,8 @@ def scene_of(
     picture = image if isinstance(image, Picture) else read_picture(image)
     gear = gear_of(line)
     (features,) = line.see([picture])
-    anomaly = gear.decoder.decode(picture, features, gear.finder and gear.finder.find(picture))
+    laid = gear.finder.find(picture) if gear.finder else None
+    anomaly = gear.decoder.decode(picture, features, laid)
     suspicious = is_suspicious(anomaly, line.alpha) and anomaly.part_found
     regions = find_regions(anomaly, picture.grey_HW, mm_per_px) if suspicious else ()
     sight = Sight.of_image(picture.size_HW, mm_per_px=mm_per_px)

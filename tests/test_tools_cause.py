@@ -72,6 +72,7 @@ def test_where_nothing_can_be_told_there_is_no_cause(washer: ProductLine) -> Non
     good, bad = scene_of(washer, good_part(100)), scene_of(washer, bad_part(100))
     assert find_cause(good, gear) is None
     assert find_cause(bad, replace(gear, extractor=None)) is None
+    assert find_cause(marked(bad, (2, 2, 94, 94)), gear) is None
     endless = bad.anomaly.model_copy(update={"limit": math.inf})
     assert find_cause(replace(bad, anomaly=endless), gear) is None
 

@@ -26,6 +26,8 @@ BoolArray = NDArray[np.bool_]
 
 # Of so many normal images the one is taken that is most alike around the places.
 NEAREST = 5
+# Once more of an image is replaced than this share, it is simply another image.
+MAX_SHARE = 0.8
 
 
 def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
@@ -36,7 +38,8 @@ def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
         gear: What the line has.
 
     Returns:
-        ``None`` if there is no region, no normal image, or no limit to compare with.
+        ``None`` if there is no region, no normal image, or no limit to compare with, or if the
+        regions cover nearly all of the image.
 
     Raises:
         LineError: If the line is damaged or was replaced since it was opened.
@@ -52,7 +55,10 @@ def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
         for path in paths
     ]
     masks = [_mask(region, scene.picture.size_HW) for region in scene.regions]
-    healed = heal(scene.picture, normals, np.logical_or.reduce(masks), scene.step_px)
+    all_HW = np.logical_or.reduce(masks)
+    if grown(all_HW, GROWN * scene.step_px).mean() > MAX_SHARE:
+        return None
+    healed = heal(scene.picture, normals, all_HW, scene.step_px)
     after = gear.decode(healed.picture)
     scores_HW = after.scores_HW
     outcome = [

@@ -24,6 +24,8 @@ from experts.tools.aligning import BoolArray, FloatArray, Shift, Window, find_sh
 GROWN, RING, FADING = 1.0, 1.0, 0.5
 # A patch is not made more contrasty than so many times, nor less.
 MAX_GAIN = 2.0
+# Steps on the ring count up to so many times their median.
+OUTLIER = 3.0
 # In grey levels of 255: a ring that is flatter than this tells little of contrast.
 _FLAT = 8.0
 # Of the level that is asked for at a pixel of the ring, so much comes from the ring itself and the
@@ -141,7 +143,10 @@ def _fitted(patch_HW3: FloatArray, own_HW3: FloatArray, ring_HW: BoolArray) -> F
     gain_3 = np.hypot(own_N3.std(axis=0), _FLAT) / np.hypot(patch_N3.std(axis=0), _FLAT)
     gain_3 = gain_3.clip(1 / MAX_GAIN, MAX_GAIN)
     matched_HW3 = own_N3.mean(axis=0) + gain_3 * (patch_HW3 - patch_N3.mean(axis=0))
-    step_HW3 = np.where(ring_HW[..., None], own_HW3 - matched_HW3, 0)
+    step_HW3 = own_HW3 - matched_HW3
+    # No two edges fall on the same pixels: what is far off the usual is that, and no exposure.
+    most_3 = OUTLIER * np.median(np.abs(step_HW3[ring_HW]), axis=0)
+    step_HW3 = np.where(ring_HW[..., None], step_HW3.clip(-most_3, most_3), 0)
     membrane_HW3 = _pull_push(step_HW3.astype(np.float64), ring_HW.astype(np.float64))
     return np.asarray(matched_HW3 + membrane_HW3, np.float32)
 
