@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from echo.again import Replayed, replay_inspection
+    from echo.cases import Case
     from echo.inspector import Failure, Inspector
     from echo.language import open_mllm
     from echo.line import ProductLine
+    from echo.review import Review, Reviews
     from echo.which import LineFinder, which_line
     from experts.decoder.encoder import register_encoder
     from experts.dialogue import Answer
@@ -46,6 +48,7 @@ __version__ = "0.1.0"
 # Resolved at first use, so that importing echo takes no time: torch alone takes seconds.
 _HOME_OF = {
     "Answer": "experts.dialogue",
+    "Case": "echo.cases",
     "DamagedLineError": "experts.errors",
     "Decision": "experts.evidence",
     "EchoError": "experts.errors",
@@ -73,6 +76,8 @@ _HOME_OF = {
     "QuestionError": "experts.errors",
     "Region": "experts.evidence",
     "Replayed": "echo.again",
+    "Review": "echo.review",
+    "Reviews": "echo.review",
     "ScriptedMLLM": "experts.mllm",
     "UnknownLineError": "experts.errors",
     "WeightsError": "experts.errors",
@@ -85,6 +90,7 @@ _HOME_OF = {
 __all__ = [
     "MLLM",
     "Answer",
+    "Case",
     "DamagedLineError",
     "Decision",
     "EchoError",
@@ -111,6 +117,8 @@ __all__ = [
     "QuestionError",
     "Region",
     "Replayed",
+    "Review",
+    "Reviews",
     "ScriptedMLLM",
     "UnknownLineError",
     "WeightsError",

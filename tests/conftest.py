@@ -80,3 +80,11 @@ def washer_home(tmp_path_factory: pytest.TempPathFactory, good_folder: Path) -> 
     home = tmp_path_factory.mktemp("washer-home")
     ProductLine.enroll("washer", good_folder, home=home, progress=False)
     return home
+
+
+@pytest.fixture(scope="session")
+def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the line ``nut``, which has few images, so that nothing is rejected."""
+    home = tmp_path_factory.mktemp("nut-home")
+    ProductLine.enroll("nut", [good_part(i) for i in range(6)], home=home, progress=False)
+    return home

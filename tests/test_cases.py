@@ -16,19 +16,12 @@ from echo import HistoryError, Inspection, Inspector, ProductLine
 from echo import history as module
 from echo.cases import Case, Cases, Judgement, OpinionThen, check, newest
 from echo.history import Archive, History, learned_sha256
+from echo.record import Record
 from experts.evidence import Opinion
 from tests.conftest import bad_part, good_part
 
 ALPHA = 0.05
 DUST = Judgement("accept", "Ann", "only dust")
-
-
-@pytest.fixture(scope="module")
-def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the line ``nut``, which has few images, so that nothing is rejected."""
-    home = tmp_path_factory.mktemp("nut-home")
-    ProductLine.enroll("nut", [good_part(i) for i in range(6)], home=home, progress=False)
-    return home
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +45,7 @@ def add(history: History, inspection: Inspection, count: int = 1) -> list[str]:
     return [history.add(inspection, ALPHA) for _ in range(count)]
 
 
-def record_of(history: Archive, identifier: str) -> module.Record:
+def record_of(history: Archive, identifier: str) -> Record:
     return history.record(int(identifier.partition(":")[2]))
 
 

@@ -11,19 +11,12 @@ import pytest
 
 from echo import HistoryError, Inspection, Inspector, LineError, ProductLine
 from echo import review as module
+from echo.cases import Cases, Judgement
 from echo.history import History
 from echo.inspector import LeftOut
 from echo.review import Reviews, to_show
 from echo.threads import open_threads
 from tests.conftest import bad_part, good_part, save
-
-
-@pytest.fixture(scope="module")
-def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home with the line ``nut``, which has few images, so that nothing is rejected."""
-    home = tmp_path_factory.mktemp("nut-home")
-    ProductLine.enroll("nut", [good_part(i) for i in range(6)], home=home, progress=False)
-    return home
 
 
 @pytest.fixture
@@ -75,7 +68,7 @@ def test_the_thread_shows_what_a_person_needs(line: ProductLine) -> None:
     with open_threads("nut", line.home) as saver:
         kept = saver.get_tuple(module._thread("nut:1"))
     assert kept is not None
-    ((_, channel, (shown,)),) = kept.pending_writes or ()
+    ((_, channel, (shown,)),) = kept.pending_writes or []
     assert channel == "__interrupt__"
     assert shown.value == to_show(inspection)
     assert shown.value["id"] == "nut:1"
@@ -166,7 +159,7 @@ def test_an_answer_that_was_begun_is_no_answer(
     def full(*_: object, **__: object) -> None:
         raise HistoryError("the disk is full")
 
-    monkeypatch.setattr(module.Cases, "add", full)
+    monkeypatch.setattr(Cases, "add", full)
     end = module._Threads.end
     monkeypatch.setattr(module._Threads, "end", lambda *_: None)
     with pytest.raises(HistoryError, match="the disk is full"):
@@ -181,10 +174,10 @@ def test_an_answer_that_was_begun_is_no_answer(
 def test_somebody_else_was_faster(line: ProductLine, reviews: Reviews) -> None:
     other = Reviews("nut", line.home)
     with other._threads.use() as theirs, reviews._threads.use() as ours:
-        judgement = module.Judgement("accept", "Ann", "only dust")
+        judgement = Judgement("accept", "Ann", "only dust")
         assert ours.resume("nut:1", judgement) == 1
         with pytest.raises(HistoryError, match="nut:1: somebody else resolved it at the same mom"):
-            theirs.resume("nut:1", module.Judgement("reject", "Bob", "a hole"))
+            theirs.resume("nut:1", Judgement("reject", "Bob", "a hole"))
         ours.end("nut:3")
         with pytest.raises(HistoryError, match="the review has just ended; see what came of it"):
             theirs.resume("nut:3", judgement)
