@@ -134,7 +134,7 @@ class _Run:
         """Ask what was given on the command line, or what a person types."""
         if given:
             for question in given:
-                self._ask(question)
+                self._ask(question, told=not self._as_json)
             return
         for question in _typed(show=not self._as_json):
             try:
@@ -144,9 +144,11 @@ class _Run:
             except KeyboardInterrupt:
                 say_aside("Not answered.")
 
-    def _ask(self, question: str) -> None:
+    def _ask(self, question: str, *, told: bool = False) -> None:
         with _waiting("Looking into it"):
             answer = self._talk.ask(question)
+        if told:
+            _print(f"[dim]> {escape(answer.question)}[/]")
         if self._as_json:
             inspection = self._talk.inspection
             row = {"id": inspection.id, "image": inspection.image, "verdict": inspection.verdict}

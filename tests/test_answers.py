@@ -39,7 +39,7 @@ def said(case: str, question: str, about: tuple[str, ...] = ()) -> str:
         ("reference", ["Compared with what?", "Womit verglichen?", "Which reference?"]),
         ("steps", ["What did you do?", "Was hast du gemacht?", "Which steps?"]),
         ("next", ["What now?", "Was soll ich tun?", "What should I do?", "Wer entscheidet das?"]),
-        ("background", ["What causes that?", "Woher kommt das?", "Ursache?", "What happens then?"]),
+        ("background", ["What causes that?", "Was macht das?", "Ursache?", "What happens then?"]),
         ("healed", ["What if it were gone?", "And without the scratch?", "Und ohne die Stelle?"]),
         ("opinion", ["What does the language model think?", "Was meint das Modell?"]),
         ("normal", ["What is normal?", "What should it look like?", "Was ist normal?"]),
@@ -181,6 +181,7 @@ questions:
   - question: Can the customer have it?
     answer: Yes. Accept it and ship it at once.
 """
+    assert said("three", "What does the file say about pits?").startswith("The knowledge file")
     known = replace(known_of("three"), knowledge=knowledge_of(PLAIN + asks))
     text = tell(read_question("The washer is from the old press!"), known).text
     assert "The knowledge file answers on this: Clean the press and measure the washer" in text

@@ -48,9 +48,9 @@ def from_knowledge(question: str, known: Known) -> Told:
     """What the file says of the defects that a question names, or on a question like it."""
     if known.knowledge is None:
         return Told()
-    said = [_defect(known, d, looks=True) for d in _named(question, known)[:MAX_DEFECTS]]
-    if not said and (answer := _answer(question, known)):
-        said = [answer]
+    said = [answer] if (answer := _answer(question, known)) else []
+    if not said:
+        said = [_defect(known, d, looks=True) for d in _named(question, known)[:MAX_DEFECTS]]
     if not said:
         return Told()
     return Told((*said, in_general(known)), ("knowledge",))

@@ -50,7 +50,7 @@ _WORDS_OF: Mapping[Topic, str] = {
     "rule": r"\brule|\bclause|\blimit|\ballow|\btoleran|\bthreshold|\bpermit|\bspec\b|"
     r"\bspecification|\btoo (big|large|long|many|wide)|\bregel|\bklausel|\bgrenz|\berlaub|"
     r"\bzulass|\bzulaess|\bvorschrift|\bzu (gross|lang|breit|viele)|"
-    r"\bmay (an?|the|there)\b|\bdarf\b|\bdurfen\b|\bduerfen\b",
+    r"\bmay (an?|the|there)\b|\bdarf (ein|der|die|kein)|\bdurfen\b|\bduerfen\b",
     "certainty": r"\bhow (sure|certain)|\bcertain|\bconfiden|\bprobab|\bp[- ]?value|\breliab|"
     r"\btrust|\bare you sure|\bsicher\b|\bsicherheit|\bwahrschein|\bkonfiden|\bvertrau|"
     r"\bp[- ]?wert|\bzuverlass|\bzuverlaess|\bwie gewiss|\bunusual|\bungewohnlich",
@@ -60,7 +60,8 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bschritt|\bwie (bist|kamst|kommst|hast|weisst)|\bwas hast du (getan|gemacht)|\bvorgeh",
     "next": r"\bwhat (now|next)|\bnext\b|\bwhat (should|shall|must|do|can) (i|we)\b|\bwho \w+|"
     r"\bdecides?\b|\breview|\bwas (nun|jetzt)|\bwer \w+|\bweiter|\bwas (soll|muss|kann)",
-    "background": r"\bcauses?\b|\bcaused|\beffect|\bconsequence|\bcomes? from|\bhappen|"
+    "background": r"\bwhat (does|do) (it|that|this|these|they) do\b|\bwas (macht|bewirkt)|"
+    r"\bcauses?\b|\bcaused|\beffect|\bconsequence|\bcomes? from|\bhappen|"
     r"\bharm|\bdanger|\bprevent|\bmatter\b|\bursache|\bverursach|\bfolge[n]?\b|\bauswirk|\bwirkung|"
     r"\bwoher\b|\bgefahr|\bschad|\bentsteh",
     "opinion": r"\blanguage model|\bopinion|\bthe model\b|\bmodell|\bmeinung|\bmeint\b",
@@ -108,7 +109,8 @@ _TOOLS: tuple[tuple[Literal["zoom", "compare", "measure", "lookup"], re.Pattern[
     (
         "lookup",
         re.compile(
-            r"\blook(ed|ing)? up\b|\bknowledge\b|\bhandbook|\bnachschlag|\bschlag \w+ nach|"
+            r"\blook(ed|ing)? up\b|\bsays? about\b|\bknowledge\b|\bhandbook|\bnachschlag|"
+            r"\bschlag \w+ nach|"
             r"\bwissen\b|\bwissensdatei|\btell me (more )?about\b|\bwas (sagt|steht)\b"
         ),
     ),

@@ -25,7 +25,9 @@ def stems(text: str) -> frozenset[str]:
     """The stems of the words of a text that tell what it is about."""
     words = re.findall(r"[^\W_]+", fold(text).text)
     return frozenset(
-        word[:STEM] for word in words if len(word) >= MIN_LETTERS and word not in _COMMON
+        word.removesuffix("s")[:STEM]
+        for word in words
+        if len(word) >= MIN_LETTERS and word not in _COMMON
     )
 
 
