@@ -34,8 +34,8 @@ from experts.evidence import Verdict
 
 FloatArray = NDArray[np.float64]
 
-# How many cases the common curve is worth. Lines that were left out are predicted about equally
-# well for 1 to 5, by the same benchmark.
+# How many cases the common curve is worth, as in Laplace's rule. From 1 to 5 the log loss on those
+# lines hardly differs: 0.434 to 0.441.
 PRIOR_CASES = 2.0
 
 # Values of d that are tried.
@@ -55,7 +55,7 @@ class Distance(NamedTuple):
 
 
 # Of five products, each enrolled from 20, 60 and all images: python -m benchmarks.calibration
-LINES = Distance(2.2, 1.2)
+LINES = Distance(1.9, 0.9)
 
 
 class Judged(NamedTuple):
