@@ -21,13 +21,12 @@ def graph(
     ] = None,
 ) -> None:
     """Show a graph as LangGraph runs it: as Mermaid text, which Markdown viewers draw, or drawn."""
-    from echo.graph_picture import NAMES, draw, graph_of
+    from echo.graph_picture import draw, graph_of, known
     from echo.storage import write_bytes
 
-    if name not in NAMES:
-        raise typer.BadParameter(f"{name!r}: expected {', '.join(NAMES)}")
+    chosen = known(name)
     if out is None:
-        typer.echo(graph_of(name).draw_mermaid())
+        typer.echo(graph_of(chosen).draw_mermaid())
         return
-    write_bytes(out, draw(name))
+    write_bytes(out, draw(chosen))
     say(f"Drawn: {out}")

@@ -9,12 +9,26 @@ from langchain_core.runnables.graph import Graph
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from experts.errors import OutputError
+
 Name = Literal["inspection", "review", "dialogue"]
-NAMES = get_args(Name)
+NAMES: tuple[Name, ...] = get_args(Name)
 
 # Drawn below the node that it leads back to; all others follow each other.
 _ASIDE = "look"
 _NODE, _EDGE, _CHOICE = "#1b4965", "#555555", "#c8553d"
+
+
+def known(name: str) -> Name:
+    """The graph of that name.
+
+    Raises:
+        OutputError: If there is none.
+    """
+    for one in NAMES:
+        if one == name:
+            return one
+    raise OutputError(f"{name!r} is no graph; expected {', '.join(NAMES)}")
 
 
 def graph_of(name: Name) -> Graph:

@@ -39,7 +39,7 @@ def open_file(path: Path) -> sqlite3.Connection:
 
 
 def _set_up(database: sqlite3.Connection, path: Path) -> None:
-    _write_ahead(database)
+    write_ahead(database)
     # Within the log a power cut can lose the end, but not break anything.
     database.execute("PRAGMA synchronous = NORMAL")
     if _version(database) == 0:
@@ -65,7 +65,7 @@ def _execute(
             database.execute(statement)
 
 
-def _write_ahead(database: sqlite3.Connection) -> None:
+def write_ahead(database: sqlite3.Connection) -> None:
     """Let processes write beside each other; of several that begin a file, all but one wait."""
     until = time.monotonic() + BUSY_S
     while True:

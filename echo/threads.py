@@ -14,6 +14,7 @@ from pathlib import Path
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from echo.history_file import write_ahead
 from experts.errors import HistoryError
 
 # A step waits so long at most for another process that is writing.
@@ -46,6 +47,8 @@ def open_threads(name: str, home: Path) -> Iterator[SqliteSaver]:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Threads take turns inside the saver.
         with closing(sqlite3.connect(path, BUSY_S, check_same_thread=False)) as database:
+            # The saver would not wait for another process that begins the file.
+            write_ahead(database)
             saver = SqliteSaver(database, serde=JsonPlusSerializer(allowed_msgpack_modules=None))
             saver.setup()
             # As with the history: a power cut can lose the end, but not break anything.

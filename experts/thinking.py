@@ -191,7 +191,7 @@ class ThinkingExpert:
             return replace(heard, stage=so_far.stage + 1)
         asked = with_question(heard.talk, stage.question)
         try:
-            filled = model.generate_json(asked, Wish, max_tokens=MAX_WISH)
+            filled = model.generate_json(asked, Wish, max_tokens=MAX_WISH, max_repairs=1)
         except MLLMAnswerError:
             # A model that cannot ask may still see.
             return replace(heard, stage=so_far.stage + 1)

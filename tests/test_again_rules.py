@@ -222,6 +222,7 @@ def test_a_real_language_model_is_asked_again(
     run: Command, line: ProductLine, bad: Path, tmp_path: Path
 ) -> None:
     model = build("smolvlm", tmp_path / "model")
+    (line.home / "settings.yaml").write_text("mllm_precision: bf16\n")
     assert run("inspect", "washer", bad, "--mllm", model).code == 1
     same = run("replay", "washer:1", "--mllm", model)
     assert same.code == 0

@@ -33,6 +33,8 @@ def washer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     rules = home / "washer.yaml"
     rules.write_text(RULES)
+    # In 4 bits a processor takes minutes for so many words.
+    (home / "settings.yaml").write_text("mllm_precision: bf16\n")
     ProductLine.enroll("washer", [good_part(n) for n in range(4)], rules, home=home, progress=False)
     return home
 

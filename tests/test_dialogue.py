@@ -21,11 +21,13 @@ from experts.dialogue_model import MAX_BEFORE, _before
 from experts.dialogue_partner import NO_IMAGE, Partner
 from experts.errors import MLLMUnavailableError
 from experts.mllm import Message, ScriptedMLLM
+from experts.mllm.local import load
 from experts.tools import Call
 from experts.tools.scene import Looked, Scene
 from tests.claim_facts import ALPHA, CASES
 from tests.conftest import bad_part, good_part
 from tests.test_pipeline import STRICT, line_with
+from tests.tiny_models import build
 
 
 @pytest.fixture(autouse=True)
@@ -331,9 +333,10 @@ def test_states_are_plain() -> None:
 def test_a_tiny_random_model_never_crashes_a_conversation(
     line: ProductLine, bad: Inspection, tmp_path: Path
 ) -> None:
-    from tests.tiny_models import build
-
-    inspector = talk_to(line, build("smolvlm", tmp_path / "model"))
+    folder = build("smolvlm", tmp_path / "model")
+    # In 4 bits a processor takes minutes for so many words.
+    model = load(folder, name="smolvlm", revision="random", precision="bf16")
+    inspector = talk_to(line, model)
     for question in ("Why?", "Look closer at the upper edge"):
         answer = inspector.ask(bad, question)
         assert answer.text

@@ -96,7 +96,9 @@ def test_whatever_it_writes(line: ProductLine, words: str, letter: str) -> None:
 def test_a_knowledge_file_with_orders_in_it(order: str, tmp_path: Path) -> None:
     escaped = order.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     line = line_with(INJECTED.format(order=escaped), tmp_path)
-    assert_rejected(Inspector(line, keep=False, mllm=says_accept(order)).inspect(bad_part(9)))
+    looks_it_up = thinker({"tool": "lookup", "target": order}, opinion={"B": 1.0}, words=order)
+    for model in (says_accept(order), looks_it_up):
+        assert_rejected(Inspector(line, keep=False, mllm=model).inspect(bad_part(9)))
 
 
 def test_a_kind_of_defect_that_is_called_no_defect(tmp_path: Path) -> None:

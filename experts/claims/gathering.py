@@ -253,8 +253,14 @@ def _quotes(inspection: Inspection, knowledge: KnowledgeFile | None) -> dict[str
     quotes: dict[str, Source] = {}
     for text in _texts_of(knowledge):
         quotes |= dict.fromkeys(_keys(text), "knowledge")
-    said = [inspection.decision.reason, *(step.found for step in inspection.steps)]
-    for text in said:
+    # What was looked up is the knowledge file again, and what a model said proves nothing.
+    looked_up = {look.id for look in inspection.looks if look.tool == "lookup"}
+    for look in inspection.looks:
+        if look.id in looked_up:
+            quotes |= dict.fromkeys(_keys(look.found), "knowledge")
+    computed = [s for s in inspection.steps if s.by is None or s.evidence_ids == ("opinion",)]
+    found = [step.found for step in computed if not looked_up & set(step.evidence_ids)]
+    for text in (inspection.decision.reason, *found):
         quotes |= {key: "evidence" for key in _keys(text) if key not in quotes}
     return quotes
 
