@@ -118,7 +118,9 @@ def test_most_defects_of_solar_cells_are_healed(tmp_path: Path) -> None:
     defective = [sample.path for sample in split.test if sample.defective][:16]
     scenes = [scene for path in defective if (scene := scene_of(line, path)).regions]
     assert len(scenes) >= 6
-    causes = [found(line, scene) for scene in scenes]
+    # Where nearly all of a cell stands out, nothing can be told.
+    causes = [cause for scene in scenes if (cause := find_cause(scene, gear_of(line)))]
+    assert len(causes) >= 4
     healed = [h for cause in causes for h in cause.healed]
     assert sum(not h.stays for h in healed) > 0.7 * len(healed)
     lowered = [cause.score_after < cause.score_before for cause in causes]

@@ -37,6 +37,8 @@ from experts.wording import describe
 
 # So many normal images are compared, by so many patches of each.
 NEAREST, PATCHES = 8, 200
+# So many of them may differ more from the others than is usual.
+ODD = 1
 # Steps from patch to patch that are finer than before by less than this share show nothing new.
 FINER = 0.9
 # Squared distances of features below this are rounding: equal images differ by nothing.
@@ -172,8 +174,10 @@ def _among_nearest(crops: Crops, gear: Equipment) -> _Scored:
             fit.add(features, crop.grey_HW)
         model = fit.finish()
     anomaly = AnomalyDecoder(model, gear.alpha, gear.encoder.name).decode(crops.own, own)
-    anomaly = anomaly.model_copy(update={"limit": max(anomaly.limit, MIN_LIMIT)})
-    against = f"{count} normal images {{}} times as much as these differ among themselves"
+    # One of the normal ones may be odd there itself, and must not hide everything else.
+    usual = float(model.calibration.peaks_n[-1 - ODD]) if count > MIN_NORMAL else anomaly.limit
+    anomaly = anomaly.model_copy(update={"limit": max(usual, MIN_LIMIT)})
+    against = f"{count} normal images {{}} times as much as these usually differ from each other"
     return _Scored(anomaly, crops, against, max(own.stride_px))
 
 
