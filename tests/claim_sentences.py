@@ -67,7 +67,7 @@ RIGHT = {
         The p-value is smaller than alpha.
         It scores beyond all 99 normal washers (p = 0.01).
         Its peak is 2.5 times what normal images reach.
-        The confidence is 83 %.
+        The confidence is 97 %.
         The most similar normal image is ok_003.png (similarity 0.93).
         The language model takes the image for a scratch (62%).
         region-1 is a dark line at the top left.
