@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from experts.lines import LineGuess
     from experts.mllm import MLLM, Message, Question, ScriptedMLLM
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Resolved at first use, so that importing echo takes no time: torch alone takes seconds.
 _HOME_OF = {

@@ -30,7 +30,7 @@ from echo.rules import Rules, cited
 from experts.decoder.conformal import percent
 from experts.decoder.encoder import load_encoder
 from experts.errors import EchoError, ImageError, KnowledgeError
-from experts.evidence import Evidence, Inspection, Opinion, Step, Verdict
+from experts.evidence import Evidence, Inspection, Opinion, Verdict
 from experts.images import ImageSource, Picture, read_picture
 from experts.knowledge import Knowledge, parse_knowledge
 from experts.mllm import MLLM
@@ -342,8 +342,8 @@ def _opinions(then: Opinion, inspection: Inspection) -> str:
             f"the opinion of {then.model}, {_best(then)}, could not be asked for again ({faults}); "
             "the verdict is compared by what it said then"
         )
-    # What people judged meanwhile changes how far it is trusted, not what it says.
-    if then.model_copy(update={"standing": None}) == now.model_copy(update={"standing": None}):
+    same = (then.candidates, then.probabilities) == (now.candidates, now.probabilities)
+    if same and (then.model, then.revision) == (now.model, now.revision):
         return f"the opinion of {then.model} is the same: {_best(then)}"
     return f"the opinion of {then.model} was {_best(then)}; that of {now.model} is {_best(now)}"
 
@@ -355,16 +355,8 @@ def _best(opinion: Opinion) -> str:
 
 def _comparable(inspection: Inspection) -> Any:
     """What the result of an inspection is, as it would be read from where it is stored."""
-    steps = tuple(step for step in inspection.steps if not _by_model(step))
-    inspection = inspection.model_copy(update={"steps": steps})
     text = slim(inspection).model_dump_json(exclude=APART)
     return json.loads(text, object_hook=_unpacked)
-
-
-def _by_model(step: Step) -> bool:
-    """Whether a language model said it, or asked to see it; what it takes the image for stays."""
-    thought = step.by is not None and step.evidence_ids != ("opinion",)
-    return thought or any(cited.startswith("look-") for cited in step.evidence_ids)
 
 
 def _unpacked(value: dict[str, Any]) -> dict[str, Any]:

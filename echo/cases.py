@@ -64,6 +64,7 @@ class OpinionThen(Evidence):
         prompts_version: Of the texts that asked it.
         no_defect: Its probability of no defect.
         from_logits: Whether this is the model's own; if not, it named one candidate, which has 1.
+        candidates: What it could choose from.
     """
 
     model: str
@@ -71,6 +72,7 @@ class OpinionThen(Evidence):
     prompts_version: int
     no_defect: float
     from_logits: bool
+    candidates: tuple[str, ...] = ()
 
 
 class Case(Evidence):
@@ -193,13 +195,17 @@ def check(verdict: str, by: str, reason: str) -> Judgement:
     """What a person says, if it can be kept.
 
     Raises:
-        HistoryError: If the verdict is none, or the name or the reason is missing.
+        HistoryError: If the verdict is none, or the name or the reason is missing or broken.
     """
     if verdict not in get_args(Finding):
         raise HistoryError(f"{verdict!r} is no verdict of a person; expected accept or reject")
     for what, said in (("by whom", by), ("for what reason", reason)):
         if not said.strip():
             raise HistoryError(f"nothing says {what} it was judged; give a name and a reason")
+        try:
+            said.encode()
+        except UnicodeEncodeError as error:
+            raise HistoryError(f"{said!r} has broken characters; write it without them") from error
     found: Finding = "accept" if verdict == "accept" else "reject"
     return Judgement(found, by.strip(), reason.strip())
 
@@ -234,6 +240,7 @@ def _judged(record: Record, stored: Inspection, judgement: Judgement) -> dict[st
             prompts_version=opinion.prompts_version,
             no_defect=opinion.no_defect,
             from_logits=opinion.from_logits,
+            candidates=opinion.candidates,
         )
         if opinion
         else None,

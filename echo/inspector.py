@@ -16,6 +16,7 @@ from echo.history import Archive, History
 from echo.language import Language
 from echo.line import ProductLine
 from echo.machine import this_machine
+from echo.record import StoredAlreadyError
 from echo.review import Reviews
 from echo.rules import Rules
 from echo.state import InspectionState, inspection_of
@@ -113,7 +114,7 @@ class Inspector:
         self._reviews = Reviews(self._history) if self._history is not None else None
         # A history that is empty counts as false, and one that is damaged as neither.
         archive = self._history if self._history is not None else Archive(line.name, line.home)
-        self._judgements = Judgements(archive, then.cases if then else None)
+        self._judgements = Judgements(archive, line, then.cases if then else None)
         self._judgements.refresh()
         self._rules = then.rules if then else Rules(line)
         self._rules.refresh()
@@ -151,7 +152,7 @@ class Inspector:
     ) -> Inspection:
         """As ``inspect``, of a picture that was read already, in so many milliseconds."""
         (encoded,) = self._encode([picture], [read_ms])
-        return self._run(encoded, view)
+        return self._kept(self._run(encoded, view), view)
 
     def inspect_many(
         self,
@@ -169,8 +170,9 @@ class Inspector:
                 iterable one batch is read ahead.
             view: As for ``inspect``, of all of them.
             resume: Leave out what is stored: the same pixels under the same name, inspected by the
-                line as it is, by the same rules, view and alpha. So a run that broke off is begun
-                again, and ends with one inspection of each image.
+                line as it is, by the same rules, view and alpha, whatever language model is set;
+                but not what lacks one that failed. So a run that broke off is begun again, and
+                ends with one inspection of each image, also if several runs go on at once.
 
         Raises:
             HistoryError: If nothing is kept, so that nothing can be resumed.
@@ -235,7 +237,10 @@ class Inspector:
                 yield left_out
                 continue
             try:
-                yield Inspected(self._run(seen, view), result)
+                found = self._kept(self._run(seen, view), view, resume=resume)
+                yield Inspected(found, result)
+            except StoredAlreadyError as same:
+                yield LeftOut(result.name, same.id, same.verdict)
             except (ImageError, InspectionError) as error:
                 yield Failure(image=result.name, error=str(error))
 
@@ -300,24 +305,29 @@ class Inspector:
             "sight": self._sight(encoded, view),
             "versions": self._versions(picture),
             "opinion": self._heard,
-            "faults": (self._rules.fault,) if self._rules.fault else (),
+            "faults": tuple(f for f in (self._rules.fault, self._judgements.fault) if f),
             "clause_checks": (),
             "unruled": (),
             "steps": (),
             "timings_ms": encoded.timings_ms,
         }
         state = cast(InspectionState, self._graph.invoke(given))
-        inspection = inspection_of(state)
-        return self._kept(inspection, view)
+        return inspection_of(state)
 
-    def _kept(self, inspection: Inspection, view: str | None) -> Inspection:
+    def _kept(
+        self, inspection: Inspection, view: str | None, *, resume: bool = False
+    ) -> Inspection:
+        """With its id, once it is stored; where that resumes, only if no other run was faster."""
         if self._history is None or self._reviews is None:
             return inspection
         try:
-            kept_as = self._history.add(inspection, self._experts.alpha, view, self._rules.raw)
+            alpha, rules = self._experts.alpha, self._rules.raw
+            kept_as = self._history.add(inspection, alpha, view, rules, resume=resume)
             inspection = inspection.model_copy(update={"id": kept_as})
             if inspection.verdict == "review":
                 self._reviews.open(inspection)
+        except StoredAlreadyError:
+            raise
         except HistoryError as error:
             faults = (*inspection.faults, str(error))
             return inspection.model_copy(update={"faults": faults})

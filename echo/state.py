@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Protocol, TypedDict
 
 from experts.decoder.encoder import Features
-from experts.errors import EchoError, InspectionError, MLLMError
+from experts.errors import EchoError, InspectionError
 from experts.evidence import (
     AnomalyMap,
     Cause,
@@ -27,6 +27,7 @@ from experts.evidence import (
 )
 from experts.images import Picture
 from experts.knowledge import Excerpt
+from experts.mllm.content import legible
 from experts.thinking import Thinking
 
 # Of what went wrong, so many letters are told.
@@ -133,8 +134,11 @@ def watched(name: str, node: Node) -> Node:
         start = time.perf_counter()
         try:
             update = node(state)
-        except EchoError:
-            raise
+        except EchoError as error:
+            # Without a test of the cause an inspection is as good as most are.
+            if name != "cause":
+                raise
+            update = _without(name, state, error)
         except Exception as error:
             update = _without(name, state, error)
         # What a part of it took stands beside it.
@@ -158,7 +162,7 @@ def _without(node: str, state: InspectionState, error: Exception) -> dict[str, A
     if node == "knowledge":
         sight = state["sight"].model_copy(update={"fault": what[:MAX_FAULT]})
         return {"clause_checks": (), "unruled": (), "excerpt": NOTHING, "sight": sight}
-    if node in {"reason", "cause"}:
+    if node in {"reason", "cause", "explain"}:
         return {"faults": faults}
     raise InspectionError(
         f"{state['picture'].name}: could not be inspected, since {node} failed ({what}); this is a "
@@ -168,5 +172,5 @@ def _without(node: str, state: InspectionState, error: Exception) -> dict[str, A
 
 def fault_of(error: Exception) -> str:
     """What went wrong, on one line; of an error that nobody foresaw with its type."""
-    why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
-    return " ".join(why.split())
+    why = str(error) if isinstance(error, EchoError) else f"{type(error).__name__}: {error}"
+    return " ".join(legible(why, MAX_FAULT).split())

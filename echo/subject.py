@@ -107,21 +107,11 @@ class Subject:
         """What a language model is shown; nothing, if the image is not at hand."""
         from experts.album import Album, Seen
 
-        inspection, picture = self.inspection, self._picture
-        if picture is None or _is_slim(inspection):
+        if (scene := self.scene) is None or _is_slim(self.inspection):
             return ()
-        knowledge = self._equipment.knowledge
-        album = Album(knowledge.file if knowledge else None, self._line.thumbnail)
         # What was measured is told as text.
-        seen = Seen(
-            picture=picture,
-            references=inspection.references,
-            anomaly=inspection.anomaly,
-            regions=inspection.regions,
-            checks=(),
-            excerpt=Excerpt((), (), (), 0),
-            steps=(),
-        )
+        seen = Seen(scene, checks=(), excerpt=Excerpt((), (), (), 0), steps=())
+        album = Album(self._equipment)
         return tuple(album.of(seen))
 
 

@@ -7,6 +7,7 @@ it: its words are evidence for people, and never what a verdict needs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 from echo.experience import Experience
@@ -93,7 +94,7 @@ class Experts:
             guide=KnowledgeGuide(knowledge) if knowledge else None,
             reasoner=ReasoningExpert(knowledge),
             language=language,
-            thinker=ThinkingExpert(Album(file, line.thumbnail), OpinionExpert(file)),
+            thinker=ThinkingExpert(Album(equipment), OpinionExpert(file)),
             experience=experience,
             maker=DecisionMaker.by_rules(knowledge, alpha, experience.confidence),
             causes=causes,
@@ -130,7 +131,7 @@ class Experts:
         except Exception as error:
             failed = replace(so_far, call=None, done=True, failed=True)
             return {"thinking": failed, "faults": (_without_model(error),)}
-        timings_ms = {"mllm": (after.seconds - so_far.seconds) * 1e3}
+        timings_ms = {"mllm": _ms(after.seconds - so_far.seconds)}
         return {"thinking": after, "opinion": opinion, "timings_ms": timings_ms}
 
     def _ranked(self, opinion: Opinion) -> Opinion:
@@ -151,22 +152,26 @@ class Experts:
     def explain(self, state: InspectionState) -> dict[str, Any]:
         """Let the language model explain the end, and check all that it wrote."""
         rules = self.equipment.knowledge
-        inspection = inspection_of(state)
-        facts = Facts.of(
-            inspection, rules.file if rules else None, rules.clauses if rules else (), self.alpha
-        )
+        file, clauses = (rules.file, rules.clauses) if rules else (None, ())
         try:
             if (model := self.language.model()) is None:
                 return {}
+            inspection = inspection_of(state)
+            facts = Facts.of(inspection, file, clauses, self.alpha)
             told = explain(model, state["thinking"], inspection.decision.reason, facts)
         except Exception as error:
             return {"faults": (_without_model(error),)}
-        timings_ms = {"mllm": told.seconds * 1e3}
+        timings_ms = {"mllm": _ms(told.seconds)}
         return {
             "explanation": told.explanation,
             "thoughts": told.steps,
             "timings_ms": timings_ms,
         }
+
+
+def _ms(seconds: float) -> float:
+    """Milliseconds, whatever a model of a user's own says how long it took."""
+    return seconds * 1e3 if isfinite(seconds) else 0.0
 
 
 def view_of(state: InspectionState) -> View:
@@ -183,10 +188,7 @@ def view_of(state: InspectionState) -> View:
 
 def _seen(state: InspectionState) -> Seen:
     return Seen(
-        picture=state["picture"],
-        references=state["references"],
-        anomaly=state["anomaly"],
-        regions=state["regions"],
+        scene=view_of(state),
         checks=state["clause_checks"],
         excerpt=state.get("excerpt", NOTHING),
         steps=state["steps"],

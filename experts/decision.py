@@ -158,8 +158,7 @@ class DecisionMaker:
                 verdict,
                 anomaly.p_value,
                 anomaly.calibration_size,
-                by_rules=clause is not None
-                or (is_suspicious(anomaly, self._alpha) and verdict == "accept"),
+                by_rules=clause is not None or self._is_tolerated(anomaly, verdict),
             ),
             defects=() if verdict == "accept" else _defects(regions, checks),
             deciding_clause=clause,

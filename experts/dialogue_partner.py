@@ -190,7 +190,7 @@ class Partner:
             told = found if found.sentences else Told((NOT_THERE,))
         elif call.tool == "measure" and region is not None:
             told = size(self.known, [region])
-        target, ids = call.target, told.evidence_ids
+        target, ids = region.id if region else "", told.evidence_ids
         return Look(
             id=f"look-{number}", tool=call.tool, target=target, found=told.text, evidence_ids=ids
         )

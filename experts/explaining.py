@@ -15,8 +15,10 @@ from experts.claims.text import sentences
 from experts.evidence import Explanation, Said, Step
 from experts.mllm import MLLM
 from experts.mllm.base import with_question
+from experts.mllm.content import legible
 from experts.mllm.prompts import prompts
-from experts.thinking import Thinking, Thought
+from experts.opinion import MAX_NAME, name_of
+from experts.thinking import LETTERS_PER_TOKEN, Thinking, Thought
 
 MAX_EXPLANATION = 256
 
@@ -50,8 +52,8 @@ def explain(model: MLLM, thinking: Thinking, reason: str, facts: Facts) -> Told:
     question = prompts().explain.question.format(reason=reason)
     asked = with_question(thinking.talk, question)
     answer = model.generate(asked, max_tokens=MAX_EXPLANATION)
-    text = answer.text
-    if answer.finish == "length":
+    text = legible(answer.text, MAX_EXPLANATION * LETTERS_PER_TOKEN)
+    if answer.finish == "length" or len(text) < len(answer.text.strip()):
         text = whole_sentences(text)
     checked = check(text, facts)
     thoughts = [(thought, check(thought.text, facts)) for thought in thinking.thoughts]
@@ -60,11 +62,11 @@ def explain(model: MLLM, thinking: Thinking, reason: str, facts: Facts) -> Told:
         text=checked.text.strip(),
         sentences=every,
         faithfulness=faithfulness(every),
-        model=model.name,
-        revision=model.revision,
+        model=name_of(model),
+        revision=legible(model.revision, MAX_NAME),
         prompts_version=prompts().version,
     )
-    return Told(explanation, tuple(_steps(thoughts, model.name)), answer.cost.seconds)
+    return Told(explanation, tuple(_steps(thoughts, name_of(model))), answer.cost.seconds)
 
 
 def whole_sentences(text: str) -> str:

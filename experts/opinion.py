@@ -16,11 +16,16 @@ from experts.evidence import NO_DEFECT, Opinion, Step
 from experts.knowledge import KnowledgeFile
 from experts.mllm import MLLM, Message
 from experts.mllm.base import with_question
+from experts.mllm.content import legible
 from experts.mllm.prompts import prompts
 
 OTHER = "other"
 # There are letters for so many kinds, besides the two above.
 MAX_KINDS = len(string.ascii_uppercase) - 2
+# Of the name and the revision of a model, so much is told.
+MAX_NAME = 200
+# By so much probabilities that add up to 1 may be off.
+TOLERANCE = 1e-3
 # The step names so many candidates, best first.
 MAX_TOLD = 3
 
@@ -56,23 +61,23 @@ class OpinionExpert:
             MLLMError: If the model is of no help.
         """
         choice = model.choose(with_question(talk, self.question), self._letters)
-        if len(choice.probabilities) != len(self._letters) or not all(
-            map(isfinite, choice.probabilities)
-        ):
+        shares = choice.probabilities
+        are_shares = all(0 <= share <= 1 for share in shares) and abs(sum(shares) - 1) < TOLERANCE
+        if len(shares) != len(self._letters) or not are_shares:
             raise MLLMAnswerError(
                 f"{model.name}: gave no probability for each of {len(self._letters)} answers; take "
                 "another model"
             )
         opinion = Opinion(
-            model=model.name,
-            revision=model.revision,
+            model=name_of(model),
+            revision=legible(model.revision, MAX_NAME),
             prompts_version=prompts().version,
             candidates=self._candidates,
-            probabilities=choice.probabilities,
+            probabilities=shares,
             from_logits=choice.from_logits,
             prompt_tokens=choice.cost.prompt_tokens,
         )
-        return opinion, choice.cost.seconds
+        return opinion, choice.cost.seconds if isfinite(choice.cost.seconds) else 0.0
 
     def _listed(self) -> tuple[tuple[str, ...], list[str]]:
         """Their names, and what is said of them; what has no letter left counts as another."""
@@ -82,6 +87,11 @@ class OpinionExpert:
         told = [texts.defect.format(name=d.name, appearance=d.appearance) for d in known]
         names = tuple(defect.name for defect in known)
         return (*names, NO_DEFECT, OTHER), [*told, texts.no_defect, texts.other]
+
+
+def name_of(model: MLLM) -> str:
+    """How a model is called, as it can be stored and shown."""
+    return legible(model.name, MAX_NAME)
 
 
 def opinion_step(opinion: Opinion, standing: str) -> Step:

@@ -18,6 +18,7 @@ from experts.errors import MLLMAnswerError
 from experts.evidence import Look, Opinion
 from experts.mllm import MLLM, Content, Message, assistant, system, user
 from experts.mllm.base import with_question
+from experts.mllm.content import legible
 from experts.mllm.prompts import prompts
 from experts.opinion import OpinionExpert
 from experts.tools.call import MAX_K, MAX_TARGET, Call
@@ -27,6 +28,8 @@ MAX_LOOKS = 3
 # One or two sentences; what runs on is cut off.
 MAX_THOUGHT = 96
 MAX_WISH = 96
+# No tokenizer has longer ones on average; a server may write more than it was asked for.
+LETTERS_PER_TOKEN = 8
 
 StageName = Literal["observe", "compare", "examine", "look", "clauses", "conclude"]
 
@@ -150,15 +153,15 @@ class ThinkingExpert:
 
     def _all_stages(self, seen: Seen) -> Iterator[Stage]:
         texts, product = self._texts, self._album.product
-        normal = tuple(reference.id for reference in seen.references)
+        normal = tuple(reference.id for reference in seen.scene.references)
         if normal:
             question = texts.observe.format(product=product)
             yield Stage("observe", "the good part", question, normal)
             yield Stage("compare", "the photo beside it", texts.compare, ("anomaly", *normal))
-        for region in seen.regions[:MAX_SHOWN]:
+        for region in seen.scene.regions[:MAX_SHOWN]:
             question = texts.examine.format(id=region.id, product=product)
             yield Stage("examine", f"{region.id} beside it", question, (region.id, *normal))
-        places = ", ".join(region.id for region in seen.regions) or "the whole image"
+        places = ", ".join(region.id for region in seen.scene.regions) or "the whole image"
         yield Stage("look", "closer", texts.wish.format(places=places), ())
         # All clauses are computed; of those that hold, the model need not hear.
         if broken := [check for check in seen.checks if not check.within]:
@@ -174,7 +177,7 @@ class ThinkingExpert:
     def _write(self, model: MLLM, stage: Stage, so_far: Thinking) -> Thinking:
         asked = with_question(so_far.talk, stage.question)
         answer = model.generate(asked, max_tokens=MAX_THOUGHT)
-        text = answer.text.strip()
+        text = legible(answer.text, MAX_THOUGHT * LETTERS_PER_TOKEN)
         return replace(
             so_far,
             # An empty turn would be refused by some templates.

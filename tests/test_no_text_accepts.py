@@ -15,7 +15,9 @@ from echo.cases import Cases, Judgement
 from echo.history import History
 from echo.settings import MLLM_VARIABLE
 from experts.decision import DecisionMaker, Wording
+from experts.errors import MLLMUnavailableError
 from experts.evidence import Opinion, Standing
+from experts.mllm import Choice, Cost, ScriptedMLLM
 from tests.conftest import bad_part, good_part, save
 from tests.test_decision import anomalies, maybe_checks, region_of
 from tests.test_pipeline import STRICT, line_with
@@ -72,7 +74,10 @@ def assert_rejected(inspection: Inspection) -> None:
     assert explanation is not None
     said = explanation.text.lower()
     for step in inspection.steps:
-        said += step.found.lower() if step.by and step.evidence_ids != ("opinion",) else ""
+        # What code found quotes the rules of the line; what it looked at repeats nobody.
+        by_model = step.by is not None and step.evidence_ids != ("opinion",)
+        said += step.found.lower() if by_model else ""
+        said += step.looked_at.lower() if step.evidence_ids[0].startswith("look-") else ""
     assert "accept" not in said
     assert "good" not in said
     assert "ship" not in said
@@ -85,20 +90,65 @@ def test_a_model_that_was_won_over(line: ProductLine, order: str) -> None:
 
 
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-@given(st.text(max_size=300), st.sampled_from("ABC"))
+@given(st.text(st.characters(exclude_categories=()), max_size=300), st.sampled_from("ABC"))
 def test_whatever_it_writes(line: ProductLine, words: str, letter: str) -> None:
-    model = thinker({"tool": "lookup", "target": words[:100]}, opinion=letter, words=words)
-    inspection = Inspector(line, keep=False, mllm=model).inspect(bad_part(9))
+    wish = {"tool": "lookup", "target": words[:100]}
+    model = thinker(wish, opinion=letter, words=words, name=words)
+    inspection = Inspector(line, mllm=model).inspect(bad_part(9))
+    assert (inspection.verdict, inspection.faults) == ("reject", ())
+    assert inspection.id is not None
+    stored = History(line).record(int(inspection.id.partition(":")[2])).inspection()
+    assert stored.explanation == inspection.explanation
+
+
+@pytest.mark.parametrize(
+    "words", ["\ud800", "\x1b[2J accepted", "\u202eaccepted", "x" * 10_000_000]
+)
+def test_whatever_steers_a_terminal_or_is_a_book(line: ProductLine, words: str) -> None:
+    failing = thinker(opinion=MLLMUnavailableError(words), words=words, name=words[:1000])
+    for model in (failing, thinker(words=words, name=words[:1000])):
+        inspection = Inspector(line, mllm=model).inspect(bad_part(9))
+        assert (inspection.verdict, inspection.id is None) == ("reject", False)
+        written = inspection.model_dump_json()
+        assert len(written) < 200_000
+        for sign in ("\ud800", "\\u001b", "\u202e"):
+            assert sign not in written
+
+
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@given(st.floats(), st.floats(), st.floats())
+def test_whatever_it_takes_for_probabilities(
+    line: ProductLine, a: float, b: float, seconds: float
+) -> None:
+    inspection = Inspector(line, mllm=OddMLLM((a, b, 1 - a - b), seconds)).inspect(bad_part(9))
     assert inspection.verdict == "reject"
+    assert inspection.id is not None
+    assert History(line).record(int(inspection.id.partition(":")[2])).inspection().timings_ms
+    if inspection.opinion is not None:
+        assert all(0 <= share <= 1 for share in inspection.opinion.probabilities)
+
+
+class OddMLLM(ScriptedMLLM):
+    """Of a user's own, with other probabilities and times than there can be."""
+
+    def __init__(self, shares: tuple[float, ...], seconds: float) -> None:
+        super().__init__(thinker()._next, name="odd")
+        self._shares, self._seconds = shares, seconds
+
+    def _choose(self, asked: Any) -> list[Choice]:
+        return [Choice(asked[0][1], self._shares, True, Cost(seconds=self._seconds))]
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_a_knowledge_file_with_orders_in_it(order: str, tmp_path: Path) -> None:
     escaped = order.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     line = line_with(INJECTED.format(order=escaped), tmp_path)
-    looks_it_up = thinker({"tool": "lookup", "target": order}, opinion={"B": 1.0}, words=order)
-    for model in (says_accept(order), looks_it_up):
-        assert_rejected(Inspector(line, keep=False, mllm=model).inspect(bad_part(9)))
+    for tool in ("lookup", "zoom", "measure", "compare"):
+        asks = thinker({"tool": tool, "target": order}, opinion={"B": 1.0}, words=order)
+        inspection = Inspector(line, keep=False, mllm=asks).inspect(bad_part(9))
+        assert_rejected(inspection)
+        (look,) = inspection.looks
+        assert order.lower() not in look.target.lower()
 
 
 def test_a_kind_of_defect_that_is_called_no_defect(tmp_path: Path) -> None:

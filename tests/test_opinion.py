@@ -5,15 +5,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from echo import Inspection, Inspector, ProductLine
 from echo.history import History
 from echo.language import Language
 from echo.settings import MLLM_VARIABLE
-from experts.album import MIN_SIDE_PX, crop
 from experts.errors import MLLMUnavailableError
 from experts.evidence import Opinion
 from experts.knowledge.reading import parse_knowledge
@@ -179,19 +176,3 @@ def test_there_may_be_more_kinds_than_letters() -> None:
     assert opinion.candidates[-2:] == ("no defect", "other")
     step = opinion_step(opinion, "It has no say.")
     assert step.found.endswith("for: other, without saying how sure it is. It has no say.")
-
-
-def test_a_place_is_shown_with_its_surroundings(line: ProductLine) -> None:
-    region = inspect(line, None).regions[0]
-    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (900, 700, 3), np.uint8))
-    for box, expected in (
-        ((400, 500, 500, 540), (350, 450, 551, 591)),
-        ((0, 880, 20, 900), (0, 870, 31, 900)),
-        ((0, 0, 700, 900), (0, 0, 700, 900)),
-    ):
-        cut = crop(photo, region.model_copy(update={"box_xyxy": box}))
-        left, top, right, bottom = expected
-        scale = max(1, MIN_SIDE_PX / max(right - left, bottom - top))
-        assert cut.size == (round((right - left) * scale), round((bottom - top) * scale))
-        if scale == 1:
-            assert np.array_equal(np.asarray(cut), np.asarray(photo)[top:bottom, left:right])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.decoder.regions import place_in_words
-from experts.tools.places import box_of, fold, in_words, told
+from experts.tools.places import box_of, fold, in_words
 
 SIZE_HW = (90, 120)
 
@@ -67,8 +67,3 @@ def test_a_box_is_never_empty(words: str, size_HW: tuple[int, int]) -> None:
     left, top, right, bottom = box_of(words, size_HW)
     assert 0 <= left < right <= size_HW[1]
     assert 0 <= top < bottom <= size_HW[0]
-
-
-def test_what_is_told_of_a_request_is_short_and_on_one_line() -> None:
-    assert told("a\nb\x1b[2J “c”") == "“a b [2J 'c'”"
-    assert len(told("x" * 500)) < 70

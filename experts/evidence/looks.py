@@ -18,7 +18,8 @@ class Look(Evidence):
         id: How steps cite it, for example ``look-1``.
         tool: ``zoom``: the place scored again at native resolution; ``compare``: beside further
             references; ``measure``: its sizes and distances; ``lookup``: words in the knowledge.
-        target: The id of a region, a place in words such as ``top left``, or what was looked up.
+        target: The id of a region, or a place in words such as ``top left``; empty for ``lookup``,
+            and where nothing was meant that is there.
         found: What came of it, in sentences that code wrote.
         numbers: What was measured, by role (``times``, ``length_px``, ...).
         evidence_ids: The evidence that it rests on.

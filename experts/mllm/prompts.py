@@ -25,6 +25,7 @@ class ShownTexts(_Texts):
     query: Text
     map: Text
     region: Text
+    region_alone: Text
     measured: Text
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from experts.evidence import Clause, Look
 from experts.knowledge import Knowledge
 from experts.knowledge.schema import DefectKnowledge, Question
-from experts.tools.places import fold, listed, told
+from experts.tools.places import fold, listed
 from experts.tools.scene import Looked
 
 # An entry must have this share of what is asked for, by weight.
@@ -64,10 +64,11 @@ def lookup(asked: str, knowledge: Knowledge | None, number: int) -> Looked:
         number: Of the look.
     """
     found, entries = _find(asked, knowledge)
+    # Not repeated: what a language model asks for is no finding, and may be anything.
     look = Look(
         id=f"look-{number}",
         tool="lookup",
-        target=" ".join(asked.split()),
+        target="",
         found=found,
         numbers={"entries": float(entries)},
     )
@@ -85,7 +86,7 @@ def _find(asked: str, knowledge: Knowledge | None) -> tuple[str, int]:
     enough = max(ENOUGH, BESIDE_BEST * shares[order[0]])
     fitting = [entries[i].sentence for i in order if shares[i] >= enough]
     if not fitting:
-        return f"Nothing about {told(asked)} is in the knowledge file.", 0
+        return "Nothing about that is in the knowledge file.", 0
     return " ".join(fitting), len(fitting)
 
 

@@ -15,8 +15,6 @@ Box = tuple[int, int, int, int]
 
 # Along the vertical and the horizontal a place in words is a third, an edge a sixth.
 THIRDS, EDGE = 3, 6
-# What is echoed of a request in a sentence.
-MAX_TOLD = 60
 
 
 def listed(words: str) -> frozenset[str]:
@@ -105,7 +103,7 @@ def find_target(asked: str, scene: Scene) -> Target | str:
             return f"There is no region-{int(number[1])}; {_known(scene)}."
         return Target(region.id, region.box_xyxy, region)
     if (words := in_words(text)) is None:
-        return f"{told(asked)} names no place of this image; {_known(scene)}."
+        return f"That names no place of this image; {_known(scene)}."
     return Target(words, box_of(words, scene.picture.size_HW))
 
 
@@ -172,10 +170,3 @@ def fold(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text.casefold())
     letters = "".join(c for c in plain if not unicodedata.combining(c))
     return " ".join(re.findall(r"[a-z0-9]+", letters))
-
-
-def told(asked: str) -> str:
-    """A request as sentences quote it: printable, in quotes, not too long."""
-    text = " ".join("".join(c if c.isprintable() else " " for c in asked).split())
-    short = text if len(text) <= MAX_TOLD else f"{text[:MAX_TOLD]}…"
-    return f"“{short.replace('“', chr(39)).replace('”', chr(39))}”"

@@ -50,4 +50,4 @@ class Toolbox:
 
 
 def _in_vain(call: Call, number: int, why: str) -> Look:
-    return Look(id=f"look-{number}", tool=call.tool, target=call.target, found=why)
+    return Look(id=f"look-{number}", tool=call.tool, target="", found=why)
