@@ -21,7 +21,7 @@ from rich.table import Table
 
 from echo import cli_ask, cli_graph, cli_lines, cli_replay, cli_teach, cli_which
 from echo.cli_bench import bench
-from echo.cli_common import STYLES, Home, Json, Mllm, image_sources, say, say_aside
+from echo.cli_common import STYLES, Home, Json, Mllm, complain, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
 from echo.cli_models import models
 from echo.cli_review import review
@@ -64,7 +64,7 @@ def main() -> int:
     try:
         app()
     except EchoError as error:
-        typer.echo(f"echo-iad: {error}", err=True)
+        complain(error)
         return 2
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else 0
@@ -215,8 +215,9 @@ def inspect(
         bool,
         typer.Option(
             "--resume",
-            help="Leave out images that are stored already and would come to the same, so that a "
-            "run that broke off can be begun again; the exit code counts them.",
+            help="Leave out images that are stored already, of the same line, rules, view and "
+            "alpha, so that a run that broke off can be begun again; the exit code counts them. "
+            "The language model may be another; where it failed, the image is inspected again.",
         ),
     ] = False,
     causes: Annotated[

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 Home = Annotated[
     Path | None,
@@ -25,14 +27,42 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
 
 
+# Controls, formats, halves of characters, ends of lines; two formats join letters of some scripts.
+_STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_KEPT = "\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+
+
+def plain(text: str) -> str:
+    """Text of others, such as names of files or words of a model, that steers no terminal.
+
+    What would move, colour or turn around something on the screen is shown as �.
+    """
+    return "".join(
+        "\N{REPLACEMENT CHARACTER}"
+        if unicodedata.category(c) in _STEERING and c not in _KEPT
+        else c
+        for c in text.replace("\r\n", "\n")
+    )
+
+
+def cell(text: str) -> str:
+    """Text of others in a table: plain, and no markup."""
+    return escape(plain(text))
+
+
 def say(sentence: str) -> None:
     """Print a sentence of the command's result."""
-    Console().print(sentence, highlight=False, markup=False)
+    Console().print(plain(sentence), highlight=False, markup=False)
 
 
 def say_aside(text: str) -> None:
-    """Print on the error stream, as it is, what is not the command's result."""
-    Console(stderr=True).print(text, highlight=False, markup=False, soft_wrap=True)
+    """Print on the error stream what is not the command's result."""
+    Console(stderr=True).print(plain(text), highlight=False, markup=False, soft_wrap=True)
+
+
+def complain(error: str | Exception) -> None:
+    """Say on the error stream what went wrong, in one line."""
+    typer.echo(f"echo-iad: {plain(str(error))}", err=True)
 
 
 def image_sources(images: list[str]) -> list[Any]:

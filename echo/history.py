@@ -4,7 +4,8 @@ history/NAME.sqlite stands beside the lines, not in the line's folder, so it sta
 enrolled anew. Each inspection is there whole or not at all, however many processes write and
 whenever one is killed. A power cut may lose the last ones. People name an inspection by its line
 and its number in the file, as in washer:17; none is used twice. What people judged of them stands
-in the same file, see ``echo.cases``.
+in the same file, see ``echo.cases``. Whoever deletes the file deletes this, too, and who waits; a
+new file begins with the same numbers again, of other inspections.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from echo import inputs
 from echo.history_file import explained, open_file
 from echo.manifest import KNOWLEDGE, Manifest
 from echo.parts import LineParts
-from echo.record import Record, is_line_name
+from echo.record import Record, StoredAlreadyError, is_line_name
 from echo.settings import home_folder
 from experts.errors import HistoryError
 from experts.evidence import Inspection, Verdict
@@ -44,10 +45,13 @@ _TIDY = (
     "DELETE FROM inspections WHERE id = ? AND verdict <> 'review' "
     "AND NOT EXISTS (SELECT 1 FROM cases WHERE cases.inspection = inspections.id)"
 )
+# What lacks its language model might come out otherwise now.
 _SAME = (
     "SELECT id, verdict FROM inspections WHERE image_sha256 = ? AND image = ? "
     "AND learned_sha256 = ? AND knowledge_sha256 IS ? AND asked IS ? AND alpha = ? "
-    "ORDER BY id DESC LIMIT 1"
+    "AND NOT EXISTS (SELECT 1 FROM json_each("
+    "CASE WHEN json_valid(inspection) THEN inspection ELSE '{}' END, '$.faults') "
+    "WHERE value LIKE 'without language model:%') ORDER BY id DESC LIMIT 1"
 )
 _LATEST = "SELECT max(id) FROM inspections"
 _ALL = (
@@ -245,6 +249,8 @@ class History(Archive):
         alpha: float,
         asked: str | None = None,
         rules: bytes | None = None,
+        *,
+        resume: bool = False,
     ) -> str:
         """Keep an inspection; gives the id by which people name it.
 
@@ -253,8 +259,11 @@ class History(Archive):
             alpha: The false-reject rate that it promised.
             asked: The view that the user said the image shows.
             rules: The knowledge file that it was judged by.
+            resume: Keep it only if nothing is stored that it repeats, see ``same``; however many
+                runs go on at once, one of them keeps it.
 
         Raises:
+            StoredAlreadyError: If it is to be kept only if it is new, and is not.
             HistoryError: If it cannot be kept.
         """
         versions = inspection.versions
@@ -267,9 +276,12 @@ class History(Archive):
             alpha,
             self._learned,
             versions.knowledge_sha256,
-            _stored(inspection).model_dump_json(),
+            _as_text(inspection),
         )
+        given = *row[2:0:-1], self._learned, versions.knowledge_sha256, asked, alpha
         with self.writing() as database:
+            if resume and (found := database.execute(_SAME, given).fetchone()):
+                raise StoredAlreadyError(f"{self.name}:{found[0]}", found[1])
             added = database.execute(_INSERT, row).lastrowid or 0
             database.execute(_TIDY, (added - MAX_KEPT,))
             if new := self._not_kept_yet(versions.knowledge_sha256, rules):
@@ -353,6 +365,21 @@ def _stored(inspection: Inspection) -> Inspection:
         return slim(inspection)
     seen = ("references", "clause_checks", "steps")
     return slim(inspection).model_copy(update={name: getattr(inspection, name) for name in seen})
+
+
+def _as_text(inspection: Inspection) -> str:
+    """What is kept of an inspection, as JSON.
+
+    Raises:
+        HistoryError: If it holds what JSON cannot, such as half of a character.
+    """
+    try:
+        return _stored(inspection).model_dump_json()
+    except ValueError as error:
+        raise HistoryError(
+            f"{inspection.image!r}: its inspection cannot be stored ({error}); if the name of the "
+            "image, of a rule or of a model holds broken characters, rename it"
+        ) from error
 
 
 def learned_sha256(manifest: Manifest) -> str:

@@ -23,6 +23,7 @@ _SCHEMA = (
     *cases.SCHEMA,
     f"PRAGMA user_version = {FORMAT_VERSION}",
 )
+BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NO_HISTORY = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
 
@@ -83,11 +84,18 @@ def _version(database: sqlite3.Connection) -> int:
     return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
+def in_use(busy_s: float) -> str:
+    """What is wrong with a file that others held for so many seconds, and what to do."""
+    return f"is in use by another program for over {busy_s:g} s; end that program, or try again"
+
+
 def explained(error: Exception) -> str:
     """What is wrong with a history, and what to do."""
+    if isinstance(error, UnicodeEncodeError):
+        return f"cannot hold {error.object!r}, which has broken characters; name it otherwise"
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_BUSY:
-        return f"is in use by another program for more than {BUSY_S:g} s; end that program"
+    if code in BUSY:
+        return in_use(BUSY_S)
     if isinstance(error, ValueError) or code in _NO_HISTORY:
         return f"is damaged, or no history of inspections ({error}); move it away to begin anew"
     what = getattr(error, "strerror", None) or error

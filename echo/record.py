@@ -68,6 +68,20 @@ class Record:
             return "its stored inspection cannot be read"
 
 
+class StoredAlreadyError(HistoryError):
+    """Another run was faster: the same is stored by now.
+
+    Args:
+        id: Of what is stored.
+        verdict: Of the same.
+    """
+
+    def __init__(self, id: str, verdict: Verdict) -> None:  # noqa: A002 - as everywhere else
+        super().__init__(f"{id}: the same is stored already ({verdict}); it is not stored twice")
+        self.id = id
+        self.verdict = verdict
+
+
 def is_line_name(name: str) -> bool:
     """Whether a line can be called so."""
     return re.fullmatch(_LINE, name) is not None

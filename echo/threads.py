@@ -14,7 +14,7 @@ from pathlib import Path
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from echo.history_file import write_ahead
+from echo.history_file import BUSY, in_use, write_ahead
 from experts.errors import HistoryError
 
 # A step waits so long at most for another process that is writing.
@@ -55,6 +55,9 @@ def open_threads(name: str, home: Path) -> Iterator[SqliteSaver]:
             database.execute("PRAGMA synchronous = NORMAL")
             yield saver
     except (sqlite3.Error, OSError) as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in BUSY:
+            # Nothing is wrong with the file.
+            raise HistoryError(f"{path}: {in_use(BUSY_S)}") from error
         raise HistoryError(
             f"{path}: cannot be used ({error}); check the rights of its folder and the space on "
             "the disk, or move the file away to begin anew"

@@ -82,7 +82,12 @@ def test_a_case_holds_what_calibration_needs(
         image_sha256=review.versions.image_sha256,
         learned_sha256=learned_sha256(ProductLine.load("nut", home=nut_home).manifest),
         opinion=OpinionThen(
-            model="tiny", revision="r1", prompts_version=3, no_defect=0.3, from_logits=True
+            model="tiny",
+            revision="r1",
+            prompts_version=3,
+            no_defect=0.3,
+            from_logits=True,
+            candidates=("pit", "no defect", "other"),
         ),
     )
     # Another process, so to say, long after.
@@ -138,6 +143,8 @@ def test_an_inspection_is_judged_once_unless_asked_for(
         (("review", "Ann", "x"), "'review' is no verdict of a person; expected accept or reject"),
         (("accept", " ", "x"), "nothing says by whom it was judged; give a name and a reason"),
         (("accept", "Ann", "\n"), "nothing says for what reason it was judged; give a name and .+"),
+        (("accept", "Ann", "\udcff"), r"'.udcff' has broken characters; write it without them"),
+        (("accept", "\ud83d", "x"), r"'.ud83d' has broken characters; write it without them"),
     ],
 )
 def test_what_is_no_judgement(given: tuple[str, str, str], sentence: str) -> None:

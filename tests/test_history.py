@@ -18,6 +18,8 @@ import pytest
 from echo import HistoryError, Inspection, Inspector, ProductLine, history_file
 from echo import history as module
 from echo.history import History, learned_sha256, slim
+from echo.record import StoredAlreadyError
+from experts.images import read_picture
 from tests.conftest import Command, bad_part, good_part, save
 
 ALPHA = 0.05
@@ -400,6 +402,58 @@ def test_a_file_that_another_program_holds_costs_a_second(
     other.close()
     history.add(inspections[0], ALPHA)
     assert len(history) == 2
+
+
+def test_what_cannot_be_written_is_told_in_a_sentence(
+    line: ProductLine, inspections: list[Inspection]
+) -> None:
+    history = History(line)
+    good = inspections[0]
+    words = good.decision.model_copy(update={"reason": "half of a character: \ud83d"})
+    for one in (named(good, "\udcff.png"), good.model_copy(update={"decision": words})):
+        with pytest.raises(HistoryError, match=r"its inspection cannot be stored \(.+ rename it\Z"):
+            history.add(one, ALPHA)
+    # Nothing is wrong with the file, so nobody is told to move it away.
+    for call in (
+        lambda: history.add(good, ALPHA, asked="\udcff"),
+        lambda: list(history.listed(image="\udcff")),
+    ):
+        with pytest.raises(HistoryError, match=r"cannot hold '.+', which has broken characters"):
+            call()
+    assert len(history) == 0
+    assert history.add(good, ALPHA) == "washer:1"
+
+
+def test_of_runs_that_resume_one_keeps_an_inspection(
+    line: ProductLine, inspections: list[Inspection]
+) -> None:
+    good, bad = inspections
+    history, other = History(line), History(line)
+    assert history.add(bad, ALPHA, resume=True) == "washer:1"
+    with pytest.raises(StoredAlreadyError, match=r"\Awasher:1: the same is stored already") as same:
+        other.add(bad, ALPHA, resume=True)
+    assert (same.value.id, same.value.verdict) == ("washer:1", "reject")
+    for number, (one, alpha, asked) in enumerate(
+        [(good, ALPHA, None), (bad, 0.1, None), (bad, ALPHA, "top"), (named(bad, "b"), ALPHA, None)]
+    ):
+        assert other.add(one, alpha, asked, resume=True) == f"washer:{number + 2}"
+    # Who does not resume stores what it is told to.
+    assert history.add(bad, ALPHA) == "washer:6"
+
+
+def test_what_lacks_its_language_model_is_not_the_same(
+    line: ProductLine, inspections: list[Inspection]
+) -> None:
+    history, good = History(line), inspections[0]
+    picture = read_picture(good_part(300))
+    lacking = good.model_copy(update={"faults": ("rules", "without language model: no answer")})
+    assert history.add(lacking, ALPHA, resume=True) == "washer:1"
+    assert history.same(picture, ALPHA, None, None) is None
+    other = good.model_copy(update={"faults": ("its rules: without language model: none",)})
+    assert history.add(other, ALPHA, resume=True) == "washer:2"
+    # One that lacks it later takes nothing away.
+    history.add(lacking, ALPHA)
+    assert history.same(picture, ALPHA, None, None) == ("washer:2", "accept")
 
 
 def test_a_record_of_another_time_is_told(line: ProductLine, inspections: list[Inspection]) -> None:
