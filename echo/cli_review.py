@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from echo.cli_common import STYLES, Home, Json, say, say_aside
-from echo.settings import home_folder
-from experts.errors import HistoryError
+from echo.cli_common import STYLES, Home, Json, cell, complain, say, say_aside
+from echo.settings import home_folder, lines_folder
+from experts.errors import EchoError, HistoryError
 
 if TYPE_CHECKING:
     from echo.cases import Case
@@ -46,34 +44,60 @@ def list_reviews(
     home: Home = None,
 ) -> None:
     """List the inspections that wait for a person, oldest first."""
-    waiting = sorted(_waiting(line, home), key=lambda review: review.record.time)
+    waiting, failed = _waiting([line] if line is not None else _lines(home), home)
+    waiting.sort(key=lambda review: review.record.time)
     if as_json:
         rows = [{"time": one.record.time.isoformat(), **one.shown} for one in waiting]
         typer.echo(json.dumps(rows, indent=1))
-        return
-    if not waiting:
+    elif waiting:
+        _print_waiting(waiting)
+    elif not failed:
         say(f"Nothing waits for a person{f' on line {line}' if line else ''}.")
-        return
+    if failed:
+        raise typer.Exit(2)
+
+
+def _print_waiting(waiting: list[Review]) -> None:
     table = Table("id", "time", "image", "reason", "Echo saw", "the language model saw")
     for one in waiting:
         record = one.record
-        name, reason = escape(Path(record.image).name), escape(record.reason)
-        seen = [escape(side) for side in _sides(one)]
+        name, reason = cell(Path(record.image).name), cell(record.reason)
+        seen = [cell(side) for side in _sides(one)]
         table.add_row(record.id, _local(record.time), name, reason, *seen)
     Console().print(table)
     say(f"Next: echo-iad review show {waiting[0].record.id}")
 
 
-def _waiting(line: str | None, home: Path | None) -> Iterator[Review]:
+def _lines(home: Path | None) -> list[str]:
+    """The lines that something is stored of; what is stored of others is told, and not opened."""
     from echo.record import is_line_name
+    from echo.storage import folders
+
+    enrolled = {line.name for line in folders(lines_folder(home))}
+    stored = sorted(path.stem for path in (home_folder(home) / "history").glob("*.sqlite"))
+    for name in stored:
+        if name not in enrolled and is_line_name(name):
+            say_aside(f"Line {name} is gone; what waits of it: echo-iad review list {name}")
+    return [name for name in stored if name in enrolled]
+
+
+def _waiting(lines: list[str], home: Path | None) -> tuple[list[Review], bool]:
+    """What waits on the lines that can be read, and whether something could not; that is told."""
     from echo.review import Reviews
 
-    if line is not None:
-        yield from Reviews(line, home).waiting()
-        return
-    for path in sorted((home_folder(home) / "history").glob("*.sqlite")):
-        if is_line_name(path.stem):
-            yield from Reviews(path.stem, home).waiting()
+    waiting: list[Review] = []
+    failed = False
+    for line in lines:
+        try:
+            reviews = Reviews(line, home)
+            waiting += reviews.waiting()
+            fault: str | EchoError | None = reviews.fault
+        except EchoError as error:
+            fault = error
+        if fault is not None:
+            failed = True
+            complain(fault)
+    return waiting, failed
 
 
 def _sides(one: Review) -> tuple[str, str]:
@@ -131,7 +155,7 @@ def _print_review(one: Review) -> None:
             if region.length_mm is not None and region.width_mm is not None:
                 size += f", {region.length_mm:.2g} × {region.width_mm:.2g} mm"
             looks = region.traits.in_words if region.traits else region.looks
-            cells = (region.id, region.place, escape(looks), box, size, f"{region.peak_score:.3g}")
+            cells = (region.id, region.place, cell(looks), box, size, f"{region.peak_score:.3g}")
             table.add_row(*cells)
         Console().print(table)
     for number, step in enumerate(inspection.steps, 1):
@@ -241,13 +265,15 @@ def resolve(
             name, _ = split_id(identifier)
             reviews = lines.setdefault(name, lines.get(name) or Reviews(name, home))
             case = reviews.resolve(identifier, verdict, by=by, reason=reason, again=again)
-        except HistoryError as error:
+        except EchoError as error:
             # The others are judged nevertheless.
             failed = True
-            typer.echo(f"echo-iad: {error}", err=True)
+            complain(error if identifier in str(error) else f"{identifier}: {error}")
             continue
-        typer.echo(case.model_dump_json()) if as_json else say(
-            f"{case.inspection}: {case.verdict} by {case.by}, case {case.number} of its line."
+        # The image says which part it was, should the number mean another one by now.
+        typer.echo(json.dumps(case.model_dump(mode="json"))) if as_json else say(
+            f"{case.inspection}, {Path(case.image).name}: {case.verdict} by {case.by}, case "
+            f"{case.number} of its line."
         )
     if failed:
         raise typer.Exit(2)
@@ -273,8 +299,8 @@ def cases(
     table = Table("case", "id", "time", "image", "Echo said", "judged", "by", "reason")
     for case in judged:
         verdicts = _styled(case.verdict_then), _styled(case.verdict)
-        name = escape(Path(case.image).name)
-        words = escape(case.by), escape(case.reason)
+        name = cell(Path(case.image).name)
+        words = cell(case.by), cell(case.reason)
         table.add_row(str(case.number), case.inspection, _local(case.time), name, *verdicts, *words)
     Console().print(table)
     say(agreement(newest(judged)))

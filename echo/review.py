@@ -100,6 +100,9 @@ class Reviews:
         line: Name of the line, or its stored inspections.
         home: Echo's home; see ``echo.settings``.
 
+    Attributes:
+        fault: What was wrong with the threads when it was last asked who waits, if anything was.
+
     Raises:
         LineError: If there is neither such a line nor anything stored of it.
     """
@@ -108,23 +111,35 @@ class Reviews:
         self._archive = line if isinstance(line, Archive) else archive_of(line, home)
         self._cases = Cases(self._archive)
         self._threads = _Keeper(self._archive)
+        self.fault: str | None = None
 
     def waiting(self) -> list[Review]:
         """The inspections that wait for a person, oldest first.
 
+        The stored inspections alone say who waits: threads that cannot be used are a ``fault``.
+
         Raises:
-            HistoryError: If what is stored cannot be read or written.
+            HistoryError: If what is stored cannot be read.
         """
-        with self._threads.use() as threads:
-            # In this order: what begins to wait meanwhile is not taken for what is left over.
-            opened = threads.opened()
-            waiting = [Review(record, ()) for record in self._archive.waiting()]
-            for review in waiting:
-                if review.record.id not in opened:
-                    threads.open(review.record.id, review.shown)
-            for left_over in opened - {review.record.id for review in waiting}:
-                threads.end(left_over)
+        self.fault = None
+        try:
+            with self._threads.use() as threads:
+                # In this order: what begins to wait meanwhile is not taken for what is left over.
+                opened = threads.opened()
+                waiting = self._waiting()
+                for review in waiting:
+                    if review.record.id not in opened:
+                        threads.open(review.record.id, review.shown)
+                for left_over in opened - {review.record.id for review in waiting}:
+                    threads.end(left_over)
+        except HistoryError as error:
+            # If it is the stored inspections that cannot be read, this says so once more.
+            waiting = self._waiting()
+            self.fault = str(error)
         return waiting
+
+    def _waiting(self) -> list[Review]:
+        return [Review(record, ()) for record in self._archive.waiting()]
 
     def show(self, identifier: str) -> Review:
         """A stored inspection, whether or not it waits for a person.
@@ -180,13 +195,19 @@ class Reviews:
             return self._cases.add(review.record, judgement, again=again)
         # What this Echo cannot read goes on waiting.
         shown = to_show(review.inspection())
-        with self._threads.use() as threads:
-            if not threads.waits(identifier, shown):
-                threads.open(identifier, shown)
-            number = threads.resume(identifier, judgement)
-            threads.end(identifier)
-        (case,) = (case for case in self._cases.of(identifier) if case.number == number)
-        return case
+        try:
+            with self._threads.use() as threads:
+                if not threads.waits(identifier, shown):
+                    threads.open(identifier, shown)
+                threads.resume(identifier, judgement)
+                threads.end(identifier)
+        except HistoryError:
+            # What went wrong once the case was written leaves a thread that is ended later.
+            for case in self._cases.of(identifier):
+                if (case.verdict, case.by, case.reason) == judgement:
+                    return case
+            raise
+        return self._cases.of(identifier)[0]
 
 
 class _Threads:
@@ -310,8 +331,14 @@ def build_review(archive: Archive) -> StateGraph[Any, Any, Any, Any]:
         return {"answer": interrupt(state["shown"])}
 
     def write(state: ReviewState) -> dict[str, Any]:
-        _, number = split_id(state["shown"]["id"])
-        case = Cases(archive).add(archive.record(number), check(**state["answer"]))
+        shown = state["shown"]
+        record = archive.record(split_id(shown["id"])[1])
+        if record.image_sha256 != shown["image_sha256"]:
+            raise HistoryError(
+                f"{record.id}: is another inspection by now, since the history was begun anew; "
+                "look at it again"
+            )
+        case = Cases(archive).add(record, check(**state["answer"]))
         return {"case": case.number}
 
     graph = StateGraph(ReviewState)

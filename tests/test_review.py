@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 
 from echo import HistoryError, Inspection, Inspector, LineError, ProductLine
 from echo import review as module
+from echo import threads as threads_module
 from echo.cases import Cases, Judgement
 from echo.history import History
 from echo.inspector import LeftOut
@@ -198,6 +202,22 @@ def test_a_history_that_is_begun_anew_leaves_no_threads_of_before(
     assert case.image_sha256 == inspection.versions.image_sha256
 
 
+def test_a_thread_left_over_is_not_resolved_for_another_inspection(
+    line: ProductLine, reviews: Reviews
+) -> None:
+    (before, _) = reviews.waiting()
+    shutil.rmtree(line.home / "history")
+    inspection = Inspector(line, mllm="none").inspect(bad_part(7))
+    with reviews._threads.use() as kept:
+        # As if it had been shown just before the history went.
+        kept.open("nut:1", before.shown)
+        with pytest.raises(HistoryError, match=r"\Anut:1: is another inspection by now, since the"):
+            kept.resume("nut:1", Judgement("accept", "Ann", "only dust"))
+    assert reviews.cases() == []
+    case = reviews.resolve("nut:1", "reject", by="Bob", reason="a hole")
+    assert case.image_sha256 == inspection.versions.image_sha256 != before.record.image_sha256
+
+
 def test_a_thread_of_another_inspection_is_not_answered(
     line: ProductLine, reviews: Reviews
 ) -> None:
@@ -223,12 +243,37 @@ def test_threads_that_cannot_be_used_stop_no_inspection(line: ProductLine) -> No
     assert (inspection.verdict, inspection.id) == ("review", "nut:1")
     (fault,) = inspection.faults
     assert fault.startswith(f"{path}: cannot be used (file is not a database); check the rights")
+    # Who waits is told nevertheless.
+    reviews = Reviews("nut", line.home)
+    assert waiting(reviews) == ["nut:1"]
+    assert reviews.fault == fault
     with pytest.raises(HistoryError, match="file is not a database"):
-        Reviews("nut", line.home).waiting()
+        reviews.resolve("nut:1", "accept", by="Ann", reason="only dust")
     # Once it is out of the way, all is well again, and nothing is lost.
     path.unlink()
     assert inspector.inspect(bad_part(2)).faults == ()
-    assert waiting(Reviews("nut", line.home)) == ["nut:1", "nut:2"]
+    assert waiting(reviews) == ["nut:1", "nut:2"]
+    assert not reviews.fault
+
+
+def test_threads_that_another_program_holds_are_not_moved_away(
+    line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads_module, "BUSY_S", 0.05)
+    path = line.home / "threads" / "nut.sqlite"
+    with open_threads("nut", line.home) as saver:
+        saver.delete_thread("review nut:3")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    told = f"{path}: is in use by another program for over 0.05 s; end that program, or try again"
+    with pytest.raises(HistoryError) as caught:
+        reviews.resolve("nut:3", "accept", by="Ann", reason="only dust")
+    assert str(caught.value) == told
+    # What can be written is written, and nobody is told otherwise.
+    assert reviews.resolve("nut:1", "accept", by="Ann", reason="only dust").number == 1
+    other.close()
+    assert reviews.resolve("nut:3", "accept", by="Ann", reason="only dust").number == 2
+    assert (waiting(reviews), threads(line)) == ([], [])
 
 
 def test_threads_that_are_moved_away_while_open(line: ProductLine, reviews: Reviews) -> None:
@@ -292,6 +337,40 @@ def test_a_run_that_broke_off_goes_on(line: ProductLine, tmp_path: Path) -> None
     assert left_out[0] == LeftOut(str(paths[5]), "nut:6", "review")
     assert len(left_out) == 2
     assert len(History(line)) == 6
+
+
+def test_runs_that_resume_at_once_store_each_image_once(line: ProductLine, tmp_path: Path) -> None:
+    paths = [save(tmp_path / f"{n}.png", good_part(100 + n)) for n in range(6)]
+    start = Barrier(3)
+
+    def resume() -> list[str]:
+        inspector = Inspector(line)
+        start.wait()
+        return [one.image for one in inspector.inspect_many(paths, resume=True)]
+
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(resume) for _ in range(3)]
+        inspected = [image for run in runs for image in run.result()]
+    assert sorted(inspected) == [str(path) for path in paths]
+    assert sorted(record.image for record in History(line).records()) == sorted(inspected)
+
+
+def test_an_image_that_another_run_stored_meanwhile_is_left_out(
+    line: ProductLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save(tmp_path / "a.png", bad_part(1))
+    inspector = Inspector(line)
+    run_graph = inspector._run
+
+    def slowly(*given: Any) -> Inspection:
+        Inspector(line).inspect(path)
+        return run_graph(*given)
+
+    monkeypatch.setattr(inspector, "_run", slowly)
+    assert list(inspector.inspect_with_pictures([path], resume=True)) == [
+        LeftOut(str(path), "nut:1", "review")
+    ]
+    assert len(History(line)) == 1
 
 
 def test_what_would_not_come_to_the_same_is_inspected(line: ProductLine, tmp_path: Path) -> None:

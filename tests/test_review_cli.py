@@ -13,6 +13,7 @@ from PIL import Image
 
 from echo import Inspector, ProductLine
 from echo.cases import Cases
+from echo.cli_common import plain
 from echo.cli_review import agreement
 from echo.history import Archive, History
 from experts.evidence import Opinion
@@ -133,7 +134,8 @@ def test_reviews_are_resolved(run: Command, photos: Path, tmp_path: Path) -> Non
     done = run("review", "resolve", "nut:1", "nut:9", "nut:2", "accept", *ANN)
     assert done.code == 2
     assert done.out == (
-        "nut:1: accept by Ann, case 1 of its line.\nnut:2: accept by Ann, case 2 of its line.\n"
+        "nut:1, a.png: accept by Ann, case 1 of its line.\n"
+        "nut:2, b0.png: accept by Ann, case 2 of its line.\n"
     )
     assert re.fullmatch(r"echo-iad: nut:9: no such inspection .+\n", done.err)
     assert run("review", "list").out == "Nothing waits for a person.\n"
@@ -152,6 +154,94 @@ def test_reviews_are_resolved(run: Command, photos: Path, tmp_path: Path) -> Non
     assert [row["verdict"] for row in rows] == ["accept", "accept", "reject"]
     cases = Cases(Archive("nut", tmp_path / "home"))
     assert agreement(cases.up_to()[1:2]) == "Verdicts that people judged: 1; they agreed with 1."
+
+
+def test_what_fails_keeps_no_other_from_being_judged(
+    run: Command, photos: Path, tmp_path: Path
+) -> None:
+    run("inspect", "nut", photos)
+    (tmp_path / "home" / "history" / "bad.sqlite").write_bytes(b"no database at all\n" * 100)
+    done = run("review", "resolve", "bolt:1", "nut", "nut:9", "bad:1", "nut:1", "accept", *ANN)
+    assert (done.code, done.out) == (2, "nut:1, a.png: accept by Ann, case 1 of its line.\n")
+    bolt, nut, nine, bad = done.err.splitlines()
+    assert bolt.startswith("echo-iad: bolt:1: no line 'bolt' in ")
+    assert nut.startswith("echo-iad: 'nut' names no inspection; expected LINE:NUMBER")
+    assert nine.startswith("echo-iad: nut:9: no such inspection is stored")
+    assert re.match(r"echo-iad: bad:1: .+bad\.sqlite: is damaged, or no history", bad)
+
+
+def test_a_number_that_means_another_part_by_now(
+    run: Command, photos: Path, tmp_path: Path
+) -> None:
+    run("inspect", "nut", photos)
+    run("review", "list")
+    shutil.rmtree(tmp_path / "home" / "history")
+    later = save(tmp_path / "later" / "c.png", bad_part(7))
+    run("inspect", "nut", later)
+    done = run("review", "resolve", "nut:1", "accept", *ANN)
+    assert done == (0, "nut:1, c.png: accept by Ann, case 1 of its line.\n", "")
+    (case,) = Cases(Archive("nut", tmp_path / "home")).up_to()
+    assert case.image == str(later)
+
+
+def test_one_line_that_is_damaged_hides_no_other(
+    run: Command, photos: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    run("inspect", "nut", photos)
+    shutil.copytree(home / "lines" / "nut", home / "lines" / "bad")
+    (home / "history" / "bad.sqlite").write_bytes(b"no database at all\n" * 100)
+    listed = run("review", "list")
+    assert (listed.code, listed.out.count("│ nut:1 │")) == (2, 1)
+    told = re.escape(f"echo-iad: {home}/history/bad.sqlite: is damaged, or no history")
+    assert re.fullmatch(rf"{told}.+\n", listed.err)
+    # Threads that are damaged hide nothing at all.
+    (home / "history" / "bad.sqlite").unlink()
+    shutil.rmtree(home / "threads")
+    (home / "threads").mkdir()
+    (home / "threads" / "nut.sqlite").write_bytes(b"no database at all\n" * 100)
+    for line in ([], ["nut"]):
+        listed = run("review", "list", *line, "--json")
+        assert (listed.code, [row["id"] for row in json.loads(listed.out)]) == (2, ["nut:1"])
+        told = re.escape(f"echo-iad: {home}/threads/nut.sqlite: cannot be used (file is not a data")
+        assert re.fullmatch(rf"{told}.+\n", listed.err)
+
+
+def test_what_is_of_no_line_is_not_opened(run: Command, photos: Path, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    run("inspect", "nut", photos)
+    for name in ("backup", "a copy"):
+        shutil.copy(home / "history" / "nut.sqlite", home / "history" / f"{name}.sqlite")
+    listed = run("review", "list")
+    assert (listed.code, listed.out.count("│ nut:1 │"), "backup" in listed.out) == (0, 1, False)
+    assert listed.err == "Line backup is gone; what waits of it: echo-iad review list backup\n"
+    assert not (home / "threads" / "backup.sqlite").exists()
+    assert "│ backup:1 │" in run("review", "list", "backup").out
+
+
+def test_texts_of_others_steer_no_terminal(run: Command, photos: Path, tmp_path: Path) -> None:
+    evil = "\x1b[2J\u202e\x9b\x07\r"
+    line = ProductLine.load("nut", home=tmp_path / "home")
+    inspection = Inspector(line, keep=False).inspect(photos / "a.png")
+    step = inspection.steps[0].model_copy(update={"found": f"found{evil}"})
+    decision = inspection.decision.model_copy(update={"reason": f"why{evil}"})
+    update = {"image": f"{evil}.png", "steps": (step,), "decision": decision}
+    History(line).add(inspection.model_copy(update=update), 0.05)
+    resolve = ("review", "resolve", "nut:1", "accept", "--by", f"Ann{evil}", "--reason", f"x{evil}")
+    runs = [run("review", "list"), run(*resolve), run(*resolve), run("review", "show", "nut:1")]
+    runs += [run("review", "cases", "nut"), run(*resolve, "--again", "--json")]
+    runs += [run("review", "show", f"nut{evil}"), run("review", "list", f"{evil}")]
+    assert [one.code for one in runs] == [0, 0, 2, 0, 0, 0, 2, 2]
+    for one in runs:
+        assert one.out + one.err
+        assert not set(evil) & set(one.out + one.err) - set("[2J")
+
+
+def test_plain_texts() -> None:
+    assert plain("a\x1b[2Jb\u202ec\x00\ud83d") == "a\ufffd[2Jb\ufffdc\ufffd\ufffd"
+    for kept in ("Grüße, 图像 – ½ × 3\u00a0mm\n\tZeile", "می\u200cخواهم", "🔍"):
+        assert plain(kept) == kept
+    assert plain("a\r\nb\rc") == "a\nb\ufffdc"
 
 
 @pytest.mark.parametrize(
