@@ -7,11 +7,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from PIL import Image
 
 from echo.cli import main
 from echo.line import ProductLine
+
+# How long an example takes tells more of a busy machine than of the code.
+settings.register_profile("quiet", deadline=None)
+settings.load_profile("quiet")
 
 SIDE_PX = 96
 ENROLLED = 24

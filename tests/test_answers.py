@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import get_args
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -252,3 +253,18 @@ def test_no_answer_gives_another_verdict() -> None:
             for verdict in set(words) - {known.inspection.verdict}:
                 assert f"verdict is {verdict}" not in text, (case, topic)
                 assert words[verdict] not in text, (case, topic)
+
+
+def test_a_region_is_found_wherever_it_reaches() -> None:
+    known = known_of("three")
+    first = known.inspection.regions[0]
+    height, width = known.inspection.size_HW
+    mask = np.ones((height, width), bool)
+    wide = first.model_copy(update={"box_xyxy": (0, 0, width, height), "mask": mask})
+    inspection = known.inspection.model_copy(update={"regions": (wide,)})
+    found = tell(read_question("What is at the left?"), replace(known, inspection=inspection))
+    assert "Nothing stands out" not in found.text
+    corner = wide.model_copy(update={"box_xyxy": (0, 0, 2, 2), "mask": np.ones((2, 2), bool)})
+    inspection = known.inspection.model_copy(update={"regions": (corner,)})
+    told = tell(read_question("What is at the right?"), replace(known, inspection=inspection)).text
+    assert told.startswith("Nothing stands out at the right.")

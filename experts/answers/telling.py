@@ -70,9 +70,7 @@ def _regions(asked: Asked, known: Known, about: Sequence[str]) -> tuple[Region, 
     if asked.numbers:
         return tuple(r for r in regions if region_number(r) in asked.numbers)
     if asked.place:
-        wanted = set(asked.place.split())
-        found = tuple(r for r in regions if wanted <= set(r.place.split()))
-        return found or regions
+        return _at(asked.place, known) or regions
     named = tuple(r for r in regions if r.id in about)
     return named if asked.follows and named else regions
 
@@ -90,16 +88,26 @@ def _missing(asked: Asked, known: Known) -> Told | None:
         there = ", ".join(r.id for r in regions) or "none"
         return Told((f"There is no region-{lacking[0]}; the regions are: {there}.",))
     placed = {"where", "size", "kind"} & set(asked.topics)
-    if asked.place and placed and not _at(asked.place, regions):
+    if asked.place and placed and not _at(asked.place, known):
         ids = tuple(r.id for r in regions)
         found = (f"Nothing stands out at the {asked.place}.", *(region_named(r) for r in regions))
         return Told(found, ("anomaly", *ids), ids)
     return None
 
 
-def _at(place: str, regions: Sequence[Region]) -> bool:
-    wanted = set(place.split())
-    return any(wanted <= set(region.place.split()) for region in regions)
+def _at(place: str, known: Known) -> tuple[Region, ...]:
+    """The regions that reach into a place, wherever their middle lies."""
+    from experts.tools.places import box_of
+
+    left, top, right, bottom = box_of(place, known.inspection.size_HW)
+    return tuple(
+        region
+        for region in known.inspection.regions
+        if region.mask[
+            max(0, top - region.box_xyxy[1]) : max(0, bottom - region.box_xyxy[1]),
+            max(0, left - region.box_xyxy[0]) : max(0, right - region.box_xyxy[0]),
+        ].any()
+    )
 
 
 def _looked(known: Known, looks: int) -> Told:
