@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from echo import cli_ask, cli_graph, cli_lines, cli_replay, cli_teach, cli_which
 from echo.cli_bench import bench
-from echo.cli_common import STYLES, Home, Json, Mllm, complain, image_sources, say, say_aside
+from echo.cli_common import STYLES, Home, Json, Mllm, cell, complain, image_sources, say, say_aside
 from echo.cli_knowledge import knowledge as knowledge_commands
 from echo.cli_models import models
 from echo.cli_review import review
@@ -170,11 +169,11 @@ def lines(home: Home = None, as_json: Json = False) -> None:
     table = Table("line", "images", "knowledge", "promise", "kinds")
     for row in rows:
         if "error" in row:
-            table.add_row(escape(row["name"]), "–", "–", f"[red]{escape(row['error'])}[/]", "–")
+            table.add_row(cell(row["name"]), "–", "–", f"[red]{cell(row['error'])}[/]", "–")
         else:
             known = "yes" if row["knowledge"] else "no"
             kinds = ", ".join(f"{kind} {count}" for kind, count in row["kinds"].items())
-            cells = (row["name"], str(row["images"]), known, row["promise"], escape(kinds) or "–")
+            cells = (row["name"], str(row["images"]), known, row["promise"], cell(kinds) or "–")
             table.add_row(*cells)
     _out().print(table)
 
@@ -290,7 +289,7 @@ class _Run:
         # A fault in the rules comes with every inspection; once is enough.
         for fault in set(result.inspection.faults) - self._told:
             self._told.add(fault)
-            typer.echo(f"echo-iad: {fault}", err=True)
+            complain(fault)
         _add_row(self.table, result.inspection)
         self.held_back |= result.inspection.verdict != "accept"
         try:
@@ -308,7 +307,7 @@ class _Run:
 
     def _fail(self, error: str) -> None:
         self.failures.append(error)
-        typer.echo(f"echo-iad: {error}", err=True)
+        complain(error)
 
 
 @app.command(epilog="Example: echo-iad doctor")
@@ -323,7 +322,7 @@ def doctor(home: Home = None, as_json: Json = False) -> None:
         table = Table("", "what", "found", "what to do")
         for f in findings:
             mark = "[green]ok[/]" if f.ok else "[red]gap[/]"
-            table.add_row(mark, escape(f.subject), escape(f.found), escape(f.remedy))
+            table.add_row(mark, cell(f.subject), cell(f.found), cell(f.remedy))
         _out().print(table)
     if not all(f.ok for f in findings):
         raise typer.Exit(1)
@@ -377,9 +376,9 @@ def _results_table(inspections: Iterable[Inspection]) -> Table:
 
 def _add_row(table: Table, inspection: Inspection) -> None:
     verdict = f"[{STYLES[inspection.verdict]}]{inspection.verdict}[/]"
-    name = escape(Path(inspection.image).name)
+    name = cell(Path(inspection.image).name)
     p_value = f"{inspection.anomaly.p_value:.2g}"
-    reason = escape(inspection.decision.reason)
+    reason = cell(inspection.decision.reason)
     table.add_row(inspection.id or "–", name, verdict, p_value, reason)
 
 

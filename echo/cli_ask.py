@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from echo.cli_common import STYLES, Home, Json, Mllm, say_aside
+from echo.cli_common import STYLES, Home, Json, Mllm, cell, say_aside
 from experts.errors import HistoryError, QuestionError
 
 if TYPE_CHECKING:
@@ -106,10 +105,10 @@ def _inspected(
 def _begin(talk: Conversation, *, new: bool) -> None:
     """Say what it is about, and what was said last."""
     inspection = talk.inspection
-    name, verdict = escape(Path(inspection.image).name), inspection.verdict
+    name, verdict = cell(Path(inspection.image).name), inspection.verdict
     head = f"{inspection.id} " if inspection.id else ""
     styled = f"[{STYLES[verdict]}]{verdict}[/]"
-    _print(f"{head}{name}: {styled}: {escape(inspection.decision.reason)}")
+    _print(f"{head}{name}: {styled}: {cell(inspection.decision.reason)}")
     for fault in inspection.faults:
         say_aside(f"echo-iad: {fault}")
     turns = talk.turns
@@ -120,7 +119,7 @@ def _begin(talk: Conversation, *, new: bool) -> None:
     count = "1 question was" if len(turns) == 1 else f"{len(turns)} questions were"
     _print(f"[dim]{count} answered before; begin anew with --new. The last:[/]")
     for turn in turns[-SHOWN_AGAIN:]:
-        _print(f"[dim]> {escape(turn.question)}\n{escape(turn.translation or turn.text)}[/]")
+        _print(f"[dim]> {cell(turn.question)}\n{cell(turn.translation or turn.text)}[/]")
 
 
 class _Run:
@@ -148,7 +147,7 @@ class _Run:
         with _waiting("Looking into it"):
             answer = self._talk.ask(question)
         if told:
-            _print(f"[dim]> {escape(answer.question)}[/]")
+            _print(f"[dim]> {cell(answer.question)}[/]")
         if self._as_json:
             inspection = self._talk.inspection
             row = {"id": inspection.id, "image": inspection.image, "verdict": inspection.verdict}
@@ -163,14 +162,14 @@ class _Run:
 
 def _show(answer: Answer) -> None:
     """An answer: in the user's language if it is there, and what was checked below it."""
-    text = escape(answer.text)
+    text = cell(answer.text)
     if answer.translation is not None:
-        _print(escape(answer.translation))
+        _print(cell(answer.translation))
         text = f"[dim]{text}[/]"
     _print(text)
     if answer.evidence_ids:
         by = f"; in the words of {answer.model}" if answer.model else ""
-        _print(f"[dim]From {escape(', '.join(answer.evidence_ids) + by)}[/]")
+        _print(f"[dim]From {cell(', '.join(answer.evidence_ids) + by)}[/]")
 
 
 def _typed(*, show: bool) -> Iterator[str]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from echo.cli_common import Home, Json, Mllm, say, say_aside
+from echo.cli_common import Home, Json, Mllm, cell, say, say_aside
 
 if TYPE_CHECKING:
     from echo.rules import Rules
@@ -234,7 +233,7 @@ def _show(rules: Rules, clauses: tuple[Clause, ...]) -> None:
         where = f"{what} in {clause.zone}" if clause.zone else what
         then = clause.then + (f" ({clause.note})" if clause.note else "")
         cells = (clause.id, where, clause.allows, then, str(clause.line))
-        table.add_row(*map(escape, cells))
+        table.add_row(*map(cell, cells))
     Console().print(table)
 
 

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from echo.cli_common import STYLES, Home, Json, Mllm, say
+from echo.cli_common import STYLES, Home, Json, Mllm, cell, say
 
 if TYPE_CHECKING:
     from echo.again import Replayed
@@ -57,7 +56,7 @@ def history(
         return
     table = Table("id", "time", "image", "verdict", "reason")
     for record in records:
-        name, reason = escape(Path(record.image).name), escape(record.reason)
+        name, reason = cell(Path(record.image).name), cell(record.reason)
         table.add_row(record.id, _local(record.time), name, _styled(record.verdict), reason)
     Console().print(table)
     if next(found, None):
@@ -173,7 +172,7 @@ def sentences(replay: Replay) -> list[str]:
 def _table(replay: Replay) -> Table:
     table = Table("image", "when", "now", "then", "because")
     for change in replay.changes:
-        name, reason = escape(Path(change.image).name), escape(change.reason)
+        name, reason = cell(Path(change.image).name), cell(change.reason)
         verdicts = _styled(change.before), _styled(change.after)
         table.add_row(name, _local(change.time), *verdicts, reason)
     return table

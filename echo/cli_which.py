@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from echo.cli_common import Home, Json, image_sources, say_aside
+from echo.cli_common import Home, Json, cell, complain, image_sources, say_aside
 
 if TYPE_CHECKING:
     from experts.lines import LineGuess
@@ -42,7 +41,7 @@ def which(
                 typer.echo(result.model_dump_json())
             if isinstance(result, Failure):
                 failed = True
-                typer.echo(f"echo-iad: {result.error}", err=True)
+                complain(result.error)
             else:
                 refused |= result.best is None
                 _add_row(table, result)
@@ -56,6 +55,6 @@ def which(
 def _add_row(table: Table, guess: LineGuess) -> None:
     nearest = guess.matches[0]
     line = f"[green]{guess.best}[/]" if guess.best else "[yellow]none[/]"
-    name = escape(Path(guess.image).name)
+    name = cell(Path(guess.image).name)
     figures = f"{nearest.similarity:.3f}", f"{nearest.p_value:.2g}"
     table.add_row(name, line, *figures, guess.reason)
