@@ -23,7 +23,7 @@ from echo.team import Experts
 from experts.decision import is_suspicious
 from experts.decoder.regions import find_regions
 
-# No route is longer: a model thinks in at most a dozen stages, and looks closer three times.
+# No route is longer: a model examines at most as many places as there can be, in a stage each.
 MAX_STEPS = 64
 
 

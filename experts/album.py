@@ -1,7 +1,7 @@
 """What a language model is shown of an inspection: images, each below its heading, and numbers.
 
 It sees the photo, a good part brought onto it, the map over the photo with each place outlined, and
-the strongest places enlarged beside the same places of the good part. Masks as visual evidence are
+each place enlarged beside the same place of the good part. Masks as visual evidence are
 those of IAD-GPT; that comparison is what lifts small models is reported for AD-Copilot.
 """
 
@@ -26,8 +26,6 @@ from experts.tools.scene import Equipment, Scene
 
 # The map says where, not what: a small one does.
 MAP_PX = 512
-# Of many places the strongest are shown.
-MAX_SHOWN = 3
 GAP_PX = 8
 
 
@@ -82,7 +80,7 @@ class Album:
         yield Image.fromarray(scene.picture.rgb_HW3)
         yield texts.map
         yield overlay(scene)
-        for region in scene.regions[:MAX_SHOWN]:
+        for region in scene.regions:
             heading = texts.region if normal is not None else texts.region_alone
             yield heading.format(id=region.id, place=region.place, product=product)
             yield self._beside(region, scene, normal)

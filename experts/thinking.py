@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from experts.album import MAX_SHOWN, Album, Seen
+from experts.album import Album, Seen
 from experts.errors import MLLMAnswerError
 from experts.evidence import Look, Opinion
 from experts.mllm import MLLM, Content, Message, assistant, system, user
@@ -158,7 +158,7 @@ class ThinkingExpert:
             question = texts.observe.format(product=product)
             yield Stage("observe", "the good part", question, normal)
             yield Stage("compare", "the photo beside it", texts.compare, ("anomaly", *normal))
-        for region in seen.scene.regions[:MAX_SHOWN]:
+        for region in seen.scene.regions:
             question = texts.examine.format(id=region.id, product=product)
             yield Stage("examine", f"{region.id} beside it", question, (region.id, *normal))
         places = ", ".join(region.id for region in seen.scene.regions) or "the whole image"

@@ -13,14 +13,19 @@ import pytest
 from PIL import Image
 
 from echo import EchoError, Failure, Inspection, Inspector, ProductLine
-from echo.graph import build_graph
+from echo.graph import MAX_STEPS, build_graph
 from echo.settings import MLLM_VARIABLE
 from echo.team import Experts
+from experts.album import Seen
+from experts.decoder.regions import MAX_REGIONS
 from experts.errors import InspectionError, MLLMUnavailableError
+from experts.images import read_picture
+from experts.knowledge import Excerpt
 from experts.mllm import ScriptedMLLM
 from experts.mllm.local import load
 from experts.mllm.prompts import prompts
-from experts.thinking import MAX_LOOKS
+from experts.thinking import MAX_LOOKS, Thinking
+from experts.tools.scene import Scene
 from tests.conftest import bad_part, good_part
 from tests.test_pipeline import STRICT, line_with
 from tests.thinkers import failing_at, thinker
@@ -306,3 +311,35 @@ def test_a_random_model_goes_all_the_way(line: ProductLine, family: str, tmp_pat
 def test_a_script_that_ends_is_a_fault(line: ProductLine) -> None:
     (fault,) = inspect(line, ScriptedMLLM([])).faults
     assert fault == "without language model: scripted: its script has ended; give it more lines"
+
+
+def test_each_place_is_shown_and_examined(line: ProductLine) -> None:
+    experts = Inspector(line, keep=False)._experts
+    inspection = inspect(line, "none")
+    (one,) = [region for region in inspection.regions if region.id == "region-1"]
+    regions = tuple(
+        one.model_copy(update={"id": f"region-{n + 1}", "place": f"place {n + 1}"})
+        for n in range(MAX_REGIONS)
+    )
+    picture = read_picture(bad_part(9))
+    scene = Scene(
+        picture,
+        line.see([picture])[0],
+        inspection.sight,
+        inspection.references,
+        inspection.anomaly,
+        regions,
+    )
+    seen = Seen(scene, (), Excerpt((), (), (), 0), ())
+    model, thinking = thinker(), Thinking()
+    while not thinking.done:
+        thinking = experts.thinker.think(model, seen, thinking)
+    asked = [texts_of(messages[-1:])[-1] for messages, _ in model.asked]
+    shown = texts_of(model.asked[0][0])
+    for region in regions:
+        assert sum(text.startswith(f"Look at {region.id} beside") for text in asked) == 1
+        assert (
+            sum(text.startswith(f"{region.id}, {region.place}, enlarged;") for text in shown) == 1
+        )
+    # With a few looks in between, and the nodes around it, the graph comes to its end.
+    assert len(model.asked) + 2 * MAX_LOOKS + 10 < MAX_STEPS
