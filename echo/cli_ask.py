@@ -119,7 +119,7 @@ def _begin(talk: Conversation, *, new: bool) -> None:
     count = "1 question was" if len(turns) == 1 else f"{len(turns)} questions were"
     _print(f"[dim]{count} answered before; begin anew with --new. The last:[/]")
     for turn in turns[-SHOWN_AGAIN:]:
-        _print(f"[dim]> {cell(turn.question)}\n{cell(turn.translation or turn.text)}[/]")
+        _print(f"[dim]> {cell(turn.question)}\n{cell(turn.text)}[/]")
 
 
 class _Run:
@@ -161,12 +161,11 @@ class _Run:
 
 
 def _show(answer: Answer) -> None:
-    """An answer: in the user's language if it is there, and what was checked below it."""
-    text = cell(answer.text)
+    """An answer as it was checked, and below it what a model made of it in another language."""
+    _print(cell(answer.text))
     if answer.translation is not None:
-        _print(cell(answer.translation))
-        text = f"[dim]{text}[/]"
-    _print(text)
+        begin = f"In {answer.language}, by the language model; only the above is checked:"
+        _print(f"[dim]{cell(begin)}[/]\n{cell(answer.translation)}")
     if answer.evidence_ids:
         by = f"; in the words of {answer.model}" if answer.model else ""
         _print(f"[dim]From {cell(', '.join(answer.evidence_ids) + by)}[/]")

@@ -169,8 +169,10 @@ def _with_verdict(text: str, asked: Asked, known: Known) -> str:
 def fits(translation: str, text: str, language: str, known: Known, draft: Told) -> bool:
     """Whether a translation says what the text says, as far as that can be checked.
 
-    Numbers with their units and quoted names are the same, no other verdict is named, and no
-    sentence that can be read says something wrong; in German all can be read.
+    Numbers with their units and quoted names are the same, and no sentence that can be read says
+    something wrong; in German all can be read. In any other language nothing may be said of the
+    verdict: nobody could tell whether it is turned round there. Even so it may say what the text
+    does not, so it stands below the text, and is marked.
 
     Args:
         translation: What a model made of the text.
@@ -185,7 +187,10 @@ def fits(translation: str, text: str, language: str, known: Known, draft: Told) 
         return False
     if _verdicts(translation) - _verdicts(text):
         return False
-    may_be = frozenset() if language.casefold() in ("german", "deutsch") else _FOREIGN
+    in_german = language.casefold() in ("german", "deutsch")
+    if not in_german and (_verdicts(text) or len(sentences(translation)) > len(sentences(text))):
+        return False
+    may_be = frozenset() if in_german else _FOREIGN
     found = check(translation, facts_with(known, draft)).sentences
     return not any(s.outcome in ("corrected", "dropped") and s.why not in may_be for s in found)
 

@@ -158,7 +158,7 @@ def test_a_good_part(run: Command, tmp_path: Path) -> None:
     assert "The verdict is accept." in result.out
 
 
-def test_a_translation_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_translation_stands_below_what_was_checked(capsys: pytest.CaptureFixture[str]) -> None:
     from experts.dialogue import Answer
 
     cli_ask._show(
@@ -172,7 +172,8 @@ def test_a_translation_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
         )
     )
     assert capsys.readouterr().out.splitlines() == [
-        "Das Urteil lautet Ausschuss [x].",
         "The verdict is reject [x].",
+        "In German, by the language model; only the above is checked:",
+        "Das Urteil lautet Ausschuss [x].",
         "From region-1; in the words of scripted",
     ]

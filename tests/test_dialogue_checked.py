@@ -209,8 +209,9 @@ TEXT = "The verdict is reject. region-2 is a bright spot of 15 × 12 px; p = 0.0
         ("Das Teil ist in Ordnung. region-2: helle Stelle, 15 × 12 px; p = 0,02.", "German", False),
         ("Urteil: Ausschuss. region-3: helle Stelle, 15 × 12 px; p = 0,02.",
          "German", False),
+        # In a language that cannot be read the verdict could be turned round.
         ("Le verdict est le rejet. La region-2 est une tache claire de 15 × 12 px; p = 0,02.",
-         "French", True),
+         "French", False),
         ("La pièce est acceptée. La region-2 est une tache claire de 15 × 12 px; p = 0,02.",
          "French", False),
         ("La pièce est bonne. La region-2 est une tache claire de 15 × 12 px; p = 0,02.",
@@ -218,7 +219,7 @@ TEXT = "The verdict is reject. region-2 is a bright spot of 15 × 12 px; p = 0.0
         ("Le verdict est le rejet. La region-2 est une tache claire de 15 × 12 mm; p = 0,02.",
          "French", False),
         ("ACCEPT. La region-2 est une tache claire de 15 × 12 px; p = 0,02.", "French", False),
-        ("判定は不合格です。region-2 は 15 × 12 px の明るい点です。p = 0.02。", "Japanese", True),
+        ("判定は不合格です。region-2 は 15 × 12 px の明るい点です。p = 0.02。", "Japanese", False),
         ("", "French", False),
     ],
 )  # fmt: skip
@@ -226,6 +227,33 @@ def test_a_translation_says_the_same(translation: str, language: str, *, fine: b
     known = known_of("three")
     draft = tell(read_question("Why?"), known)
     assert fits(translation, TEXT, language, known, draft) == fine
+
+
+@pytest.mark.parametrize(
+    ("translation", "language", "fine"),
+    [
+        ("region-2 est une tache claire de 15 × 12 px; p = 0,02.", "French", True),
+        ("region-2 は 15 × 12 px の明るい点です; p = 0.02。", "Japanese", True),
+        (
+            "region-2 は 15 × 12 px の明るい点です; p = 0.02。この部品は合格です。",
+            "Japanese",
+            False,
+        ),
+        (
+            "La pieza está perfecta. region-2: mancha clara de 15 × 12 px; p = 0,02.",
+            "Spanish",
+            False,
+        ),
+        ("region-2: 15 × 12 px; p = 0,02. Деталь годна.", "Russian", False),
+    ],
+)
+def test_nothing_is_added_in_a_language_that_cannot_be_read(
+    translation: str, language: str, *, fine: bool
+) -> None:
+    known = known_of("three")
+    draft = tell(read_question("Why?"), known)
+    text = "region-2 is a bright spot of 15 × 12 px; p = 0.02."
+    assert fits(translation, text, language, known, draft) == fine
 
 
 def test_an_answer_is_put_in_the_language_of_the_question() -> None:
