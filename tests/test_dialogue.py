@@ -99,8 +99,8 @@ def test_without_a_model_code_answers(line: ProductLine, bad: Inspection) -> Non
 @pytest.mark.parametrize(
     ("question", "tool", "target"),
     [
-        ("Look closer at the upper edge", "zoom", "top"),
-        ("Schau dir die obere Kante genauer an", "zoom", "top"),
+        ("Look closer at the upper edge", "zoom", "top edge"),
+        ("Schau dir die obere Kante genauer an", "zoom", "top edge"),
         ("compare it", "compare", "region-1"),
         ("Measure region 1", "measure", "region-1"),
         ("What does the knowledge file say about a pit?", "lookup", ""),
@@ -200,7 +200,7 @@ def test_closer_looks_are_bounded(line: ProductLine, bad: Inspection, *, same: b
 def test_what_a_person_asks_for_is_looked_at_first(line: ProductLine, bad: Inspection) -> None:
     model = ScriptedMLLM([reply("Nothing can be told.")])
     answer = talk_to(line, model).ask(bad, "Look closer at the upper edge")
-    assert [(look.tool, look.target) for look in answer.looks] == [("zoom", "the top")]
+    assert [(look.tool, look.target) for look in answer.looks] == [("zoom", "the top edge")]
     assert answer.looks[0].found in asked(model)
 
 

@@ -164,9 +164,9 @@ def cause_of(after: float, p_after: float, p_before: float = 0.01) -> Cause:
         ),
         (
             cause_of(0.8, 0.02),
-            "With the 2 places replaced by what good.png shows there, no place stands out any "
-            "more, but the image as a whole is still unusual (p = 0.02): the places are not all "
-            "there is to it.",
+            "With the 2 places replaced by what good.png shows there, none of these places stands "
+            "out any more, but the image as a whole is still unusual (p = 0.02): the places are "
+            "not all there is to it.",
         ),
         (
             cause_of(0.8, 0.2, p_before=0.1),

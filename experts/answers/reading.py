@@ -203,9 +203,18 @@ def read_question(text: str, about: Sequence[str] = ()) -> Asked:
     if tool == "lookup":
         call = Call(tool=tool, target=_subject(text)[:200])
     elif tool is not None:
-        target = f"region-{numbers[0]}" if numbers else place or next(iter(about), "")
+        target = f"region-{numbers[0]}" if numbers else _spot(text, tool) or next(iter(about), "")
         call = Call(tool=tool, target=target)
     return Asked(text, tuple(topics), numbers, place, bool(_THESE.search(words)), call)
+
+
+def _spot(text: str, tool: str) -> str:
+    """The place that a closer look is wanted at, as the tools call it; empty if none is named."""
+    from experts.tools import places
+
+    found = places.in_words(places.fold(text)) or ""
+    # How far a place is from the edge is asked of the place.
+    return "" if found == "the whole image" and tool != "zoom" else found
 
 
 def _words(text: str) -> str:

@@ -116,8 +116,11 @@ def _in_words(cause: Cause) -> str:
         return f"{begin}, nothing stands out any more ({p})."
     if cause.explains:
         return f"{begin}, the image is no longer unusual ({p})."
-    found = f"{begin}, no place stands out any more, but the image as a whole is still unusual"
-    verb = "place is" if len(cause.healed) == 1 else "places are"
+    alone = len(cause.healed) == 1
+    which = "this place no longer stands" if alone else "none of these places stands"
+    more = "" if alone else " any more"
+    found = f"{begin}, {which} out{more}, but the image as a whole is still unusual"
+    verb = "place is" if alone else "places are"
     return f"{found} ({p}): the {verb} not all there is to it."
 
 
