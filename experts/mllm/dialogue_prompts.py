@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-from ruamel.yaml import YAML
-
-Text = Annotated[str, Field(min_length=1)]
+from experts.mllm.texts import Text, Texts, read_texts
 
 
-class _Texts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class AnswerTexts(_Texts):
+class AnswerTexts(Texts):
     """What asks for an answer or a closer look."""
 
     system: Text
@@ -30,14 +21,14 @@ class AnswerTexts(_Texts):
     last: Text
 
 
-class TranslateTexts(_Texts):
+class TranslateTexts(Texts):
     """What asks for a translation."""
 
     system: Text
     question: Text
 
 
-class DialoguePrompts(_Texts):
+class DialoguePrompts(Texts):
     """All texts, and which version of them this is."""
 
     version: int
@@ -48,5 +39,4 @@ class DialoguePrompts(_Texts):
 @cache
 def dialogue_prompts() -> DialoguePrompts:
     """The texts that come with Echo."""
-    raw = files("experts.mllm").joinpath("dialogue.yaml").read_text("utf-8")
-    return DialoguePrompts.model_validate(YAML(typ="safe").load(raw))
+    return read_texts("dialogue.yaml", DialoguePrompts)

@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
-from ruamel.yaml import YAML
-
-Text = Annotated[str, Field(min_length=1)]
+from experts.mllm.texts import Text, Texts, read_texts
 
 
-class _Texts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ShownTexts(_Texts):
+class ShownTexts(Texts):
     """What a model is told of its task, and the headings of what it is shown."""
 
     system: Text
@@ -29,7 +20,7 @@ class ShownTexts(_Texts):
     measured: Text
 
 
-class ThinkingTexts(_Texts):
+class ThinkingTexts(Texts):
     """What asks for each stage of the reasoning."""
 
     observe: Text
@@ -40,7 +31,7 @@ class ThinkingTexts(_Texts):
     clauses: Text
 
 
-class OpinionTexts(_Texts):
+class OpinionTexts(Texts):
     """What asks for an opinion on an unusual image."""
 
     question: Text
@@ -50,19 +41,19 @@ class OpinionTexts(_Texts):
     other: Text
 
 
-class ExplainTexts(_Texts):
+class ExplainTexts(Texts):
     """What asks for words on the end of an inspection."""
 
     question: Text
 
 
-class ProposeTexts(_Texts):
+class ProposeTexts(Texts):
     """What asks for abnormal prompts."""
 
     question: Text
 
 
-class Prompts(_Texts):
+class Prompts(Texts):
     """All texts, and which version of them this is."""
 
     version: int
@@ -76,5 +67,4 @@ class Prompts(_Texts):
 @cache
 def prompts() -> Prompts:
     """The texts that come with Echo."""
-    raw = files("experts.mllm").joinpath("prompts.yaml").read_text("utf-8")
-    return Prompts.model_validate(YAML(typ="safe").load(raw))
+    return read_texts("prompts.yaml", Prompts)
