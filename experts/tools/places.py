@@ -65,7 +65,10 @@ _COMPOUND = {
     "lowerright": "bottom right",
 }
 
-_NUMBERED = re.compile(r"(?:^|\b(?:region|place|bereich|stelle) )(\d{1,6})\b")
+_NUMBERED = re.compile(
+    r"\b(?:region|place|spot|defect|number|no|bereich|stelle|fleck|defekt|fehler|nummer|nr) "
+    r"(\d{1,6})\b(?! (?:%|px|mm|cm|percent|prozent))|^(\d{1,6})$"
+)
 
 
 class Target(NamedTuple):
@@ -97,10 +100,10 @@ def find_target(asked: str, scene: Scene) -> Target | str:
     text = fold(asked)
     if not text:
         return f"Nothing says which place is meant; {_known(scene)}."
-    if number := _NUMBERED.search(text):
-        region = scene.region(f"region-{int(number[1])}")
+    if numbers := numbers_in(text):
+        region = scene.region(f"region-{numbers[0]}")
         if region is None:
-            return f"There is no region-{int(number[1])}; {_known(scene)}."
+            return f"There is no region-{numbers[0]}; {_known(scene)}."
         return Target(region.id, region.box_xyxy, region)
     if (words := in_words(text)) is None:
         return f"That names no place of this image; {_known(scene)}."
@@ -112,6 +115,15 @@ def _known(scene: Scene) -> str:
     verb = "is" if len(regions) == 1 else "are"
     have = f"there {verb} {', '.join(regions)}, and " if regions else ""
     return f"{have}places can be named by words such as top left, centre or right edge"
+
+
+def numbers_in(text: str) -> list[int]:
+    """The numbers of the regions that a text names, such as ``region-2`` or ``Bereich 2``.
+
+    Args:
+        text: In any letters.
+    """
+    return [int(found[1] or found[2]) for found in _NUMBERED.finditer(fold(text))]
 
 
 def in_words(text: str) -> str | None:
