@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experts.decoder.regions import place_in_words
-from experts.tools.places import box_of, fold, in_words
+from experts.tools.places import box_of, fold, in_words, numbers_in
 
 SIZE_HW = (90, 120)
 
@@ -67,3 +67,20 @@ def test_a_box_is_never_empty(words: str, size_HW: tuple[int, int]) -> None:
     left, top, right, bottom = box_of(words, size_HW)
     assert 0 <= left < right <= size_HW[1]
     assert 0 <= top < bottom <= size_HW[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "numbers"),
+    [
+        ("region-2", [2]),
+        ("Bereich 2 und 3", [2, 3]),
+        ("Is defect 1 larger than region 2?", [1, 2]),
+        ("regions 1 and 3", [1, 3]),
+        ("2", [2]),
+        ("the defect 2.5 mm from here", []),
+        ("no 5 mm pits", []),
+        ("more than 3 places", []),
+    ],
+)
+def test_numbers_of_regions_are_understood(asked: str, numbers: list[int]) -> None:
+    assert numbers_in(asked) == numbers

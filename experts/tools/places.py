@@ -65,9 +65,12 @@ _COMPOUND = {
     "lowerright": "bottom right",
 }
 
+# A number that goes on, as 2.5 does, or has a unit counts no places.
+_NUMBER = r"(\d{1,6})\b(?! (?:\d|px|mm|cm|percent|prozent))"
 _NUMBERED = re.compile(
-    r"\b(?:region|place|spot|defect|number|no|bereich|stelle|fleck|defekt|fehler|nummer|nr) "
-    r"(\d{1,6})\b(?! (?:%|px|mm|cm|percent|prozent))|^(\d{1,6})$"
+    r"\b(?:regions?|places?|spots?|defects?|number|no|bereiche?|stellen?|flecken?|fleck|defekte?|"
+    rf"fehler|nummer|nr) {_NUMBER}(?: (?:and|or|und|oder|with|mit|than|als) {_NUMBER})?|"
+    r"^(\d{1,6})$"
 )
 
 
@@ -123,7 +126,8 @@ def numbers_in(text: str) -> list[int]:
     Args:
         text: In any letters.
     """
-    return [int(found[1] or found[2]) for found in _NUMBERED.finditer(fold(text))]
+    found = (number.groups() for number in _NUMBERED.finditer(fold(text)))
+    return [int(number) for groups in found for number in groups if number]
 
 
 def in_words(text: str) -> str | None:
