@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+from experts.plain_text import plain
 
 Home = Annotated[
     Path | None,
@@ -25,24 +26,6 @@ Mllm = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
-
-
-# Controls, formats, halves of characters, ends of lines; two formats join letters of some scripts.
-_STEERING = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_KEPT = "\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-
-
-def plain(text: str) -> str:
-    """Text of others, such as names of files or words of a model, that steers no terminal.
-
-    What would move, colour or turn around something on the screen is shown as �.
-    """
-    return "".join(
-        "\N{REPLACEMENT CHARACTER}"
-        if unicodedata.category(c) in _STEERING and c not in _KEPT
-        else c
-        for c in text.replace("\r\n", "\n")
-    )
 
 
 def cell(text: str) -> str:

@@ -27,11 +27,8 @@ from experts.evidence import (
 )
 from experts.images import Picture
 from experts.knowledge import Excerpt
-from experts.mllm.content import legible
+from experts.plain_text import fault_of, without
 from experts.thinking import Thinking
-
-# Of what went wrong, so many letters are told.
-MAX_FAULT = 500
 
 
 def added(before: Mapping[str, float], more: Mapping[str, float]) -> dict[str, float]:
@@ -155,22 +152,15 @@ def _without(node: str, state: InspectionState, error: Exception) -> dict[str, A
     Raises:
         InspectionError: If nothing can.
     """
-    what = fault_of(error)
-    faults = (f"without {node}: {what}"[:MAX_FAULT],)
+    faults = (without(node, error),)
     if node == "reference":
         return {"references": (), "faults": faults}
     if node == "knowledge":
-        sight = state["sight"].model_copy(update={"fault": what[:MAX_FAULT]})
+        sight = state["sight"].model_copy(update={"fault": fault_of(error)})
         return {"clause_checks": (), "unruled": (), "excerpt": NOTHING, "sight": sight}
     if node in {"reason", "cause", "explain"}:
         return {"faults": faults}
     raise InspectionError(
-        f"{state['picture'].name}: could not be inspected, since {node} failed ({what}); this is a "
-        "fault of echo-iad, please report it"
+        f"{state['picture'].name}: could not be inspected, since {node} failed "
+        f"({fault_of(error)}); this is a fault of echo-iad, please report it"
     ) from error
-
-
-def fault_of(error: Exception) -> str:
-    """What went wrong, on one line; of an error that nobody foresaw with its type."""
-    why = str(error) if isinstance(error, EchoError) else f"{type(error).__name__}: {error}"
-    return " ".join(legible(why, MAX_FAULT).split())

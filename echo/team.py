@@ -14,7 +14,7 @@ from echo.experience import Experience
 from echo.language import Language
 from echo.line import ProductLine
 from echo.rules import Rules
-from echo.state import MAX_FAULT, NOTHING, InspectionState, fault_of, inspection_of
+from echo.state import NOTHING, InspectionState, inspection_of
 from experts.album import Album, Seen
 from experts.claims import Facts
 from experts.decision import DecisionMaker
@@ -24,6 +24,7 @@ from experts.explaining import explain
 from experts.knowledge import Findings, KnowledgeGuide, Scene
 from experts.naming import KindExpert
 from experts.opinion import OpinionExpert
+from experts.plain_text import without
 from experts.reasoning import ReasoningExpert
 from experts.thinking import Thinking, ThinkingExpert
 from experts.tools import Call
@@ -130,7 +131,7 @@ class Experts:
         # Users bring models of their own: what these raise cannot be foreseen.
         except Exception as error:
             failed = replace(so_far, call=None, done=True, failed=True)
-            return {"thinking": failed, "faults": (_without_model(error),)}
+            return {"thinking": failed, "faults": (without("language model", error),)}
         timings_ms = {"mllm": _ms(after.seconds - so_far.seconds)}
         return {"thinking": after, "opinion": opinion, "timings_ms": timings_ms}
 
@@ -145,7 +146,7 @@ class Experts:
             looked = Toolbox(self.equipment).use(call, view_of(state), len(so_far.looks) + 1)
         except Exception as error:
             going_on = replace(so_far, call=None, stage=so_far.stage + 1)
-            return {"thinking": going_on, "faults": (f"without {call.tool}: {_short(error)}",)}
+            return {"thinking": going_on, "faults": (without(call.tool, error),)}
         after = self.thinker.hear(so_far, looked.look, looked.images)
         return {"thinking": after, "looks": after.looks, "steps": (_look_step(looked),)}
 
@@ -160,7 +161,7 @@ class Experts:
             facts = Facts.of(inspection, file, clauses, self.alpha)
             told = explain(model, state["thinking"], inspection.decision.reason, facts)
         except Exception as error:
-            return {"faults": (_without_model(error),)}
+            return {"faults": (without("language model", error),)}
         timings_ms = {"mllm": _ms(told.seconds)}
         return {
             "explanation": told.explanation,
@@ -202,11 +203,3 @@ def _look_step(looked: Looked) -> Step:
         found=look.found,
         evidence_ids=(look.id, *look.evidence_ids),
     )
-
-
-def _without_model(error: Exception) -> str:
-    return f"without language model: {_short(error)}"[:MAX_FAULT]
-
-
-def _short(error: Exception) -> str:
-    return fault_of(error)[:MAX_FAULT]

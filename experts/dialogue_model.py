@@ -22,6 +22,8 @@ MAX_BEFORE = 4_000
 MAX_KNOWLEDGE = 3_000
 # Of an answer that came before, so many.
 MAX_TURN = 1_000
+# A server may write more than it was asked for.
+MAX_TRANSLATION = 20_000
 
 
 class Reply(BaseModel):
@@ -146,7 +148,7 @@ def _within(lines: Sequence[str], limit: int) -> str:
 
 
 def translate(model: MLLM, text: str, language: str) -> str:
-    """Let a model translate a text; empty if it did not come to its end.
+    """Let a model translate a text; empty if it came to no end, or one far beyond that text's.
 
     Raises:
         MLLMError: If it is of no help.
@@ -155,4 +157,5 @@ def translate(model: MLLM, text: str, language: str) -> str:
     asked = [system(texts.system), user(texts.question.format(language=language, text=text))]
     answer = model.generate(asked, max_tokens=2 * MAX_ANSWER_TOKENS)
     _, _, behind = answer.text.rpartition("</think>")
-    return behind.strip() if answer.finish == "stop" else ""
+    whole = answer.finish == "stop" and len(behind) <= MAX_TRANSLATION
+    return behind.strip() if whole else ""

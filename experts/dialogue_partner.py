@@ -6,30 +6,27 @@ Its methods are what the nodes of the graph do, on states of plain dicts, lists 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_args
 
-from experts.answers import NOT_THERE, Asked, Known, Told, read_question, tell
+from experts.answers import NOT_THERE, Asked, Before, Known, Told, Topic, read_question, tell
 from experts.answers.knowing import from_knowledge
 from experts.answers.places import size
 from experts.dialogue import MAX_LOOKS, Answer, Tools
 from experts.dialogue_checking import fits, grounded
 from experts.dialogue_model import Asking, ask, translate
-from experts.errors import MLLMError
 from experts.evidence import Look
 from experts.mllm import MLLM, Content
 from experts.mllm.dialogue_prompts import dialogue_prompts
+from experts.opinion import name_of, revision_of
+from experts.plain_text import plain, without
 from experts.tools import Call
 from experts.tools.scene import Scene
 
 # The oldest turns of a long conversation go.
 MAX_TURNS = 200
-# Of what went wrong, so many letters are told.
-MAX_FAULT = 500
 NO_IMAGE = "The image is not at hand any more, so this place cannot be looked at again."
-_UNSEEN = ("Cc", "Cf", "Cs", "Co", "Cn")
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
 
@@ -108,7 +105,7 @@ class Partner:
             look = self._look(call, len(looks) + 1)
         # Tools reach for files and encoders: what goes wrong there cannot be foreseen.
         except Exception as error:
-            return {**update, "faults": [*state["faults"], _fault(f"without {call.tool}", error)]}
+            return {**update, "faults": [*state["faults"], without(call.tool, error)]}
         return {**update, "looks": [*state["looks"], dumped(look)]}
 
     def answer(self, state: DialogueState) -> DialogueState:
@@ -119,13 +116,13 @@ class Partner:
             reply = ask(model, self._asking(state))
         # Users bring models of their own.
         except Exception as error:
-            fault = _fault("without language model", error)
+            fault = without("language model", error)
             return {"call": None, "said": "", "model": "", "faults": [*state["faults"], fault]}
         return {
             "call": reply.call.model_dump() if reply.call else None,
-            "said": printable(reply.answer),
+            "said": plain(reply.answer),
             "language": reply.language,
-            "model": model.name,
+            "model": name_of(model),
         }
 
     def check(self, state: DialogueState) -> DialogueState:
@@ -143,11 +140,12 @@ class Partner:
             sentences=told.sentences if told else (),
             faithfulness=told.faithfulness if told else 1.0,
             model=state["model"] if spoke else None,
-            revision=model.revision if model else None,
+            revision=revision_of(model) if model else None,
             prompts_version=dialogue_prompts().version if state["model"] else None,
             looks=looks,
             evidence_ids=draft.evidence_ids,
             about=draft.about,
+            topics=asked.topics,
             faults=tuple(state["faults"]),
         )
         return {"answer": dumped(answer)}
@@ -167,13 +165,13 @@ class Partner:
         try:
             if (model := self.model()) is None:
                 return answer
-            translation = printable(translate(model, answer.text, answer.language))
+            translation = plain(translate(model, answer.text, answer.language))
         except Exception as error:
-            fault = _fault("without translation", error)
+            fault = without("translation", error)
             return answer.model_copy(update={"faults": (*answer.faults, fault)})
         if fits(translation, answer.text, answer.language, known, draft):
             return answer.model_copy(update={"translation": translation})
-        fault = f"without translation: what {model.name} wrote may not say the same"
+        fault = f"without translation: what {name_of(model)} wrote may not say the same"
         return answer.model_copy(update={"faults": (*answer.faults, fault)})
 
     def _look(self, call: Call, number: int) -> Look:
@@ -220,8 +218,14 @@ class Partner:
         return (*self.known.inspection.looks, *looks)
 
     def _asked(self, state: DialogueState) -> Asked:
-        regions = tuple(region.id for region in self.known.inspection.regions)
-        return read_question(state["question"], self._about(state) or regions[:1])
+        regions, turns = self.known.inspection.regions, state.get("turns", [])
+        before = None
+        if turns:
+            last = Answer.model_validate(turns[-1])
+            topics = [topic for topic in get_args(Topic) if topic in last.topics]
+            tool = last.looks[0].tool if last.looks and not topics else None
+            before = Before(last.about, topics, tool)
+        return read_question(state["question"], regions, before)
 
     def _about(self, state: DialogueState) -> tuple[str, ...]:
         turns = state.get("turns", [])
@@ -237,13 +241,3 @@ class Partner:
 def dumped(evidence: Answer | Look) -> dict[str, Any]:
     """As plain dicts, lists, texts and numbers."""
     return evidence.model_dump(mode="json")
-
-
-def printable(text: str) -> str:
-    """A text without signs that could do something to a terminal."""
-    return "".join(c for c in text if c == "\n" or unicodedata.category(c) not in _UNSEEN)
-
-
-def _fault(what: str, error: Exception) -> str:
-    why = str(error) if isinstance(error, MLLMError) else f"{type(error).__name__}: {error}"
-    return f"{what}: {' '.join(why.split())}"[:MAX_FAULT]

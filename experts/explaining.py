@@ -15,9 +15,9 @@ from experts.claims.text import sentences
 from experts.evidence import Explanation, Said, Step
 from experts.mllm import MLLM
 from experts.mllm.base import with_question
-from experts.mllm.content import legible
 from experts.mllm.prompts import prompts
-from experts.opinion import MAX_NAME, name_of
+from experts.opinion import name_of, revision_of
+from experts.plain_text import legible
 from experts.thinking import LETTERS_PER_TOKEN, Thinking, Thought
 
 MAX_EXPLANATION = 256
@@ -63,7 +63,7 @@ def explain(model: MLLM, thinking: Thinking, reason: str, facts: Facts) -> Told:
         sentences=every,
         faithfulness=faithfulness(every),
         model=name_of(model),
-        revision=legible(model.revision, MAX_NAME),
+        revision=revision_of(model),
         prompts_version=prompts().version,
     )
     return Told(explanation, tuple(_steps(thoughts, name_of(model))), answer.cost.seconds)

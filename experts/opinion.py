@@ -16,8 +16,8 @@ from experts.evidence import NO_DEFECT, Opinion, Step
 from experts.knowledge import KnowledgeFile
 from experts.mllm import MLLM, Message
 from experts.mllm.base import with_question
-from experts.mllm.content import legible
 from experts.mllm.prompts import prompts
+from experts.plain_text import legible
 
 OTHER = "other"
 # There are letters for so many kinds, besides the two above.
@@ -70,7 +70,7 @@ class OpinionExpert:
             )
         opinion = Opinion(
             model=name_of(model),
-            revision=legible(model.revision, MAX_NAME),
+            revision=revision_of(model),
             prompts_version=prompts().version,
             candidates=self._candidates,
             probabilities=shares,
@@ -92,6 +92,11 @@ class OpinionExpert:
 def name_of(model: MLLM) -> str:
     """How a model is called, as it can be stored and shown."""
     return legible(model.name, MAX_NAME)
+
+
+def revision_of(model: MLLM) -> str:
+    """Which state of a model it is, as it can be stored and shown."""
+    return legible(model.revision, MAX_NAME)
 
 
 def opinion_step(opinion: Opinion, standing: str) -> Step:

@@ -18,9 +18,9 @@ from experts.errors import MLLMAnswerError
 from experts.evidence import Look, Opinion
 from experts.mllm import MLLM, Content, Message, assistant, system, user
 from experts.mllm.base import with_question
-from experts.mllm.content import legible
 from experts.mllm.prompts import prompts
 from experts.opinion import OpinionExpert
+from experts.plain_text import legible
 from experts.tools.call import MAX_K, MAX_TARGET, Call
 
 # So many closer looks at most, however often it asks.

@@ -13,7 +13,6 @@ from PIL import Image
 
 from echo import Inspector, ProductLine
 from echo.cases import Cases
-from echo.cli_common import plain
 from echo.cli_review import agreement
 from echo.history import Archive, History
 from experts.evidence import Opinion
@@ -235,13 +234,6 @@ def test_texts_of_others_steer_no_terminal(run: Command, photos: Path, tmp_path:
     for one in runs:
         assert one.out + one.err
         assert not set(evil) & set(one.out + one.err) - set("[2J")
-
-
-def test_plain_texts() -> None:
-    assert plain("a\x1b[2Jb\u202ec\x00\ud83d") == "a\ufffd[2Jb\ufffdc\ufffd\ufffd"
-    for kept in ("Grüße, 图像 – ½ × 3\u00a0mm\n\tZeile", "می\u200cخواهم", "🔍"):
-        assert plain(kept) == kept
-    assert plain("a\r\nb\rc") == "a\nb\ufffdc"
 
 
 @pytest.mark.parametrize(

@@ -24,17 +24,6 @@ def joined(content: Sequence[Content]) -> Iterator[Content]:
             yield from parts
 
 
-def legible(text: str, max_letters: int) -> str:
-    """What a model says, as it can be stored, shown on a terminal, and read.
-
-    Args:
-        text: As it came: it may hold halves of characters, or what steers a terminal.
-        max_letters: So much of it is kept; a server may give more than it was asked for.
-    """
-    short = text[:max_letters].encode("utf-8", "replace").decode("utf-8")
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in short).strip()
-
-
 def reduced(image: Image.Image, max_pixels: int) -> Image.Image:
     """An image in grey or in colours, what is transparent on white, within a budget.
 
