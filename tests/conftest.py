@@ -13,6 +13,7 @@ from PIL import Image
 
 from echo.cli import main
 from echo.line import ProductLine
+from tests.rule_files import WASHER
 
 # How long an example takes tells more of a busy machine than of the code.
 settings.register_profile("quiet", deadline=None)
@@ -93,3 +94,11 @@ def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("nut-home")
     ProductLine.enroll("nut", [good_part(i) for i in range(6)], home=home, progress=False)
     return home
+
+
+@pytest.fixture
+def washer_file(tmp_path: Path) -> Path:
+    """A knowledge file with limits of every quantity, in px and in mm."""
+    path = tmp_path / "washer.yaml"
+    path.write_text(WASHER)
+    return path

@@ -16,11 +16,12 @@ from skimage.draw import polygon
 from experts.decision import DecisionMaker, Wording
 from experts.decoder.regions import MAX_REGIONS, measure_region
 from experts.errors import ImageError
-from experts.evidence import AnomalyMap, ClauseCheck, KindSet, Region, Sight, Verdict
+from experts.evidence import ClauseCheck, KindSet, Region, Sight, Verdict
 from experts.knowledge import Findings, KnowledgeGuide, Scene, load_knowledge
 from experts.knowledge.schema import Zone
 from experts.knowledge.zones import corners_of, distance_to_border, mask_of
 from experts.wording import measured_in_words
+from tests.findings import anomaly_of
 
 SIZE_HW = (60, 100)
 WHOLE = (0, 0, 100, 60)
@@ -329,20 +330,8 @@ def walked(
 
 
 def verdict_of(regions: list[Region], findings: Findings) -> Verdict:
-    suspicious = AnomalyMap(
-        patch_scores_HW=np.ones((4, 4), np.float32),
-        patch_stride_px=(16.0, 16.0),
-        patch_centre_px=(15.0, 15.0),
-        image_size_HW=SIZE_HW,
-        score=1.0,
-        p_value=0.01,
-        calibration_size=99,
-        limit=0.5,
-        extent_limit=0.1,
-        encoder="test",
-    )
     maker = DecisionMaker(0.05, Wording(), has_knowledge=True)
-    return maker.decide(suspicious, regions, findings.checks, findings.unruled)[0].verdict
+    return maker.decide(anomaly_of(0), regions, findings.checks, findings.unruled)[0].verdict
 
 
 SEVERITY: dict[Verdict, int] = {"accept": 0, "review": 1, "reject": 2}

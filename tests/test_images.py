@@ -1,11 +1,9 @@
+"""Any image that Echo reads comes out upright, in colour and with eight bits."""
+
 from __future__ import annotations
 
 import io
-import itertools
 import os
-import re
-import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,38 +13,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from experts.errors import ImageError
-from experts.images import (
-    MIN_SIDE_PX,
-    ImageSource,
-    find_images,
-    read_picture,
-    source_name,
-    stream_images,
-)
+from experts.images import read_picture, source_name
 from tests.conftest import save
+from tests.pixels import GREY, RGB, SIDE, assert_refused, colours
 
-SIDE = 32
 RAMP_HW = np.arange(SIDE * SIDE).reshape(SIDE, SIDE)
-SUFFIXES = ".bmp, .jpeg, .jpg, .pgm, .png, .ppm, .tif, .tiff, .webp"
-
-
-def colours(height: int = SIDE, width: int = SIDE, seed: int = 0) -> NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    return rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
-
-
-def encoded(pixels: NDArray[Any] | Image.Image, kind: str) -> bytes:
-    stream = io.BytesIO()
-    image = pixels if isinstance(pixels, Image.Image) else Image.fromarray(pixels)
-    image.save(stream, kind)
-    return stream.getvalue()
-
-
-def assert_refused(source: Any, sentence: str) -> None:
-    """The whole message is this sentence."""
-    with pytest.raises(ImageError, match=rf"\A{re.escape(sentence)}\Z"):
-        read_picture(source)
 
 
 def grey_of(source: Any) -> NDArray[np.uint8]:
@@ -54,108 +25,6 @@ def grey_of(source: Any) -> NDArray[np.uint8]:
     rgb_HW3 = read_picture(source).rgb_HW3
     assert (rgb_HW3 == rgb_HW3[..., :1]).all()
     return rgb_HW3[..., 0]
-
-
-def test_text_that_calls_itself_png(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    path.write_text("I am no image")
-    assert_refused(
-        path, f"{path}: not an image that can be read; use PNG, JPEG, TIFF, BMP, PGM or WebP"
-    )
-
-
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "BMP"])
-def test_truncated_file(tmp_path: Path, kind: str) -> None:
-    path = tmp_path / f"a.{kind.lower()}"
-    whole = encoded(colours(64, 64), kind)
-    path.write_bytes(whole[: len(whole) // 2])
-    pattern = r"the image is truncated or damaged \(.+\); export it again"
-    with pytest.raises(ImageError, match=rf"\A{re.escape(str(path))}: {pattern}\Z"):
-        read_picture(path)
-
-
-def test_truncated_image_that_the_caller_opened(tmp_path: Path) -> None:
-    path = tmp_path / "a.png"
-    whole = encoded(colours(64, 64), "PNG")
-    path.write_bytes(whole[: len(whole) // 2])
-    with Image.open(path) as image, pytest.raises(ImageError, match="truncated or damaged"):
-        read_picture(image)
-
-
-def test_damaged_pixels_inside_a_png() -> None:
-    whole = bytearray(encoded(colours(64, 64), "PNG"))
-    whole[len(whole) // 2] ^= 0xFF
-    with pytest.raises(ImageError, match=r"\Abytes: the image is truncated or damaged \(.+\); "):
-        read_picture(bytes(whole))
-
-
-STRIP_OFFSETS = struct.pack("<H", 273)
-
-
-# Text, fraction, bytes, signed fraction, float and double where Pillow seeks to a whole number.
-@pytest.mark.parametrize("wrong_type", [2, 5, 7, 10, 11, 12])
-def test_a_tiff_whose_header_makes_pillow_raise_a_type_error(wrong_type: int) -> None:
-    raw = bytearray(encoded(colours(), "TIFF"))
-    first = struct.unpack_from("<I", raw, 4)[0] + 2
-    (entry,) = (at for at in range(first, len(raw), 12) if raw[at : at + 2] == STRIP_OFFSETS)
-    struct.pack_into("<H", raw, entry + 2, wrong_type)
-    with Image.open(io.BytesIO(raw)) as image, pytest.raises(TypeError):
-        image.load()
-    with pytest.raises(ImageError, match=r"\Abytes: the image is truncated or damaged \(.+\); "):
-        read_picture(bytes(raw))
-
-
-def test_empty_missing_and_folder(tmp_path: Path) -> None:
-    empty = tmp_path / "empty.png"
-    empty.touch()
-    assert_refused(empty, f"{empty}: the file is empty (0 bytes); export it again")
-    assert_refused(b"", "bytes: the file is empty (0 bytes); export it again")
-    missing = str(tmp_path / "missing.png")
-    assert_refused(missing, f"{missing}: there is no such file; check the path")
-    assert_refused(tmp_path, f"{tmp_path}: is a folder; name an image file in it")
-
-
-def test_a_name_that_no_file_can_have() -> None:
-    name = "x" * 5000 + ".png"
-    with pytest.raises(ImageError, match=rf"\A{name}: "):
-        read_picture(name)
-
-
-def test_too_small(tmp_path: Path) -> None:
-    path = save(tmp_path / "dot.png", colours(1, 1))
-    needed = "at least 16 px on each side are needed to inspect it"
-    assert_refused(path, f"{path}: the image is 1 × 1 px; {needed}")
-    assert_refused(colours(15, 400), f"array: the image is 400 × 15 px; {needed}")
-    assert read_picture(colours(MIN_SIDE_PX, MIN_SIDE_PX)).size_HW == (16, 16)
-
-
-@pytest.mark.parametrize("size", [(10_000, 9_500), (12_000, 10_000), (20_000, 10_000)])
-def test_too_many_pixels(tmp_path: Path, size: tuple[int, int]) -> None:
-    path = tmp_path / "huge.png"
-    Image.new("1", size).save(path)
-    assert_refused(
-        path,
-        f"{path}: the image has more than 89 megapixels; cut it into tiles or scale it down",
-    )
-
-
-def test_a_small_file_that_claims_a_huge_image() -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        check = struct.pack(">I", zlib.crc32(kind + data))
-        return struct.pack(">I", len(data)) + kind + data + check
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b""))
-    assert_refused(
-        bomb, "bytes: the image has more than 89 megapixels; cut it into tiles or scale it down"
-    )
-
-
-def test_an_array_of_too_many_pixels() -> None:
-    huge = np.broadcast_to(np.uint8(0), (10_000, 9_000))
-    assert_refused(
-        huge, "array: the image has more than 89 megapixels; cut it into tiles or scale it down"
-    )
 
 
 def test_sixteen_bit_grey_png_keeps_its_full_range(tmp_path: Path) -> None:
@@ -261,10 +130,6 @@ def test_every_orientation_comes_out_upright(tmp_path: Path, orientation: int) -
     picture = read_picture(path)
     assert picture.size_HW == (20, 40)
     assert (picture.rgb_HW3 == upright).all()
-
-
-RGB = colours()
-GREY = RGB[..., 0]
 
 
 @pytest.mark.parametrize(
@@ -384,71 +249,3 @@ def test_grey_is_the_luma() -> None:
     assert read_picture(pixels).grey_HW[0, :4] == pytest.approx(
         [0.299, 0.587, 0.114, 1], abs=1 / 255
     )
-
-
-def files_in(folder: Path, *names: str) -> list[Path]:
-    return [save(folder / name, RGB[:16, :16]) for name in names]
-
-
-def test_folder_lists_its_images_sorted_with_subfolders(tmp_path: Path) -> None:
-    expected = files_in(tmp_path, "a.png", "b/2.JPG", "b/deep/1.tif", "c.bmp")
-    files_in(tmp_path, ".hidden.png")
-    (tmp_path / "notes.txt").write_text("not an image")
-    (tmp_path / "folder.png").mkdir()
-    assert find_images(tmp_path) == find_images(str(tmp_path)) == expected
-
-
-def test_hidden_folders_are_left_out(tmp_path: Path) -> None:
-    expected = files_in(tmp_path, "a.png")
-    files_in(tmp_path, ".thumbnails/a.png")
-    assert find_images(tmp_path) == expected
-
-
-def test_glob(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second, nested = files_in(tmp_path, "1.png", "2.png", "sub/3.png")
-    files_in(tmp_path, "1.jpg", ".4.png")
-    assert find_images(tmp_path / "*.png") == [first, second]
-    assert find_images(f"{tmp_path}/**/*.png") == [first, second, nested]
-    monkeypatch.chdir(tmp_path)
-    assert find_images("sub/*.png") == [Path("sub/3.png")]
-
-
-def test_a_file_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
-    (path,) = files_in(tmp_path, "part[1].png")
-    assert find_images(path) == [path]
-
-
-def test_a_list_is_taken_as_it_is() -> None:
-    sources: list[ImageSource] = ["b.png", b"raw", RGB, Path("a.png")]
-    assert find_images(iter(sources)) == sources
-
-
-def test_a_list_is_not_read_ahead() -> None:
-    endless = itertools.repeat(b"raw")
-    assert next(stream_images(endless)) == b"raw"
-
-
-def test_a_stack_of_images_is_a_list() -> None:
-    assert len(find_images(np.stack([RGB, RGB]))) == 2
-
-
-@pytest.mark.parametrize("single", [b"raw", RGB, GREY, Image.fromarray(RGB), 5, None])
-def test_a_single_image_is_no_list(single: Any) -> None:
-    sentence = (
-        "expected a folder, a pattern or a list of images, "
-        f"got a single {type(single).__name__}; put images into a list"
-    )
-    for find in (find_images, stream_images):
-        with pytest.raises(ImageError, match=rf"\A{re.escape(sentence)}\Z"):
-            find(single)
-
-
-def test_nothing_is_found(tmp_path: Path) -> None:
-    def refused(images: Path, sentence: str) -> None:
-        with pytest.raises(ImageError, match=rf"\A{re.escape(sentence)}\Z"):
-            find_images(images)
-
-    refused(tmp_path, f"{tmp_path}: the folder holds no image ({SUFFIXES})")
-    for name in ("*.png", "missing", "missing/*.png"):
-        path = tmp_path / name
-        refused(path, f"{path}: no such folder or file, and no file matches it as a pattern")

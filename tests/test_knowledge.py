@@ -1,72 +1,16 @@
+"""What a knowledge file says, and what is told of each fault in it, by its line."""
+
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from experts.decoder.regions import measure_region
 from experts.errors import KnowledgeError
-from experts.evidence import ClauseCheck, Region, Sight
-from experts.knowledge import MAX_FILE_BYTES, KnowledgeGuide, Scene, load_knowledge
+from experts.knowledge import load_knowledge
 from experts.knowledge.schema import ClauseRule
-
-SOLAR_CELL = Path(__file__).parent.parent / "knowledge" / "solar_cell.yaml"
-
-WASHER = """\
-product: washer
-part: washer
-parts: washers
-normal: A bright ring.
-mm_per_px: 0.5
-defects:
-  - name: pit
-    appearance: A small dark hole.
-    effect: Corrodes.
-    severity: minor
-    clauses:
-      - {id: pit.count, quantity: count, at_most: 2}
-      - {id: pit.area, quantity: area, at_most: 48, unit: px}
-      - {id: pit.area_mm, quantity: area, at_most: 12, unit: mm}
-  - name: scratch
-    appearance: A bright line.
-    effect: Only looks bad.
-    severity: major
-    clauses:
-      - {id: scratch.length, quantity: length, at_most: 10.5, unit: px}
-      - {id: scratch.length_mm, quantity: length, at_most: 4.8, unit: mm}
-      - {id: scratch.width, quantity: width, at_most: 5, unit: px}
-      - {id: scratch.width_mm, quantity: width, at_most: 3, unit: mm}
-"""
-
-
-@pytest.fixture
-def washer(tmp_path: Path) -> Path:
-    path = tmp_path / "washer.yaml"
-    path.write_text(WASHER)
-    return path
-
-
-def change(path: Path, **replacements: str) -> dict[str, int]:
-    """Replace lines by what begins them; gives the line of each, from 1."""
-    lines = path.read_text().splitlines()
-    numbers = {}
-    for start, new in replacements.items():
-        numbers[start] = next(
-            n for n, text in enumerate(lines) if text.strip(" -{").startswith(start)
-        )
-        lines[numbers[start]] = new
-    path.write_text("\n".join(lines) + "\n")
-    return {start: number + 1 for start, number in numbers.items()}
-
-
-def assert_faults(path: Path, *faults: str) -> None:
-    """The message consists of exactly these lines, each after the file's name."""
-    with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(path)
-    assert str(caught.value).splitlines() == [f"{path}:{fault}" for fault in faults]
+from tests.rule_files import SOLAR_CELL, WASHER, assert_faults, change
 
 
 def test_solar_cell_has_its_clauses_where_they_stand() -> None:
@@ -87,8 +31,8 @@ def test_solar_cell_has_its_clauses_where_they_stand() -> None:
     assert knowledge.file.normal.startswith("A grey square with an even glow, crossed by dark,")
 
 
-def test_limits_in_words(washer: Path) -> None:
-    words = [c.allows for c in load_knowledge(washer).clauses]
+def test_limits_in_words(washer_file: Path) -> None:
+    words = [c.allows for c in load_knowledge(washer_file).clauses]
     assert words[:4] == [
         "at most 2",
         "area up to 48 px²",
@@ -98,9 +42,9 @@ def test_limits_in_words(washer: Path) -> None:
     assert load_knowledge(SOLAR_CELL).clauses[0].allows == "none"
 
 
-def test_every_fault_is_listed_at_once_with_its_line(washer: Path) -> None:
+def test_every_fault_is_listed_at_once_with_its_line(washer_file: Path) -> None:
     at = change(
-        washer,
+        washer_file,
         product="prodct: washer",
         normal="normal: ''",
         mm_per_px="mm_per_px: 0",
@@ -118,7 +62,7 @@ def test_every_fault_is_listed_at_once_with_its_line(washer: Path) -> None:
     last = at["id: scratch.width,"]
     fields = ", ".join(ClauseRule.model_fields)
     assert_faults(
-        washer,
+        washer_file,
         "1: product: expected this field, got nothing; add 'product:'",
         f"{at['normal']}: normal: expected a text that is not empty, got ''; write one, or remove "
         "the line",
@@ -155,14 +99,14 @@ def test_every_fault_is_listed_at_once_with_its_line(washer: Path) -> None:
     ],
 )
 def test_a_misspelt_key_is_answered_with_the_right_one(
-    washer: Path, right: str, wrong: str, field: str
+    washer_file: Path, right: str, wrong: str, field: str
 ) -> None:
-    washer.write_text(WASHER.replace(f"{right}:", f"{wrong}:", 1))
+    washer_file.write_text(WASHER.replace(f"{right}:", f"{wrong}:", 1))
     with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
+        load_knowledge(washer_file)
     number = next(n for n, text in enumerate(WASHER.splitlines(), 1) if f"{right}:" in text)
     fault = f"expected a known field, got {wrong!r}; did you mean {right!r}?"
-    expected = f"{washer}:{number}: {field}: {fault}"
+    expected = f"{washer_file}:{number}: {field}: {fault}"
     assert expected in str(caught.value).splitlines()
 
 
@@ -176,11 +120,11 @@ def test_a_misspelt_key_is_answered_with_the_right_one(
     ],
 )
 def test_keys_are_suggested_of_what_they_stand_in(
-    washer: Path, extra: str, faults: list[str]
+    washer_file: Path, extra: str, faults: list[str]
 ) -> None:
-    washer.write_text(WASHER + extra + "\n")
+    washer_file.write_text(WASHER + extra + "\n")
     with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
+        load_knowledge(washer_file)
     assert any(all(text in line for text in faults) for line in str(caught.value).splitlines())
 
 
@@ -231,15 +175,17 @@ RULE = "      - {id: pit.count, quantity: count, at_most: 2}"
         ("{id: scratch.width, allowed: none}", None),
     ],
 )
-def test_a_clause_is_whole_and_means_one_thing(washer: Path, rule: str, fault: str | None) -> None:
+def test_a_clause_is_whole_and_means_one_thing(
+    washer_file: Path, rule: str, fault: str | None
+) -> None:
     zones = "zones: [{name: bearings, box: [0, 0, 1, 0.5]}]\n"
-    washer.write_text(zones + WASHER.replace(RULE, f"      - {rule}"))
+    washer_file.write_text(zones + WASHER.replace(RULE, f"      - {rule}"))
     if fault is None:
         taken = "scratch.width: this id is taken; give each clause its own"
-        line = line_with(washer, "id: scratch.width,")
-        assert_faults(washer, f"{line}: defects.1.clauses.2: {taken}")
+        line = line_with(washer_file, "id: scratch.width,")
+        assert_faults(washer_file, f"{line}: defects.1.clauses.2: {taken}")
     else:
-        assert_faults(washer, f"13: defects.0.clauses.0: {fault}")
+        assert_faults(washer_file, f"13: defects.0.clauses.0: {fault}")
 
 
 def line_with(path: Path, text: str) -> int:
@@ -266,9 +212,9 @@ def line_with(path: Path, text: str) -> int:
         ),
     ],
 )
-def test_a_zone_is_one_shape_of_a_known_view(washer: Path, zone: str, fault: str) -> None:
-    washer.write_text(WASHER + f"zones:\n  - {zone}\n")
-    assert_faults(washer, f"{len(WASHER.splitlines()) + 2}: zones.0: {fault}")
+def test_a_zone_is_one_shape_of_a_known_view(washer_file: Path, zone: str, fault: str) -> None:
+    washer_file.write_text(WASHER + f"zones:\n  - {zone}\n")
+    assert_faults(washer_file, f"{len(WASHER.splitlines()) + 2}: zones.0: {fault}")
 
 
 @pytest.mark.parametrize(
@@ -279,10 +225,10 @@ def test_a_zone_is_one_shape_of_a_known_view(washer: Path, zone: str, fault: str
         ("everything", "zones.0.box: expected a list, got 'everything'; begin each entry"),
     ],
 )
-def test_coordinates_are_shares(washer: Path, box: str, fault: str) -> None:
-    washer.write_text(WASHER + f"zones:\n  - {{name: rim, box: {box}}}\n")
+def test_coordinates_are_shares(washer_file: Path, box: str, fault: str) -> None:
+    washer_file.write_text(WASHER + f"zones:\n  - {{name: rim, box: {box}}}\n")
     with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
+        load_knowledge(washer_file)
     assert fault in str(caught.value)
 
 
@@ -295,51 +241,51 @@ def test_coordinates_are_shares(washer: Path, box: str, fault: str) -> None:
     ],
 )
 def test_names_are_unique_synonyms_too(
-    washer: Path, field: str, entries: str | None, fault: str
+    washer_file: Path, field: str, entries: str | None, fault: str
 ) -> None:
     text = WASHER + f"{field}: {entries}\n"
     if entries is None:
         text = WASHER.replace("name: scratch", "name: scratch\n    synonyms: [Pit, pit]")
-    washer.write_text(text)
+    washer_file.write_text(text)
     with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
+        load_knowledge(washer_file)
     assert fault in str(caught.value)
 
 
-def test_a_limit_in_mm_needs_the_scale(washer: Path) -> None:
+def test_a_limit_in_mm_needs_the_scale(washer_file: Path) -> None:
     unscaled = WASHER.replace("mm_per_px: 0.5\n", "")
     lines = enumerate(unscaled.splitlines(), 1)
     found = {m.group(1): n for n, text in lines if (m := re.search(r"id: (\S+_mm),", text))}
     assert list(found) == ["pit.area_mm", "scratch.length_mm", "scratch.width_mm"]
     views = "views:\n  - {name: top, mm_per_px: 0.5}\n  - {name: side}\n"
     for extra, where in (("", "the top of the file"), (views, "the view 'side'")):
-        washer.write_text(unscaled + extra)
+        washer_file.write_text(unscaled + extra)
         needs = f"a limit in mm needs the scale; add 'mm_per_px:' at {where}, or use px or %"
         with pytest.raises(KnowledgeError) as caught:
-            load_knowledge(washer)
+            load_knowledge(washer_file)
         told = [line.split(": ", 3) for line in str(caught.value).splitlines()]
         assert [(line, name, text) for line, _, name, text in told] == [
-            (f"{washer}:{n}", name, needs) for name, n in found.items()
+            (f"{washer_file}:{n}", name, needs) for name, n in found.items()
         ]
-    washer.write_text(unscaled + views.replace("{name: side}", "{name: side, mm_per_px: 1}"))
-    assert len(load_knowledge(washer).clauses) == 7
+    washer_file.write_text(unscaled + views.replace("{name: side}", "{name: side, mm_per_px: 1}"))
+    assert len(load_knowledge(washer_file).clauses) == 7
 
 
 @pytest.mark.parametrize("number", [".inf", "-.inf", ".nan", "-0.1", "true", "1e999", "[1]"])
-def test_a_limit_is_a_finite_number_from_zero(washer: Path, number: str) -> None:
-    washer.write_text(WASHER.replace("at_most: 2}", f"at_most: {number}}}"))
+def test_a_limit_is_a_finite_number_from_zero(washer_file: Path, number: str) -> None:
+    washer_file.write_text(WASHER.replace("at_most: 2}", f"at_most: {number}}}"))
     with pytest.raises(
         KnowledgeError, match=r"\A.+:12: defects\.0\.clauses\.0\.at_most: expected .+"
     ):
-        load_knowledge(washer)
+        load_knowledge(washer_file)
 
 
-def test_faults_of_fields_hide_none_between_fields(washer: Path) -> None:
+def test_faults_of_fields_hide_none_between_fields(washer_file: Path) -> None:
     broken = WASHER.replace("quantity: width, at_most: 3", "quantity: wdth, at_most: 3")
     broken = broken.replace("mm_per_px: 0.5\n", "").replace("at_most: 48, unit: px", "at_most: 48")
-    washer.write_text(broken + "zones: [{name: rim, box: 7}]\n")
+    washer_file.write_text(broken + "zones: [{name: rim, box: 7}]\n")
     with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
+        load_knowledge(washer_file)
     fields = [line.split(": ")[1] for line in str(caught.value).splitlines()]
     assert fields == [
         "zones.0.box",
@@ -350,70 +296,12 @@ def test_faults_of_fields_hide_none_between_fields(washer: Path) -> None:
     ]
 
 
-def test_what_came_is_shown_in_short(washer: Path) -> None:
-    washer.write_text(WASHER.replace("severity: minor", f"severity: {'x' * 5000}"))
+def test_what_came_is_shown_in_short(washer_file: Path) -> None:
+    washer_file.write_text(WASHER.replace("severity: minor", f"severity: {'x' * 5000}"))
     with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
+        load_knowledge(washer_file)
     assert len(str(caught.value)) < 300
     assert "x…" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        ("a: [", "1: not valid YAML: expected the node content, but found '<stream end>'; look"),
-        ("product: a\nnormal: b: c", "2: not valid YAML: mapping values are not allowed here; l"),
-        (
-            "a:\n\t- b",
-            "2: not valid YAML: found character '\\t' that cannot start any token; repla",
-        ),
-        ("", " expected fields such as 'product:' and 'defects:', got nothing; begin with: "),
-        ("- product: washer", " expected fields such as 'product:' and 'defects:', got a list; "),
-        ("a: &x 1\nb: *x", "1: uses a YAML anchor (&x); remove it, or put the value into quotes"),
-        ("a: 1\n---\nb: 2", "2: not valid YAML: but found another document; write one document"),
-        ("[" * 600 + "]" * 600, "1: is nested more than 20 levels deep; write it flatter"),
-        ("product: 2020-99-99", " not valid YAML: month must be in 1..12; put the value into quot"),
-        ("a: 1\nb: 2\na: 3", '3: not valid YAML: found duplicate key "a" with value "3" (original'),
-    ],
-    ids=(
-        *("open", "colon", "tab", "empty", "list", "alias", "two-documents", "deep", "no-date"),
-        "duplicate",
-    ),
-)
-def test_what_is_no_mapping_of_yaml(washer: Path, text: str, fault: str) -> None:
-    washer.write_text(text)
-    with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
-    (line,) = str(caught.value).splitlines()
-    assert line.startswith(f"{washer}:{fault}")
-    assert ";" in line
-
-
-def test_a_file_that_cannot_be_text(tmp_path: Path, washer: Path) -> None:
-    washer.write_bytes(WASHER.encode("utf-16"))
-    assert_faults(washer, " is not UTF-8 text; save it as UTF-8")
-    large = WASHER.encode() + b"#" * MAX_FILE_BYTES
-    washer.write_bytes(large)
-    assert_faults(
-        washer,
-        " is too large; a knowledge file has at most 500,000 bytes; split it into one file for "
-        "each product",
-    )
-    assert_faults(
-        tmp_path / "missing.yaml", " cannot be read (No such file or directory); check the path"
-    )
-    assert_faults(tmp_path, " cannot be read (it is a folder); check the path")
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    assert_faults(pipe, " cannot be read (it is no file); check the path")
-
-
-@pytest.mark.parametrize("directive", ["%YAML 1.9", "%YAML 3.0", "%YAML x"])
-def test_a_directive_is_a_fault_and_no_accident(washer: Path, directive: str) -> None:
-    washer.write_text(f"{directive}\n---\n{WASHER}")
-    with pytest.raises(KnowledgeError) as caught:
-        load_knowledge(washer)
-    assert str(caught.value).startswith(f"{washer}:")
 
 
 @pytest.mark.parametrize(
@@ -423,68 +311,7 @@ def test_a_directive_is_a_fault_and_no_accident(washer: Path, directive: str) ->
         ("[[0, 0], [1, 0.8], [1, 0], [0, 1]]", "a polygon, got one whose sides cross"),
     ],
 )
-def test_a_zone_has_an_area_and_an_inside(washer: Path, polygon: str, fault: str) -> None:
-    washer.write_text(WASHER + f"zones:\n  - {{name: rim, polygon: {polygon}}}\n")
+def test_a_zone_has_an_area_and_an_inside(washer_file: Path, polygon: str, fault: str) -> None:
+    washer_file.write_text(WASHER + f"zones:\n  - {{name: rim, polygon: {polygon}}}\n")
     line = len(WASHER.splitlines()) + 2
-    assert_faults(washer, f"{line}: zones.0: rim: expected {fault}; give its corners in order")
-
-
-@pytest.mark.parametrize("place", ["normal: %s", "%s"])
-@pytest.mark.parametrize(
-    "tag", ["!!python/object/apply:os.system", "!!python/object/new:os.system", "!!python/name:os"]
-)
-def test_tags_never_execute(washer: Path, tag: str, place: str) -> None:
-    trace = washer.parent / "executed"
-    washer.write_text(place % f"{tag} ['touch {trace}']")
-    with pytest.raises(KnowledgeError):
-        load_knowledge(washer)
-    assert not trace.exists()
-
-
-def block(height: int, width: int, name: str) -> Region:
-    """A solid region; the washer's scale is 0.5 mm per pixel."""
-    grey = np.zeros((64, 64), np.float32)
-    return measure_region(name, np.ones((height, width), bool), (1, 1), 1.0, grey, 0.5)
-
-
-SCENE = Scene((64, 64), Sight.of_image((64, 64), mm_per_px=0.5), 0.5)
-
-
-def checks_of(path: Path, *regions: Region) -> dict[str, ClauseCheck]:
-    checks = KnowledgeGuide(load_knowledge(path)).check(regions, SCENE).checks
-    return {check.clause.id: check for check in checks}
-
-
-def test_measures_by_hand(washer: Path) -> None:
-    checks = checks_of(washer, block(1, 10, "region-1"), block(7, 7, "region-2"))
-    expected = {
-        "pit.count": (2, True, ()),
-        "pit.area": (49, False, ("region-2",)),
-        "pit.area_mm": (12.25, False, ("region-2",)),
-        "scratch.length": (10, True, ()),
-        "scratch.length_mm": (5, False, ("region-1",)),
-        "scratch.width": (7, False, ("region-2",)),
-        "scratch.width_mm": (3.5, False, ("region-2",)),
-    }
-    assert list(checks) == list(expected)
-    for name, (measured, within, broken_by) in expected.items():
-        check = checks[name]
-        assert check.id == f"clause:{name}"
-        assert check.measured == pytest.approx(measured), name
-        assert (check.within, check.broken_by) == (within, broken_by), name
-        assert check.region_ids == ("region-1", "region-2")
-
-
-def test_a_limit_holds_at_its_very_value_and_breaks_beyond(washer: Path) -> None:
-    at_limit = checks_of(washer, block(6, 8, "region-1"), block(1, 1, "region-2"))
-    assert all(at_limit[name].within for name in ("pit.count", "pit.area", "pit.area_mm"))
-    names = ["region-1", "region-2", "region-3"]
-    beyond = checks_of(washer, *(block(7, 7, name) for name in names))
-    assert not any(beyond[name].within for name in ("pit.count", "pit.area", "pit.area_mm"))
-
-
-def test_no_region_breaks_nothing(washer: Path) -> None:
-    checks = checks_of(washer)
-    assert {(check.measured, check.within, check.region_ids) for check in checks.values()} == {
-        (0, True, ())
-    }
+    assert_faults(washer_file, f"{line}: zones.0: rim: expected {fault}; give its corners in order")

@@ -19,7 +19,7 @@ from experts.errors import MLLMUnavailableError
 from experts.evidence import Opinion, Standing
 from experts.mllm import Choice, Cost, ScriptedMLLM
 from tests.conftest import bad_part, good_part, save
-from tests.test_decision import anomalies, maybe_checks, region_of
+from tests.findings import anomalies, maybe_checks, region_of
 from tests.test_pipeline import STRICT, line_with
 from tests.thinkers import thinker
 
