@@ -34,6 +34,7 @@ class Answer(Evidence):
         looks: Closer looks that were taken for this answer.
         evidence_ids: What it rests on.
         about: Ids of the regions that it speaks of; "it" in the next question means them.
+        topics: What the question was read to ask; "and the second one?" asks the same.
         faults: What went wrong, each in one sentence.
     """
 
@@ -49,6 +50,7 @@ class Answer(Evidence):
     looks: tuple[Look, ...] = ()
     evidence_ids: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
 

@@ -223,7 +223,7 @@ class Partner:
         if turns:
             last = Answer.model_validate(turns[-1])
             topics = [topic for topic in get_args(Topic) if topic in last.topics]
-            tool = last.looks[0].tool if last.looks and not topics else None
+            tool = last.looks[0].tool if last.looks else None
             before = Before(last.about, topics, tool)
         return read_question(state["question"], regions, before)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -10,11 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experts.answers import HELP, NOT_THERE, NOTHING, Known, Topic, read_question, tell
+from experts.answers import HELP, NOT_THERE, NOTHING, Before, Known, Topic, read_question, tell
 from experts.answers.telling import _TOPICS
 from experts.evidence import Cause, Healed, Look
+from experts.knowledge.reading import parse_knowledge
 from tests.claim_facts import ALPHA, CASES, PLAIN, knowledge_of
 
+STARTERS = Path(__file__).parent.parent / "knowledge"
 REGIONS = ("region-1", "region-2", "region-3")
 
 
@@ -24,37 +27,9 @@ def known_of(case: str) -> Known:
 
 
 def said(case: str, question: str, about: tuple[str, ...] = ()) -> str:
-    return tell(read_question(question, about), known_of(case), about).text
-
-
-@pytest.mark.parametrize(
-    ("topic", "questions"),
-    [
-        ("why", ["Why?", "Warum wurde das Teil abgelehnt?", "How come?", "Explain", "Wieso?"]),
-        ("where", ["Where is it?", "Wo liegt der Fehler?", "An welcher Stelle?", "Which side?"]),
-        ("kind", ["What is it?", "What kind of defect?", "Was ist das?", "Welcher Fehler?"]),
-        ("size", ["How big is it?", "Wie groß ist es?", "WIE GROSS?", "How long and wide?"]),
-        ("count", ["How many?", "Wie viele Fehler sind es?", "Any more?", "Anzahl?"]),
-        ("rule", ["Which clause?", "Welche Regel?", "What is allowed?", "Was wäre erlaubt?"]),
-        ("certainty", ["How sure are you?", "Wie sicher ist das?", "p-value?", "How unusual?"]),
-        ("reference", ["Compared with what?", "Womit verglichen?", "Which reference?"]),
-        ("steps", ["What did you do?", "Was hast du gemacht?", "Which steps?"]),
-        ("next", ["What now?", "Was soll ich tun?", "What should I do?", "Wer entscheidet das?"]),
-        ("background", ["What causes that?", "Was macht das?", "Ursache?", "What happens then?"]),
-        ("healed", ["What if it were gone?", "And without the scratch?", "Und ohne die Stelle?"]),
-        ("opinion", ["What does the language model think?", "Was meint das Modell?"]),
-        ("normal", ["What is normal?", "What should it look like?", "Was ist normal?"]),
-        (
-            "verdict",
-            ["Can it ship?", "Is it ok?", "Is this part good?", "Kann ich das ausliefern?",
-             "Ist das Teil in Ordnung?", "Darf das raus?", "Verdict?", "ＯＫ?", "May it leave?",
-             "Is it defective?", "Taugt das? Ist es gut?"],
-        ),
-    ],
-)  # fmt: skip
-def test_what_a_question_is_about(topic: Topic, questions: list[str]) -> None:
-    for question in questions:
-        assert topic in read_question(question).topics, question
+    known = known_of(case)
+    asked = read_question(question, known.inspection.regions, Before(about) if about else None)
+    return tell(asked, known, about).text
 
 
 def test_each_topic_has_sentences_in_every_case() -> None:
@@ -69,28 +44,83 @@ def test_each_topic_has_sentences_in_every_case() -> None:
 
 
 @pytest.mark.parametrize(
-    ("question", "call"),
+    ("question", "answer"),
     [
-        ("Look closer at the upper edge", ("zoom", "the top edge")),
-        ("Look closer at the whole image", ("zoom", "the whole image")),
-        ("Schau dir die obere Kante näher an", ("zoom", "the top edge")),
-        ("zoom in on the second one", ("zoom", "region-2")),
-        ("Can you look at the lower left corner more closely?", ("zoom", "the bottom left")),
-        ("take a second look", ("zoom", "region-1")),
-        ("Vergleiche Region 3 mit anderen", ("compare", "region-3")),
-        ("and compare it", ("compare", "region-1")),
-        ("Measure the thing in the middle", ("measure", "the centre")),
-        ("Wie weit ist es vom Rand entfernt?", ("measure", "region-1")),
-        ("What does the knowledge file say about pits?", ("lookup", "pits")),
-        ("Was steht in der Wissensdatei über Kratzer?", ("lookup", "Kratzer")),
-        ("What did you compare it with?", None),
-        ("Is that right?", None),
-        ("Why?", None),
+        ("Which one is the largest?", "Of 3 places the largest is region-3 (660 px²), then"),
+        ("Welcher ist der kleinste?", "Of 3 places the smallest is region-1 (160 px²), then"),
+        ("Which is worse?", "Of 3 places the strongest is region-1 (map value 1.25), then"),
+        ("Which is the narrowest?", "Of 3 places the narrowest is region-1 (4 px), then"),
+        (
+            "Is region 2 larger than region 1?",
+            "Of 2 places the largest is region-2 (180 px²), then region-1 (160 px²).",
+        ),
+        ("Where is the largest?", "Of 3 places the largest is region-3"),
     ],
 )
-def test_which_closer_look_is_asked_for(question: str, call: tuple[str, str] | None) -> None:
-    found = read_question(question, ("region-1",)).call
-    assert (found and (found.tool, found.target)) == call
+def test_places_are_put_in_order(question: str, answer: str) -> None:
+    text = said("three", question)
+    assert text.startswith(answer)
+    assert ("Its box in pixels: left 250" in text) == question.startswith("Where")
+
+
+@pytest.mark.parametrize(
+    ("case", "question", "start"),
+    [
+        ("one", "Is it a crack?", "region-1: a dark line"),
+        ("one", "Ist es ein Riss?", "region-1: a dark line"),
+        ("one", "Is it a pit?", "region-1 is not taken for pit.\nregion-1: a dark line"),
+        ("three", "Gibt es Risse?", "region-3: a dark spot"),
+        ("three", "Are there any pits?", "region-2: a bright spot"),
+        ("none", "Is there a crack?", "No single place stands out."),
+        ("review", "Is it a dent?", "region-1: a bright line"),
+    ],
+)
+def test_whether_it_is_of_a_kind(case: str, question: str, start: str) -> None:
+    assert said(case, question).startswith(start)
+
+
+def test_what_there_is_to_say_of_the_whole() -> None:
+    assert said("one", "How large is the image?").startswith(
+        "The image is 300 × 300 px (15 × 15 mm"
+    )
+    assert said("three", "How large is the part?").startswith(
+        "The image is 300 × 300 px.\nThe part"
+    )
+    assert said("three", "How long in mm?").endswith("mm_per_px in its knowledge file sets one.")
+    assert said("one", "Which scale?") == "One pixel is 0.05 mm."
+    assert said("one", "Is it critical?").startswith(
+        "Of what this may be the knowledge file calls crack critical; scratch minor.\nThe verdict"
+    )
+    assert said("review", "Is it critical?") == "The line has no knowledge file."
+    assert said("one", "Score?").startswith("Its anomaly score is 0.875;")
+    assert said("one", "Which line?").startswith("The image is part-17.png, inspected on the line")
+    assert said("one", "Danke!") == "You are welcome."
+
+
+def test_many_places_and_rules_are_told_in_short() -> None:
+    inspection, knowledge = CASES["three"]()
+    first = inspection.regions[0]
+    many = tuple(first.model_copy(update={"id": f"region-{n}"}) for n in range(1, 13))
+    known = Known(inspection.model_copy(update={"regions": many}), knowledge, ALPHA)
+    for question in ("Where?", "What is it?", "How big?", "How many?"):
+        told = tell(read_question(question, many), known)
+        assert told.sentences[-1].startswith("region-6 to region-12 are there, too,")
+        assert len(told.sentences) <= 7
+    assert said("three", "Which rule?").count("measured") == 3
+
+
+@pytest.mark.parametrize("path", sorted(STARTERS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_each_question_of_a_starter_file_is_answered_by_the_file(path: Path) -> None:
+    knowledge = parse_knowledge(path.read_bytes(), path)
+    inspection, _ = CASES["review"]()
+    known = Known(inspection, knowledge, ALPHA)
+    assert knowledge.file.questions
+    for question in knowledge.file.questions:
+        text = tell(read_question(question.question, inspection.regions), known).text
+        assert text.startswith("The knowledge file answers on this: "), question
+        told = {word for word in text.split() if len(word) > 4}
+        wanted = {word for word in question.answer.split() if len(word) > 4}
+        assert len(told & wanted) >= 0.5 * len(wanted), (question, text)
 
 
 @settings(max_examples=300)
@@ -98,7 +128,7 @@ def test_which_closer_look_is_asked_for(question: str, call: tuple[str, str] | N
 def test_any_question_is_answered(question: str) -> None:
     for case in ("three", "review", "none"):
         known = known_of(case)
-        asked = read_question(question, REGIONS[:1])
+        asked = read_question(question, known.inspection.regions)
         assert asked.call is None or len(asked.call.target) <= 200
         assert tell(asked, known).text
 
@@ -138,7 +168,9 @@ def test_a_region_that_is_not_there_is_not_made_up() -> None:
 def test_rules_say_how_far_over_the_limit_it_is() -> None:
     text = said("three", "How far over the limit is it?")
     assert "measured 40 px, not within the limit: 39.6 px over it, 100 times it." in text
-    assert "Clause `pit.area` (washer.yaml, line 24) allows of pit: total area up to 5 %" in text
+    assert text.endswith("2 more clauses are within the limit: `scratch.count`, `pit.area`.")
+    about = "Clause `pit.area` (washer.yaml, line 24) allows of pit: total area up to 5 %; measured"
+    assert said("three", "And pit.area?").startswith(about)
     assert said("review", "Which rule?") == (
         "The line has no knowledge file, so no rule allows anything."
     )

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from echo.dialogue import build_dialogue
-from experts.answers import Known, read_question, tell
+from experts.answers import Before, Known, read_question, tell
 from experts.claims import check
 from experts.dialogue import Answer
 from experts.dialogue_checking import UNGROUNDED, facts_with, fits, grounded
@@ -64,7 +64,7 @@ def says_another_verdict(answer: Answer, known: Known) -> bool:
 
     Sentences of code stand by themselves; of all others the check decides, and bare answers count.
     """
-    asked = read_question(answer.question, ("region-1",))
+    asked = read_question(answer.question, before=Before(("region-1",)))
     own = set(tell(asked, known).sentences) | set(tell(read_question("Verdict?"), known).sentences)
     others = [line for line in answer.text.split("\n") if line not in own]
     facts = facts_with(known, tell(asked, known))

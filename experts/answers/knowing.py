@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from experts.answers.known import Known, Told
-from experts.answers.words import share_known, stems
+from experts.answers.weighing import next_step
+from experts.answers.words import stems
+from experts.claims.kind_words import english_for
+from experts.claims.text import fold
 from experts.evidence import Clause, Region
 from experts.knowledge.schema import DefectKnowledge, Question
 
 # Of so many kinds of defects something is told at once.
 MAX_DEFECTS = 3
-# So much of what is asked must be in what the file answers.
+# And so many of one severity are named.
+MAX_NAMES = 4
+SEVERITIES = ("critical", "major", "minor")
+# So much of what is asked must be in a question of the file, and in so many words.
 ALIKE = 0.5
 MIN_STEMS = 2
+# A question is one of the file's own if they share so much of either.
+VERBATIM = 0.8
+ANSWERS = "The knowledge file answers on this: "
 NO_FILE = "The line has no knowledge file."
 
 
@@ -21,7 +31,7 @@ def background(known: Known, regions: Sequence[Region]) -> Told:
     """Where the defects that the regions may be come from, and what they do."""
     if known.knowledge is None:
         return Told((NO_FILE,))
-    wanted = list(dict.fromkeys(name for r in regions for name in _candidates(known, r)))
+    wanted = list(dict.fromkeys(name for r in regions for name in known.candidates(r)))
     defects = [d for name in wanted for d in known.knowledge.file.defects if d.name == name]
     if not defects:
         return Told(("The knowledge file says nothing about what this may be.",))
@@ -33,15 +43,55 @@ def background(known: Known, regions: Sequence[Region]) -> Told:
     return Told(tuple(told), ("knowledge", *ids), ids)
 
 
-def _candidates(known: Known, region: Region) -> tuple[str, ...]:
-    if region.kinds is not None and region.kinds.names:
-        return region.kinds.names
-    defects = known.inspection.decision.defects
-    said = next((d.candidates for d in defects if d.region_id == region.id), ())
-    if said:
-        return said
-    checks = (c for c in known.inspection.clause_checks if region.id in c.region_ids)
-    return tuple(c.clause.defect for c in checks if c.clause.defect)
+def severity(known: Known, regions: Sequence[Region]) -> Told:
+    """How grave the file calls what the regions may be."""
+    if known.knowledge is None:
+        return Told((NO_FILE,))
+    wanted = {name for region in regions for name in known.candidates(region)}
+    grave: dict[str, list[str]] = {}
+    for defect in known.knowledge.file.defects:
+        if defect.name in wanted:
+            grave.setdefault(defect.severity, []).append(known.named(defect.name))
+    if not grave:
+        return Told(("The knowledge file says nothing about how grave this may be.",))
+    order = sorted(grave, key=SEVERITIES.index)
+    said = "; ".join(f"{_few(grave[severity])} {severity}" for severity in order)
+    ids = tuple(region.id for region in regions)
+    sentences = (
+        f"Of what this may be the knowledge file calls {said}.",
+        *next_step(known, ()).sentences,
+    )
+    return Told(sentences, ("knowledge", *ids), ids)
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    return ", ".join(names[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+def normal(known: Known, _regions: Sequence[Region]) -> Told:
+    """What the file says of a good part."""
+    if known.knowledge is None:
+        return Told(("The line has no knowledge file that says what a good part looks like.",))
+    text = known.quoted(known.knowledge.file.normal)
+    if not text:
+        return Told()
+    return Told(
+        (f"The knowledge file says of a good part: {text}", in_general(known)), ("knowledge",)
+    )
+
+
+def answered(question: str, known: Known) -> Told:
+    """The file's answer to one of its own questions, asked in its words; else nothing."""
+    asked = stems(question)
+    for candidate in known.knowledge.file.questions if known.knowledge else ():
+        own = stems(candidate.question)
+        shared = len(own & asked)
+        if own and shared >= VERBATIM * max(len(own), len(asked)):
+            answer = known.quoted(candidate.answer)
+            if len(stems(answer)) >= MIN_STEMS:
+                return Told((f"{ANSWERS}{answer}", in_general(known)), ("knowledge",))
+    return Told()
 
 
 def from_knowledge(question: str, known: Known) -> Told:
@@ -63,31 +113,39 @@ def in_general(known: Known) -> str:
     return f"This is said in general; the verdict on this {part} is {verdict}."
 
 
+def kinds_named(question: str, known: Known) -> tuple[str, ...]:
+    """The kinds of defect of the knowledge file that a question names."""
+    return tuple(defect.name for defect in _named(question, known))
+
+
 def names_a_kind(question: str, known: Known) -> bool:
     """Whether a question names a kind of defect of the knowledge file."""
     return bool(_named(question, known))
 
 
 def _named(question: str, known: Known) -> list[DefectKnowledge]:
-    asked = stems(question)
+    words = re.findall(r"\w+", fold(question).text)
+    asked = stems(question) | stems(" ".join(name for w in words for name in english_for(w)))
     return [d for d, names in known.by_stems if any(name and name <= asked for name in names)]
 
 
 def _answer(question: str, known: Known) -> str:
     """The answer to the question of the file that is most alike, if one is."""
-    asked = stems(question)
-    questions = known.knowledge.file.questions if known.knowledge else []
-    if len(asked) < MIN_STEMS or not questions:
+    if known.knowledge is None or not known.knowledge.file.questions:
         return ""
+    file = known.knowledge.file
+    # Every question may name the product, so that tells nothing.
+    about = stems(" ".join((file.product, file.part, file.parts, *file.aliases)))
+    asked = stems(question) - about
 
-    def alike(candidate: Question) -> float:
-        return share_known(question, stems(f"{candidate.question} {candidate.answer}"))
+    def shared(candidate: Question) -> int:
+        return len(asked & stems(candidate.question))
 
-    best = max(questions, key=alike)
+    best = max(file.questions, key=shared)
     answer = known.quoted(best.answer)
-    if alike(best) < ALIKE or len(stems(answer)) < MIN_STEMS:
+    if shared(best) < max(MIN_STEMS, ALIKE * len(asked)) or len(stems(answer)) < MIN_STEMS:
         return ""
-    return f"The knowledge file answers on this: {answer}"
+    return f"{ANSWERS}{answer}"
 
 
 def _defect(known: Known, defect: DefectKnowledge, *, looks: bool) -> str:

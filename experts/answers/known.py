@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
+from experts.answers.topics import topics_of
 from experts.answers.words import stems
 from experts.claims import Facts, check
+from experts.claims.text import fold
 from experts.evidence import Inspection, Look, Region
 from experts.knowledge import Knowledge
 from experts.knowledge.schema import DefectKnowledge
@@ -69,6 +71,21 @@ class Known:
     def region(self, region_id: str) -> Region | None:
         """The region of that id, if there is one."""
         return next((r for r in self.inspection.regions if r.id == region_id), None)
+
+    def candidates(self, region: Region) -> tuple[str, ...]:
+        """The kinds of defect that a region may be; empty if nothing tells."""
+        if region.kinds is not None and region.kinds.names:
+            return region.kinds.names
+        defects = self.inspection.decision.defects
+        said = next((d.candidates for d in defects if d.region_id == region.id), ())
+        if said:
+            return said
+        checks = (c for c in self.inspection.clause_checks if region.id in c.region_ids)
+        return tuple(dict.fromkeys(c.clause.defect for c in checks if c.clause.defect))
+
+    def named(self, name: str) -> str:
+        """The name of a kind, marked as one if it reads like a statement on the part."""
+        return f"“{name}”" if "verdict" in topics_of(fold(name).text) else name
 
     def quoted(self, text: str | None) -> str:
         """What of a text of the knowledge file may be said: nothing that gives another verdict."""

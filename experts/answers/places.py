@@ -5,10 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from experts.answers.known import Known, Told
+from experts.answers.pointing import Rank
 from experts.evidence import Region
 from experts.wording import describe, in_words, kinds_in_words
 
+# Of so many places each is told.
+MAX_PLACES = 5
 NO_PLACE = "No single place stands out."
+
+
+def named(regions: Sequence[Region]) -> tuple[str, ...]:
+    """Each region in a sentence of its own; of many the strongest ones."""
+    return (*map(region_named, regions[:MAX_PLACES]), *_rest(regions))
+
+
+def _rest(regions: Sequence[Region]) -> tuple[str, ...]:
+    """That there are more regions than are told."""
+    if len(regions) <= MAX_PLACES:
+        return ()
+    first, last = regions[MAX_PLACES].id, regions[-1].id
+    more = f"{first} is" if first == last else f"{first} to {last} are"
+    return (f"{more} there, too, and can be asked for by number.",)
 
 
 def region_named(region: Region) -> str:
@@ -39,13 +56,39 @@ def _kind(known: Known, region: Region) -> str:
         words = kinds_in_words(region).removeprefix("which ")
         passive = region.kinds.unknown or len(region.kinds.names) == 1
         return f"{said} It {'is ' if passive else ''}{words}."
-    decision = known.inspection.decision
-    candidates = next((d.candidates for d in decision.defects if d.region_id == region.id), ())
+    candidates = known.candidates(region)
     if not candidates:
         return f"{said} Which kind of defect it may be was not told to this line."
-    names = " or ".join(candidates[:8])
+    names = " or ".join(map(known.named, candidates[:8]))
     rest = f" or one of {len(candidates) - 8} more" if len(candidates) > 8 else ""
     return f"{said} By the rules it may be {names}{rest}; nothing tells these apart."
+
+
+def whether(known: Known, regions: Sequence[Region], kinds: Sequence[str]) -> Told:
+    """Whether any of the regions may be of one of the kinds that are asked about."""
+    may_be = [r for r in regions if set(kinds) & set(known.candidates(r))]
+    told = kind(known, may_be or regions)
+    if may_be or not regions or not all(known.candidates(region) for region in regions):
+        return told
+    names = " or ".join(map(known.named, kinds))
+    which = f"{regions[0].id} is not" if len(regions) == 1 else "No place is"
+    return Told((f"{which} taken for {names}.", *told.sentences), told.evidence_ids, told.about)
+
+
+def ranking(rank: Rank, regions: Sequence[Region]) -> Told:
+    """The regions in the order that is asked for, the one that is meant first."""
+    if not regions:
+        return Told((NO_PLACE,), ("anomaly",))
+    first, *others = (
+        f"{region.id} ({rank.measure.told(region)})"
+        for region in rank.ordered(regions)[: MAX_PLACES + 1]
+    )
+    ids = tuple(region.id for region in regions)
+    if not others:
+        return Told((f"There is only {first}.",), ids, ids)
+    then = f"{', '.join(others[:-1])} and {others[-1]}" if others[1:] else others[0]
+    said = f"Of {len(regions)} places the {rank.called} is {first}, then {then}."
+    return Told((said,), ids, (rank.ordered(regions)[0].id,))
 
 
 def size(known: Known, regions: Sequence[Region]) -> Told:
@@ -70,6 +113,36 @@ def _size(region: Region) -> str:
     return said
 
 
+def scale(known: Known, _regions: Sequence[Region]) -> Told:
+    """How large a pixel is, if that is known."""
+    mm_per_px = known.inspection.sight.mm_per_px
+    if mm_per_px is None:
+        return Told(
+            (
+                "The line has no scale, so sizes are in pixels only; mm_per_px in its knowledge "
+                "file sets one.",
+            )
+        )
+    return Told((f"One pixel is {in_words(mm_per_px, 3)} mm.",), ("knowledge",))
+
+
+def image(known: Known, _regions: Sequence[Region]) -> Told:
+    """How large the image is; the part on it is not measured."""
+    height, width = known.inspection.size_HW
+    mm_per_px = known.inspection.sight.mm_per_px
+    exact = (
+        ""
+        if mm_per_px is None
+        else (f" ({in_words(width * mm_per_px, 3)} × {in_words(height * mm_per_px, 3)} mm)")
+    )
+    return Told(
+        (
+            f"The image is {width} × {height} px{exact}.",
+            "The part on it is not measured, only the places that stand out.",
+        )
+    )
+
+
 def count(known: Known, _regions: Sequence[Region]) -> Told:
     """How many regions there are, each named."""
     regions = known.inspection.regions
@@ -79,14 +152,15 @@ def count(known: Known, _regions: Sequence[Region]) -> Told:
     crowded = any(check.or_more for check in known.inspection.clause_checks)
     more = "; there may be more than were told apart" if crowded else ""
     ids = tuple(region.id for region in regions)
-    return Told((f"{number} out{more}.", *map(region_named, regions)), ids, ids)
+    return Told((f"{number} out{more}.", *named(regions)), ids, ids)
 
 
 def _each(known: Known, regions: Sequence[Region], words: Callable[[Region], str]) -> Told:
     if not regions:
         return _none(known)
     ids = tuple(region.id for region in regions)
-    return Told(tuple(words(region) for region in regions), ids, ids)
+    said = (words(region) for region in regions[:MAX_PLACES])
+    return Told((*said, *_rest(regions)), ids, ids)
 
 
 def _none(known: Known) -> Told:

@@ -3,86 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import NamedTuple
 
+from experts.answers.pointing import Rank, read_numbers, read_place, read_rank
+from experts.answers.topics import Topic, may_mean_verdict, topics_of
+from experts.answers.words import stems
 from experts.claims.text import fold
+from experts.evidence import Region, Tool
 from experts.tools import Call
+from experts.tools.call import MAX_K, MAX_TARGET
 
-Topic = Literal[
-    "verdict",
-    "why",
-    "where",
-    "kind",
-    "size",
-    "count",
-    "rule",
-    "certainty",
-    "reference",
-    "steps",
-    "next",
-    "background",
-    "healed",
-    "opinion",
-    "normal",
-]
-
-# Letters are folded: "Größe" is "grosse", "näher" is "naher"; people also write "naeher".
-_WORDS_OF: Mapping[Topic, str] = {
-    "healed": r"\bwhat if\b|\bif (it|this|that|the \w+) (was|were|is) (not|removed|repaired)|"
-    r"\bwithout\b|\breally (the cause|because)|responsible|"
-    r"\bohne\b|\bwirklich die ursache|\bschuld\b",
-    "why": r"\bwhy\b|\breason|\bhow come\b|\bexplain|\bwarum\b|\bwieso\b|\bweshalb\b|"
-    r"\bgrund\b|\bbegrund|\berklar|\berklaer",
-    "where": r"\bwhere\b|\bposition|\blocat|\bwhich (side|place|spot)|\bwo\b|"
-    r"\bwelcher? (stelle|ort|seite)|\blage\b",
-    "kind": r"\b(what|which) (kind|type|sort|defect)|\b(kind|type|sort) of\b|\blooks? like\b|"
-    r"\bwhat (is|was|are) (it|this|that|these|they|region|wrong|found|there)|\bdescribe|"
-    r"\bwhat (do|did|can) you (find|see)|\bwas sieh\w+|\bwas (ist|sind|fur|fuer)\b|"
-    r"\bwelche[rns]? (art|fehler|defekt)|"
-    r"\bsieht\b.*\baus\b|\bbeschreib|\bwas hast du gefunden",
-    "size": r"\bhow (big|large|long|wide|small|thick|broad|far)|\bsize|\blength|\bwidth|"
-    r"\barea\b|\bdiameter|\bdimension|\bmillimet|\bmm\b|\bgross|\blang\b|\blange?\b|\blaeng|"
-    r"\bbreit|\bflach|\bflaech|\bdurchmess|\babmess|\bmass\b|\bmasse\b",
-    "count": r"\bhow many|\bnumber of|\bcount\b|\bother (place|defect|spot|region)|"
-    r"\bany(thing)? (else|more)\b|\bwie ?viel|\banzahl|\bmehrere|\bnoch (mehr|andere)",
-    "rule": r"\brule|\bclause|\blimit|\ballow|\btoleran|\bthreshold|\bpermit|\bspec\b|"
-    r"\bspecification|\btoo (big|large|long|many|wide)|\bregel|\bklausel|\bgrenz|\berlaub|"
-    r"\bzulass|\bzulaess|\bvorschrift|\bzu (gross|lang|breit|viele)|"
-    r"\bmay (an?|the|there)\b|\bdarf (ein|der|die|kein)|\bdurfen\b|\bduerfen\b",
-    "certainty": r"\bhow (sure|certain)|\bcertain|\bconfiden|\bprobab|\bp[- ]?value|\breliab|"
-    r"\btrust|\bare you sure|\bsicher\b|\bsicherheit|\bwahrschein|\bkonfiden|\bvertrau|"
-    r"\bp[- ]?wert|\bzuverlass|\bzuverlaess|\bwie gewiss|\bunusual|\bungewohnlich",
-    "reference": r"\bcompared? (it |this )?(with|to)\b|\bcompared\b|\breference|\bsimilar|"
-    r"\bverglich|\bvergleich|\breferenz|\bahnlich|\baehnlich",
-    "steps": r"\bwhat did you do|\bhow did you|\bsteps?\b|\bhow do you know|\bprocedure|"
-    r"\bschritt|\bwie (bist|kamst|kommst|hast|weisst)|\bwas hast du (getan|gemacht)|\bvorgeh",
-    "next": r"\bwhat (now|next)|\bnext\b|\bwhat (should|shall|must|do|can) (i|we)\b|\bwho \w+|"
-    r"\bdecides?\b|\breview|\bwas (nun|jetzt)|\bwer \w+|\bweiter|\bwas (soll|muss|kann)",
-    "background": r"\bwhat (does|do) (it|that|this|these|they) do\b|\bwas (macht|bewirkt)|"
-    r"\bcauses?\b|\bcaused|\beffect|\bconsequence|\bcomes? from|\bhappen|"
-    r"\bharm|\bdanger|\bprevent|\bmatter\b|\bursache|\bverursach|\bfolge[n]?\b|\bauswirk|\bwirkung|"
-    r"\bwoher\b|\bgefahr|\bschad|\bentsteh",
-    "opinion": r"\blanguage model|\bopinion|\bthe model\b|\bmodell|\bmeinung|\bmeint\b",
-    "normal": r"\bnormal\b|\bgood (part|one|image|\w+) look|\bsupposed to\b|"
-    r"\bshould .*\blook|\bsollte? .*\baussehen|\bgute[sn]? \w+ aus",
-    "verdict": r"\bverdict|\bdecision|\bdecide|\baccept|\breject|\bship|\bdeliver|\bsend\b|"
-    r"\brelease|\bpass(es|ed)?\b|\bscrap|\burteil|\bentscheid|\bannehm|\bangenommen|\bakzept|"
-    r"\babgelehnt|\bablehn|\bausliefer|\bliefer|\bversend|\bverschick|\bfreigeb|\bfreigabe|"
-    r"\bausschuss|\bin ordnung|\bi\.? ?o\b|\bdurchlass|\bok\b|\bokay\b|\bo\.k|\busable|"
-    r"\bsell\b|\bverkauf|\bverwend|\bverwert|\bbenutz|\bcan (i|we|it|this)\b|"
-    r"\b(may|can|could) (i|we|it|this|they)\b (go|leave|be)|\bin spec\b|\bwaste\b|\bkeep\b|"
-    r"\bdefective\b|\braus\b|\bdarf (das|es|ich|sie|er|man)\b|\bkann (das|es|ich|sie|er|man)\b|"
-    r"\bis (it|this|the part) (a )?(good|bad|fine|defect|broken|faulty|wrong)",
-}
-_TOPICS = {topic: re.compile(words) for topic, words in _WORDS_OF.items()}
-# These say something of the verdict only if a question asks nothing else.
-_VERDICT_TOO = re.compile(
-    r"\bgood\b|\bbad\b|\bfine\b|\bgut\b|\bschlecht\b|\buse\b|\bdefect|\bdefekt|\bfehler|\bfault|"
-    r"\bbroken|\bkaputt|\bwrong\b|\bfalsch\b|\bright\b|\bsafe\b|\bproblem|\bsound\b|\bflaw"
-)
-_TOOLS: tuple[tuple[Literal["zoom", "compare", "measure", "lookup"], re.Pattern[str]], ...] = (
+_TOOLS: tuple[tuple[Tool, re.Pattern[str]], ...] = (
     (
         "zoom",
         re.compile(
@@ -103,49 +36,29 @@ _TOOLS: tuple[tuple[Literal["zoom", "compare", "measure", "lookup"], re.Pattern[
         "measure",
         re.compile(
             r"(^|\b(please|you|and|now|bitte|,) )measure\b|\bvermiss|\bvermess|\bmiss\b|\bmessen\b|"
-            r"\bhow far (from|to)\b|\bdistance|\babstand|\bwie weit\b(?! (uber|ueber|daruber)\b)"
+            r"\bhow (far|close|near) (\w+ ){0,4}(from|to)\b|\bdistance|\babstand|"
+            r"\bwie weit\b(?! (uber|ueber|daruber)\b)"
         ),
     ),
     (
         "lookup",
         re.compile(
-            r"\blook(ed|ing)? up\b|\bsays? about\b|\bknowledge\b|\bhandbook|\bnachschlag|"
-            r"\bschlag \w+ nach|"
-            r"\bwissen\b|\bwissensdatei|\btell me (more )?about\b|\bwas (sagt|steht)\b"
+            r"\blook(ed|ing)? up\b|(?<!model )\bsays? about\b|\bknowledge\b|\bhandbook|"
+            r"\bnachschlag|\bschlag \w+ nach|\bwissen\b|\bwissensdatei|\btell me (more )?about\b|"
+            r"\bwas (sagt|steht)\b(?! (das|dein|euer|ihr) \w*modell\b)"
         ),
     ),
 )
 # Asks what was done, and for nothing to be done.
 _WITH_WHAT = re.compile(r"\b(what|which|who|whom|womit|wem|welche\w*)\b")
-_REGION = re.compile(r"\bregion[- ]?(\d{1,3})\b")
-_ORDINALS: Mapping[str, int] = {
+_COUNTS = {
     word: number
     for number, words in enumerate(
-        (
-            "first 1st erste ersten erster erstes strongest starkste starksten",
-            "second 2nd zweite zweiten zweiter zweites",
-            "third 3rd dritte dritten dritter drittes",
-            "fourth 4th vierte vierten",
-            "fifth 5th funfte funften",
-        ),
-        start=1,
+        ("one ein einem", "two zwei", "three drei", "four vier", "five funf"), start=1
     )
     for word in words.split()
 }
-# "Second look" and "at first" count nothing.
-_NO_ORDINAL = re.compile(r"\b(second look|at first|first of all)\b")
-_PLACES: Mapping[str, re.Pattern[str]] = {
-    word: re.compile(pattern)
-    for word, pattern in {
-        "top": r"\b(top|upper|uppermost|above|oben|ober\w*)\b",
-        "bottom": r"\b(bottom|lower|lowest|below|unten|unter(e|en|er|em|es|ste|sten)|underside)\b",
-        "left": r"\b(left|links|link(e|en|er|em|es))\b",
-        # "Is that right" asks for no side.
-        "right": r"\b(right (edge|side|corner|half|border|end|part)|(the|top|bottom|upper|lower|"
-        r"centre|center|middle|far)[ -]right|on the right|rechts|recht(e|en|er|em|es))\b",
-        "centre": r"\b(centre|center|middle|mitte|mittig|mittler(e|en|er))\b",
-    }.items()
-}
+_WITH_SO_MANY = re.compile(rf"\b(?:with|to|beside|mit|neben) (\d{{1,3}}|{'|'.join(_COUNTS)})\b")
 _THESE = re.compile(
     r"\b(it|its|this|that|one|es|sie|er|ihn|dieser?|dieses|diesen|das|den|dort|da)\b"
 )
@@ -153,6 +66,28 @@ _SUBJECT = re.compile(
     r"\b(?:about|on|up|to|über|uber|ueber|für|zu|zum|zur|nach|is|ist|are)\s+"
     r"(?:an?\s+|the\s+|d\w\w\s+)?(.+)$"
 )
+_WHETHER = re.compile(
+    r"\b(is|are|was|were|could|might|ist|sind|war|waren|konnte|konnten|koennte) "
+    r"(it|this|that|these|they|there|region|one|any|es|das|dies\w*|sie|da|der|die|hier|nicht)\b|"
+    r"\bare there\b|\bgibt es\b|\bdoes (it|the \w+|this \w+) have\b|\bhat (es|das|sie|er)\b"
+)
+_IS_IT_A = re.compile(r"\b(is|are|ist|sind) (it|this|that|these|es|das|dies|sie) (an?|eine?)\b")
+# A question that names so few things goes on with what was asked before.
+_FEW = 2
+
+
+class Before(NamedTuple):
+    """What a conversation was about before a question.
+
+    Attributes:
+        about: Ids of the regions that were spoken of.
+        topics: What was asked.
+        tool: The closer look that was taken.
+    """
+
+    about: Sequence[str] = ()
+    topics: Sequence[Topic] = ()
+    tool: Tool | None = None
 
 
 @dataclass(frozen=True)
@@ -163,8 +98,10 @@ class Asked:
         text: As it came.
         topics: What it is about; empty if nothing tells.
         numbers: Of the regions that it names, from 1.
-        place: In words, such as ``top left``; empty if it names none.
+        place: In words, such as ``the top left``; empty if it names none.
+        rank: The order of the places that it speaks of, such as which is the largest.
         follows: Whether it speaks of something that was named before.
+        whether: Whether it asks if something is so, as "is it a crack?" does.
         call: The closer look that it asks for.
     """
 
@@ -172,63 +109,101 @@ class Asked:
     topics: tuple[Topic, ...]
     numbers: tuple[int, ...]
     place: str
+    rank: Rank | None
     follows: bool
+    whether: bool
     call: Call | None
 
     @property
     def about_verdict(self) -> bool:
         """Whether it asks what becomes of the part, or it cannot be told what it asks."""
-        return not self.topics or bool({"verdict", "next"} & set(self.topics))
+        return not (self.topics or self.rank) or bool({"verdict", "next"} & set(self.topics))
 
 
-def read_question(text: str, about: Sequence[str] = ()) -> Asked:
+def read_question(text: str, regions: Sequence[Region] = (), before: Before | None = None) -> Asked:
     """Read a question.
 
     Args:
         text: The question.
-        about: Ids of the regions that the conversation was about before.
+        regions: Those of the inspection.
+        before: What the conversation was about; ``None`` if it begins.
     """
+    before = before or Before()
     words = _words(text)
-    numbers = tuple(dict.fromkeys(_numbers(words)))
-    place = " ".join(word for word, pattern in _PLACES.items() if pattern.search(words))
-    tool = next((tool for tool, pattern in _TOOLS if pattern.search(words)), None)
-    if tool == "compare" and _WITH_WHAT.search(words):
-        tool = None
-    topics = [topic for topic, pattern in _TOPICS.items() if pattern.search(words)]
-    if not topics and tool is None and not place:
-        topics += ["verdict"] if _VERDICT_TOO.search(words) else []
-    if place and tool is None:
-        topics = topics or ["where"]
-    call = None
-    if tool == "lookup":
-        call = Call(tool=tool, target=_subject(text)[:200])
-    elif tool is not None:
-        target = f"region-{numbers[0]}" if numbers else _spot(text, tool) or next(iter(about), "")
-        call = Call(tool=tool, target=target)
-    return Asked(text, tuple(topics), numbers, place, bool(_THESE.search(words)), call)
-
-
-def _spot(text: str, tool: str) -> str:
-    """The place that a closer look is wanted at, as the tools call it; empty if none is named."""
-    from experts.tools import places
-
-    found = places.in_words(places.fold(text)) or ""
+    numbers = read_numbers(words)
+    rank, rest = read_rank(words, numbers)
+    if rank and rank.picks and regions and not numbers:
+        numbers = (region_number(rank.ordered(regions)[0]),)
+    place = read_place(rest)
+    follows = bool(_THESE.search(words))
+    tool, topics = _tool(rest), topics_of(rest)
+    if tool == "compare" and len(numbers) > 1:
+        # Two places are put beside each other by what was measured.
+        tool, topics = None, ["kind", "size"]
+    asks = bool(topics or tool or rank)
+    if not asks and _goes_on(rest, points=bool(numbers or place), follows=follows):
+        tool, topics = before.tool, list(before.topics)
     # How far a place is from the edge is asked of the place.
-    return "" if found == "the whole image" and tool != "zoom" else found
+    place = place if tool == "zoom" or place != "the whole image" else ""
+    if not topics and tool is None and not rank:
+        topics = _at_least(rest, place=place, numbers=numbers)
+    return Asked(
+        text,
+        tuple(topics),
+        numbers,
+        place,
+        rank,
+        follows,
+        bool(_WHETHER.search(rest)),
+        _call(tool, text, rest, _target(numbers, place, regions, before)) if tool else None,
+    )
+
+
+def region_number(region: Region) -> int:
+    """The number in the id of a region."""
+    return int(region.id.rpartition("-")[2])
+
+
+def _tool(words: str) -> Tool | None:
+    tool = next((tool for tool, pattern in _TOOLS if pattern.search(words)), None)
+    return None if tool == "compare" and _WITH_WHAT.search(words) else tool
+
+
+def _goes_on(words: str, *, points: bool, follows: bool) -> bool:
+    """Whether a question that asks nothing by itself asks what was asked before."""
+    named = len(stems(words))
+    return (points and named <= _FEW) or (follows and not named)
+
+
+def _at_least(words: str, *, place: str, numbers: Sequence[int]) -> list[Topic]:
+    """What a question may ask of which no word tells it."""
+    if place:
+        return ["where"]
+    if may_mean_verdict(words):
+        return ["verdict"]
+    names_few = bool(numbers) and len(stems(words)) <= _FEW
+    return ["kind"] if names_few or _IS_IT_A.search(words) else []
+
+
+def _target(numbers: Sequence[int], place: str, regions: Sequence[Region], before: Before) -> str:
+    """What a closer look is taken at: what is named, what was spoken of, or the strongest."""
+    if numbers:
+        return f"region-{numbers[0]}"
+    return place or next(iter((*before.about, *(region.id for region in regions))), "")
+
+
+def _call(tool: Tool, text: str, words: str, target: str) -> Call:
+    if tool == "lookup":
+        return Call(tool=tool, target=_subject(text)[:MAX_TARGET])
+    if tool == "compare" and (many := _WITH_SO_MANY.search(words)):
+        count = int(many[1]) if many[1].isdecimal() else _COUNTS[many[1]]
+        return Call(tool=tool, target=target, k=min(max(count, 1), MAX_K))
+    return Call(tool=tool, target=target)
 
 
 def _words(text: str) -> str:
     """A question as it is compared: folded, in one line, with blanks around its marks."""
     return " ".join(re.sub(r"[^\w\s.,-]", " ", fold(text).text).split())
-
-
-def _numbers(words: str) -> Iterator[int]:
-    for found in _REGION.finditer(words):
-        yield int(found[1])
-    plain = _NO_ORDINAL.sub(" ", words)
-    for word in re.findall(r"\w+", plain):
-        if word in _ORDINALS:
-            yield _ORDINALS[word]
 
 
 def _subject(text: str) -> str:

@@ -5,12 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from experts.answers.knowing import background, from_knowledge, in_general, names_a_kind
+from experts.answers.inspecting import healed, opinion, origin, reference, steps, thanks, time
+from experts.answers.knowing import (
+    answered,
+    background,
+    from_knowledge,
+    in_general,
+    kinds_named,
+    normal,
+    severity,
+)
 from experts.answers.known import NOT_THERE, Known, Told
-from experts.answers.places import count, kind, region_named, size, where
-from experts.answers.reading import Asked, Topic
-from experts.answers.weighing import certainty, next_step, rule, verdict, why
+from experts.answers.places import (
+    NO_PLACE,
+    count,
+    image,
+    kind,
+    named,
+    ranking,
+    scale,
+    size,
+    where,
+    whether,
+)
+from experts.answers.reading import Asked, region_number
+from experts.answers.topics import Topic
+from experts.answers.weighing import certainty, clauses_named, next_step, rule, score, verdict, why
 from experts.evidence import Region
+from experts.tools.places import box_of, reaches
 
 HELP = (
     "You can ask why, where, what kind, how large, how many, which rule decided, how sure this is, "
@@ -19,7 +41,9 @@ HELP = (
 )
 NOTHING = "Nothing in the evidence says that."
 # Asked of a kind of defect, these are about the kind and not about the part.
-_OF_KINDS = frozenset({"background", "kind", "rule", "normal"})
+_OF_KINDS = frozenset({"background", "kind", "severity", "rule", "normal"})
+# And these are about the part all the same.
+_OF_THE_PART = frozenset({"verdict", "next", "why", "where", "count"})
 
 
 def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) -> Told:
@@ -31,28 +55,47 @@ def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) 
         about: Ids of the regions that the conversation was about before.
         looks: How many of the last of ``known.looks`` were taken for this question.
     """
+    # Who wrote a question into the file wants it answered so.
+    if not looks and (told := answered(asked.text, known)).sentences:
+        return told
     regions = _regions(asked, known, about)
-    told = [_looked(known, looks)] if looks else []
-    missing = _missing(asked, known)
+    told_of = [_looked(known, looks)] if looks else []
+    missing = None if looks else _missing(asked, known)
     if missing is not None:
-        told.append(missing)
+        told_of.append(missing)
     else:
         # A closer look answers what asked for it.
         topics = [t for t in asked.topics if not looks or t in ("verdict", "next")]
-        told += _by_topics(replace(asked, topics=tuple(topics)), known, regions)
-    if not any(part.sentences for part in told):
-        told = [from_knowledge(asked.text, known)]
-    if not any(part.sentences for part in told):
-        told = [Told((NOTHING, HELP))]
-    return _joined(told)
+        rank = None if looks else asked.rank
+        told_of += _by_topics(replace(asked, topics=tuple(topics), rank=rank), known, regions)
+    if not any(part.sentences for part in told_of):
+        told_of = [from_knowledge(asked.text, known)]
+    if not any(part.sentences for part in told_of):
+        told_of = [Told((NOTHING, HELP))]
+    return _joined(told_of)
 
 
 def _by_topics(asked: Asked, known: Known, regions: Sequence[Region]) -> list[Told]:
     """What there is on each topic; of a kind that is named, what the knowledge file says."""
-    if names_a_kind(asked.text, known) and _OF_KINDS & set(asked.topics):
-        others = [t for t in asked.topics if t in ("verdict", "next", "why", "where", "count")]
-        return [from_knowledge(asked.text, known), *(_TOPICS[t](known, regions) for t in others)]
-    return [_TOPICS[topic](known, regions) for topic in asked.topics]
+    told = [ranking(asked.rank, _ranked(asked, known))] if asked.rank else []
+    if checks := clauses_named(asked.text, known):
+        return [*told, checks]
+    topics = set(asked.topics)
+    if kinds := kinds_named(asked.text, known):
+        if asked.whether and topics <= {"kind", "verdict", "count"}:
+            return [*told, whether(known, regions, kinds)]
+        if _OF_KINDS & topics:
+            others = [t for t in asked.topics if t in _OF_THE_PART]
+            told += [from_knowledge(asked.text, known)]
+            return [*told, *(_TOPICS[t](known, regions) for t in others)]
+    return [*told, *(_TOPICS[topic](known, regions) for topic in asked.topics)]
+
+
+def _ranked(asked: Asked, known: Known) -> Sequence[Region]:
+    """The regions that are put in order: those that are compared, or all."""
+    regions = known.inspection.regions
+    named = [r for r in regions if region_number(r) in asked.numbers]
+    return named if len(named) > 1 else regions
 
 
 def _joined(told: Sequence[Told]) -> Told:
@@ -75,39 +118,28 @@ def _regions(asked: Asked, known: Known, about: Sequence[str]) -> tuple[Region, 
     return named if asked.follows and named else regions
 
 
-def region_number(region: Region) -> int:
-    """The number in the id of a region."""
-    return int(region.id.rpartition("-")[2])
-
-
 def _missing(asked: Asked, known: Known) -> Told | None:
     """What is said of a region or a place that is asked about and is not there."""
     regions = known.inspection.regions
     lacking = [n for n in asked.numbers if not any(region_number(r) == n for r in regions)]
     if lacking:
-        there = ", ".join(r.id for r in regions) or "none"
+        if not regions:
+            return Told((f"There is no region-{lacking[0]}.", NO_PLACE), ("anomaly",))
+        there = ", ".join(r.id for r in regions)
         return Told((f"There is no region-{lacking[0]}; the regions are: {there}.",))
     placed = {"where", "size", "kind"} & set(asked.topics)
     if asked.place and placed and not _at(asked.place, known):
         ids = tuple(r.id for r in regions)
-        found = (f"Nothing stands out at the {asked.place}.", *(region_named(r) for r in regions))
-        return Told(found, ("anomaly", *ids), ids)
+        at = "in" if asked.place == "the centre" else "at"
+        found = f"Nothing stands out {at} {asked.place}."
+        return Told((found, *named(regions)), ("anomaly", *ids), ids)
     return None
 
 
 def _at(place: str, known: Known) -> tuple[Region, ...]:
     """The regions that reach into a place, wherever their middle lies."""
-    from experts.tools.places import box_of
-
-    left, top, right, bottom = box_of(place, known.inspection.size_HW)
-    return tuple(
-        region
-        for region in known.inspection.regions
-        if region.mask[
-            max(0, top - region.box_xyxy[1]) : max(0, bottom - region.box_xyxy[1]),
-            max(0, left - region.box_xyxy[0]) : max(0, right - region.box_xyxy[0]),
-        ].any()
-    )
+    box = box_of(place, known.inspection.size_HW)
+    return tuple(region for region in known.inspection.regions if reaches(region, box))
 
 
 def _looked(known: Known, looks: int) -> Told:
@@ -121,92 +153,27 @@ def _looked(known: Known, looks: int) -> Told:
     return Told(tuple(said), tuple(ids), about)
 
 
-def _reference(known: Known, _regions: Sequence[Region]) -> Told:
-    inspection = known.inspection
-    anomaly, references = inspection.anomaly, inspection.references
-    said = []
-    if references:
-        alike = ", ".join(f"{r.path.name} (similarity {r.similarity:.2f})" for r in references)
-        said.append(f"The most similar normal {_images(len(references))}: {alike}.")
-    if anomaly.calibration_size:
-        said.append(f"Its score was compared with those of {anomaly.calibration_size} normal ones.")
-    if anomaly.twin is not None:
-        twin = anomaly.twin
-        said.append(
-            f"It was laid over {twin.path.name}, from which it differs by {twin.difference:.0%} of "
-            "the grey range at most."
-        )
-    if not said:
-        said.append("No normal image was enrolled, so there is nothing to compare with.")
-    return Told(tuple(said), ("anomaly", *(r.id for r in references)))
-
-
-def _images(count: int) -> str:
-    return "image is" if count == 1 else "images are"
-
-
-def _steps(known: Known, _regions: Sequence[Region]) -> Told:
-    steps = known.inspection.steps
-    said = tuple(f"{n}. {s.looked_at}: {s.found}" for n, s in enumerate(steps, start=1))
-    if not said:
-        return why(known, ())
-    return Told(said, tuple(dict.fromkeys(i for step in steps for i in step.evidence_ids)))
-
-
-def _healed(known: Known, regions: Sequence[Region]) -> Told:
-    cause = known.inspection.cause
-    if cause is None:
-        return Told(
-            ("Whether the anomaly goes away with the places made normal was not tried here.",),
-        )
-    wanted = {region.id for region in regions}
-    said = []
-    for place in cause.healed:
-        if place.region_id in wanted:
-            becomes = "still stands out" if place.stays else "no longer stands out"
-            said.append(
-                f"With {place.region_id} replaced by the same place of {cause.reference} it "
-                f"{becomes}: {place.before:.1f} times what normal images reach before, "
-                f"{place.after:.1f} times after."
-            )
-    whole = "no longer unusual" if cause.explains else "still unusual"
-    said.append(f"With all places replaced the image is {whole} (p = {cause.p_after:.2g}).")
-    return Told(tuple(said), ("cause", *(p.region_id for p in cause.healed)))
-
-
-def _opinion(known: Known, _regions: Sequence[Region]) -> Told:
-    opinion = known.inspection.opinion
-    if opinion is None:
-        return Told(("No language model gave its opinion on this image.",))
-    ranked = sorted(zip(opinion.probabilities, opinion.candidates, strict=True), reverse=True)
-    named = ", ".join(f"{name} {share:.0%}" for share, name in ranked[:3])
-    said = [f"{opinion.model} takes the image for: {named}."]
-    said += [] if opinion.from_logits else ["It did not say how sure it is."]
-    return Told(tuple(said), ("opinion",))
-
-
-def _normal(known: Known, _regions: Sequence[Region]) -> Told:
-    if known.knowledge is None:
-        return Told(("The line has no knowledge file that says what a good part looks like.",))
-    text = known.quoted(known.knowledge.file.normal)
-    said = (f"The knowledge file says of a good part: {text}",) if text else ()
-    return Told(said, ("knowledge",) if said else ())
-
-
 _TOPICS: Mapping[Topic, Callable[[Known, Sequence[Region]], Told]] = {
     "verdict": verdict,
     "why": why,
     "where": where,
     "kind": kind,
+    "severity": severity,
     "size": size,
+    "scale": scale,
+    "image": image,
     "count": count,
     "rule": rule,
+    "score": score,
     "certainty": certainty,
-    "reference": _reference,
-    "steps": _steps,
+    "reference": reference,
+    "steps": steps,
+    "time": time,
+    "origin": origin,
     "next": next_step,
     "background": background,
-    "healed": _healed,
-    "opinion": _opinion,
-    "normal": _normal,
+    "healed": healed,
+    "opinion": opinion,
+    "normal": normal,
+    "thanks": thanks,
 }

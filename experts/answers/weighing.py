@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from experts.answers.known import Known, Told
 from experts.decoder.conformal import percent, smallest_p_value
-from experts.evidence import ClauseCheck, Region
+from experts.evidence import Clause, ClauseCheck, Region
 from experts.wording import in_words, measured_in_words
 
-# So many rules that hold are named one by one.
-MAX_RULES = 6
+# So many rules that do not hold are told with their figures, and so many are named in a list.
+MAX_BROKEN, MAX_RULES = 3, 6
 
 
 def verdict(known: Known, _regions: Sequence[Region]) -> Told:
@@ -49,9 +50,8 @@ def _computed(check: ClauseCheck) -> str:
     """A rule with its limit, what was measured, and how far that is beyond."""
     clause = check.clause
     what = f"`{clause.id}` ({clause.source}, line {clause.line})"
-    of = f" of {clause.defect}" if clause.defect else ""
-    where = f" in {clause.zone}" if clause.zone else ""
-    said = f"Clause {what} allows{of}{where}: {clause.allows}; measured {measured_in_words(check)}"
+    measured = measured_in_words(check)
+    said = f"Clause {what} allows{_of(clause)}: {clause.allows}; measured {measured}"
     if check.within:
         return f"{said}, within the limit."
     return f"{said}, not within the limit{_beyond(check)}."
@@ -81,16 +81,64 @@ def rule(known: Known, regions: Sequence[Region]) -> Told:
     broken = [c for c in checks if not c.within and (not wanted or wanted & set(c.broken_by))]
     deciding = _deciding(known)
     if deciding is not None:
-        others = [c for c in broken if c is not deciding]
-        said = [f"This clause decided. {_computed(deciding)}", *map(_computed, others)]
-        broken = [deciding, *others]
-    else:
-        said = ["No clause decided.", *map(_computed, broken)]
+        broken = [deciding, *(c for c in broken if c is not deciding)]
     fine = [c for c in checks if c.within]
-    said += map(_computed, fine[:MAX_RULES] if len(fine) <= MAX_RULES else ())
-    if len(fine) > MAX_RULES:
-        said.append(f"{len(fine)} more clauses hold.")
+    # One clause that holds is worth telling only where it is asked for, or none is broken.
+    shown = [*broken[:MAX_BROKEN], *(fine[: 0 if broken else MAX_BROKEN])]
+    told = [_computed(check) for check in shown]
+    said = (
+        [f"This clause decided. {told[0]}", *told[1:]]
+        if deciding
+        else ["No clause decided.", *told]
+    )
+    said += _others(broken[MAX_BROKEN:], fine[0 if broken else MAX_BROKEN :])
     return Told(tuple(said), tuple(c.id for c in (*broken, *fine)))
+
+
+def _others(broken: Sequence[ClauseCheck], fine: Sequence[ClauseCheck]) -> list[str]:
+    """How many more clauses were computed; each can be asked for by its name."""
+    said = [f"{_clauses(broken)} not within the limit, too: {_listed(broken)}."] if broken else []
+    said += [f"{_clauses(fine)} within the limit: {_listed(fine)}."] if fine else []
+    return said
+
+
+def _clauses(checks: Sequence[ClauseCheck]) -> str:
+    return "1 more clause is" if len(checks) == 1 else f"{len(checks)} more clauses are"
+
+
+def _listed(checks: Sequence[ClauseCheck]) -> str:
+    names = ", ".join(f"`{check.clause.id}`" for check in checks[:MAX_RULES])
+    more = len(checks) - MAX_RULES
+    return f"{names} and {more} more" if more > 0 else names
+
+
+def clauses_named(question: str, known: Known) -> Told | None:
+    """What came of the clauses that a question names by their ids; ``None`` if it names none."""
+    clauses = known.knowledge.clauses if known.knowledge else ()
+    asked = question.casefold()
+    named = [c for c in clauses if "." in c.id and _names(c.id.casefold(), asked)]
+    if not named:
+        return None
+    checks = {check.clause.id: check for check in known.inspection.clause_checks}
+    said = [
+        _computed(checks[clause.id]) if clause.id in checks else _not_computed(clause)
+        for clause in named
+    ]
+    return Told(tuple(said), tuple(checks[c.id].id for c in named if c.id in checks))
+
+
+def _names(clause: str, question: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(clause)}(?![\w]|\.\w)", question) is not None
+
+
+def _not_computed(clause: Clause) -> str:
+    return f"Clause `{clause.id}` allows{_of(clause)}: {clause.allows}; it was not computed here."
+
+
+def _of(clause: Clause) -> str:
+    """What a clause is about, as it follows ``allows``."""
+    of = f" of {clause.defect}" if clause.defect else ""
+    return f"{of} in {clause.zone}" if clause.zone else of
 
 
 def _all_rules(known: Known) -> Told:
@@ -100,12 +148,17 @@ def _all_rules(known: Known) -> Told:
     if known.inspection.verdict != "accept":
         said = ["No clause could be computed."]
     for clause in clauses[:MAX_RULES]:
-        of = f" of {clause.defect}" if clause.defect else ""
-        where = f" in {clause.zone}" if clause.zone else ""
-        said.append(f"Clause `{clause.id}` allows{of}{where}: {clause.allows}.")
+        said.append(f"Clause `{clause.id}` allows{_of(clause)}: {clause.allows}.")
     if len(clauses) > MAX_RULES:
         said.append(f"There are {len(clauses) - MAX_RULES} more clauses.")
     return Told(tuple(said), ("anomaly",))
+
+
+def score(known: Known, _regions: Sequence[Region]) -> Told:
+    """The score of the image, and how it ranks."""
+    anomaly = known.inspection.anomaly
+    said = f"Its anomaly score is {anomaly.score:.3g}; the higher, the more unusual."
+    return Told((said, certainty(known, ()).sentences[0]), ("anomaly",))
 
 
 def certainty(known: Known, _regions: Sequence[Region]) -> Told:

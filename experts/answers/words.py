@@ -17,7 +17,9 @@ _COMMON = listed(
     "from into onto over under than then them they you your our ours about please tell show "
     "der die das den dem des ein eine einen einem einer und ist sind war waren mit fur von was "
     "wie wer warum welche welcher welches kann konnte soll muss hat haben nicht dort hier aus auf "
-    "uber unter dann denn sie ihr wir bitte zeig sag"
+    "uber unter dann denn sie ihr wir bitte zeig sag one ones two first second third fourth fifth "
+    "last other others another thing things erste ersten erstes zweite zweiten zweites dritte "
+    "dritten drittes letzte letzten letztes andere anderen anderes"
 )
 
 

@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from experts.evidence import Look, Region
-from experts.tools.places import Target
+from experts.tools.places import Target, reaches
 from experts.tools.scene import Looked, Scene
 from experts.wording import in_words
 
@@ -127,7 +127,7 @@ def _outline(region: Region) -> NDArray[np.float64]:
 
 def _of_place(target: Target, scene: Scene) -> tuple[str, dict[str, float], tuple[str, ...]]:
     left, top, right, bottom = target.box_xyxy
-    there = [region for region in scene.regions if _touches(region, target)]
+    there = [region for region in scene.regions if reaches(region, target.box_xyxy)]
     highest = float(scene.anomaly.scores_HW[top:bottom, left:right].max())
     numbers = {"places": float(len(there)), **_times(highest, scene)}
     shows = ", ".join(region.id for region in there) or "no place that stands out"
@@ -139,12 +139,3 @@ def _of_place(target: Target, scene: Scene) -> tuple[str, dict[str, float], tupl
         else f"its highest map value is {highest:.3g}, with no normal image to compare."
     )
     return found, numbers, ("anomaly", *(region.id for region in there))
-
-
-def _touches(region: Region, target: Target) -> bool:
-    """Whether any pixel of a region lies at a place."""
-    left, top, right, bottom = target.box_xyxy
-    own_left, own_top = region.box_xyxy[:2]
-    rows = slice(max(0, top - own_top), max(0, bottom - own_top))
-    columns = slice(max(0, left - own_left), max(0, right - own_left))
-    return bool(region.mask[rows, columns].any())

@@ -69,7 +69,7 @@ _COMPOUND = {
 _NUMBER = r"(\d{1,6})\b(?! (?:\d|px|mm|cm|percent|prozent))"
 _NUMBERED = re.compile(
     r"\b(?:regions?|places?|spots?|defects?|number|no|bereiche?|stellen?|flecken?|fleck|defekte?|"
-    rf"fehler|nummer|nr) {_NUMBER}(?: (?:and|or|und|oder|with|mit|than|als) {_NUMBER})?|"
+    rf"fehler|nummer|nr) {_NUMBER}(?: (?:and|or|und|oder|than|als) {_NUMBER})?|"
     r"^(\d{1,6})$"
 )
 
@@ -171,6 +171,15 @@ def box_of(words: str, size_HW: tuple[int, int]) -> Box:
     top, bottom = span("top", "bottom", height)
     left, right = span("left", "right", width)
     return left, top, right, bottom
+
+
+def reaches(region: Region, box_xyxy: Box) -> bool:
+    """Whether any pixel of a region lies in a box, wherever its middle is."""
+    left, top, right, bottom = box_xyxy
+    own_left, own_top = region.box_xyxy[:2]
+    rows = slice(max(0, top - own_top), max(0, bottom - own_top))
+    columns = slice(max(0, left - own_left), max(0, right - own_left))
+    return bool(region.mask[rows, columns].any())
 
 
 def window_of(target: Target, size_HW: tuple[int, int]) -> Window:

@@ -1,0 +1,109 @@
+"""What is said of the inspection itself: what it compared with, did, tried and was told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experts.answers.known import Known, Told
+from experts.answers.weighing import why
+from experts.evidence import Region
+
+
+def reference(known: Known, _regions: Sequence[Region]) -> Told:
+    """What the image was compared with."""
+    inspection = known.inspection
+    anomaly, references = inspection.anomaly, inspection.references
+    said = []
+    if references:
+        alike = ", ".join(f"{r.path.name} (similarity {r.similarity:.2f})" for r in references)
+        said.append(f"The most similar normal {_images(len(references))}: {alike}.")
+    if anomaly.calibration_size:
+        said.append(f"Its score was compared with those of {anomaly.calibration_size} normal ones.")
+    if anomaly.twin is not None:
+        twin = anomaly.twin
+        said.append(
+            f"It was laid over {twin.path.name}, from which it differs by {twin.difference:.0%} of "
+            "the grey range at most."
+        )
+    if not said:
+        said.append("No normal image was enrolled, so there is nothing to compare with.")
+    return Told(tuple(said), ("anomaly", *(r.id for r in references)))
+
+
+def _images(count: int) -> str:
+    return "image is" if count == 1 else "images are"
+
+
+def steps(known: Known, _regions: Sequence[Region]) -> Told:
+    """How it got there, step by step."""
+    taken = known.inspection.steps
+    said = tuple(f"{n}. {s.looked_at}: {s.found}" for n, s in enumerate(taken, start=1))
+    if not said:
+        return why(known, ())
+    return Told(said, tuple(dict.fromkeys(i for step in taken for i in step.evidence_ids)))
+
+
+def time(known: Known, _regions: Sequence[Region]) -> Told:
+    """How long it took, and what took longest."""
+    timings = known.inspection.timings_ms
+    if not timings:
+        return Told(("How long the inspection took was not noted.",))
+    longest = max(timings, key=lambda stage: timings[stage])
+    return Told(
+        (
+            f"The inspection took {sum(timings.values()) / 1000:.2g} s; the longest stage was "
+            f"{longest}, with {timings[longest] / 1000:.2g} s.",
+        )
+    )
+
+
+def origin(known: Known, _regions: Sequence[Region]) -> Told:
+    """Which image it was, on which line, and by what it was inspected."""
+    inspection = known.inspection
+    versions = inspection.versions
+    stored = f", stored as {inspection.id}" if inspection.id else ""
+    said = (
+        f"The image is {Path(inspection.image).name}, inspected on the line {versions.line} by "
+        f"Echo {versions.echo} with the encoder {versions.encoder}{stored}."
+    )
+    return Told((said,))
+
+
+def healed(known: Known, regions: Sequence[Region]) -> Told:
+    """What becomes of the anomaly with the places made normal."""
+    cause = known.inspection.cause
+    if cause is None:
+        return Told(
+            ("Whether the anomaly goes away with the places made normal was not tried here.",),
+        )
+    wanted = {region.id for region in regions}
+    said = []
+    for place in cause.healed:
+        if place.region_id in wanted:
+            becomes = "still stands out" if place.stays else "no longer stands out"
+            said.append(
+                f"With {place.region_id} replaced by the same place of {cause.reference} it "
+                f"{becomes}: {place.before:.1f} times what normal images reach before, "
+                f"{place.after:.1f} times after."
+            )
+    whole = "no longer unusual" if cause.explains else "still unusual"
+    said.append(f"With all places replaced the image is {whole} (p = {cause.p_after:.2g}).")
+    return Told(tuple(said), ("cause", *(p.region_id for p in cause.healed)))
+
+
+def opinion(known: Known, _regions: Sequence[Region]) -> Told:
+    """What a language model takes the image for."""
+    held = known.inspection.opinion
+    if held is None:
+        return Told(("No language model gave its opinion on this image.",))
+    ranked = sorted(zip(held.probabilities, held.candidates, strict=True), reverse=True)
+    named = ", ".join(f"{name} {share:.0%}" for share, name in ranked[:3])
+    said = [f"{held.model} takes the image for: {named}."]
+    said += [] if held.from_logits else ["It did not say how sure it is."]
+    return Told(tuple(said), ("opinion",))
+
+
+def thanks(_known: Known, _regions: Sequence[Region]) -> Told:
+    """An answer to thanks."""
+    return Told(("You are welcome.",))
