@@ -96,6 +96,16 @@ def test_without_a_model_code_answers(line: ProductLine, bad: Inspection) -> Non
     assert [turn.question for turn in inspector.converse(bad).turns] == ["Why?", size.question]
 
 
+def test_a_follow_up_asks_the_same_again(line: ProductLine, bad: Inspection) -> None:
+    inspector = talk_to(line, "none")
+    size = inspector.ask(bad, "How large is it?")
+    assert size.topics == ("size",)
+    again = inspector.ask(bad, "and the first one?")
+    assert (again.text, again.topics) == (size.text.splitlines()[0], size.topics)
+    measured = inspector.ask(bad, "Measure it")
+    assert inspector.ask(bad, "und Bereich 1?").text == measured.text
+
+
 @pytest.mark.parametrize(
     ("question", "tool", "target"),
     [
