@@ -2,7 +2,7 @@
 
 The image is inspected by the line as it is now, by the rules of then where they are kept, on as
 many threads as then. Of a language model its opinion of then is heard again, so the verdict is the
-same without it. The model itself, which may be gone, is asked apart.
+same without it. The model itself, which may be gone, is asked apart: ``echo.asked_again``.
 """
 
 from __future__ import annotations
@@ -16,34 +16,30 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from echo import __version__
+from echo.asked_again import ask_again
 from echo.history import Archive, archive_of, learned_sha256, slim
 from echo.inputs import Roster, changes
 from echo.inspector import Inspector, Then
 from echo.line import ProductLine
 from echo.machine import as_many_threads_as
-from echo.manifest import KNOWLEDGE
 from echo.record import Record, split_id
-from echo.rules import Rules, cited
+from echo.rules import Rules
+from echo.rules_then import FixedRules, knowledge_of_then
 from experts.decoder.conformal import percent
 from experts.decoder.encoder import load_encoder
 from experts.errors import EchoError, ImageError, KnowledgeError
-from experts.evidence import Evidence, Inspection, Opinion, Verdict
-from experts.images import ImageSource, Picture, read_picture
-from experts.knowledge import Knowledge, parse_knowledge
+from experts.evidence import Evidence, Inspection, Verdict
+from experts.images import NO_FILES, ImageSource, Picture, read_picture
 from experts.mllm import MLLM
 
-Input = Literal[
-    "image", "line", "knowledge", "view", "alpha", "encoder", "echo", "machine", "prompts", "mllm"
-]
+Input = Literal["image", "line", "knowledge", "view", "alpha", "encoder", "echo", "machine"]
 
 # What is not compared: what the image is called, how long it took, versions, of which sentences
 # tell, and what a language model wrote or asked to see.
 APART = {"image", "timings_ms", "faults", "versions", "looks", "explanation"}
-# How images are called that were not given as files.
-NO_FILES = {"array", "bytes", "image"}
 # Values are told to so many characters.
 MAX_TOLD = 60
 
@@ -129,10 +125,11 @@ def replay_inspection(
     record = archive.record(number)
     stored = record.inspection()
     picture = _picture(record, image)
-    rules = _RulesOfThen(line, record, archive)
+    judged_by = _rules_of_then(line, record, archive)
+    then = Then(judged_by.rules, stored.opinion, stored.versions.cases)
     changed = [
         ChangedInput(what=what, sentence=sentence)
-        for what, sentence in _changed(line, record, stored, archive, picture, rules)
+        for what, sentence in _changed(line, record, stored, archive, picture, judged_by)
     ]
     try:
         with as_many_threads_as(stored.versions.machine):
@@ -141,20 +138,16 @@ def replay_inspection(
                 keep=False,
                 mllm="none",
                 causes=stored.cause is not None,
-                then=Then(rules, stored.opinion, stored.versions.cases),
+                then=then,
             ).inspect_picture(picture, view=record.asked)
-            asked_again = None
-            if stored.opinion:
-                then = Then(rules, None, stored.versions.cases)
-                inspector = Inspector(line, keep=False, mllm=mllm, then=then)
-                asked_again = inspector.inspect_picture(picture, view=record.asked)
+            asked = ask_again(stored, line, picture, then, view=record.asked, mllm=mllm)
     except EchoError as error:
         if not changed:
             raise
         return _told(record, None, f"cannot be inspected any more: {error}", changed, (), ())
     differences = list(_differences(_comparable(stored), _comparable(now)))
-    more, notes = _after_all(stored, now, asked_again, same=not differences)
-    notes = [*rules.notes, *notes]
+    more, notes = _on_machines(stored, now, same=not differences)
+    notes = [*judged_by.notes, *notes, *asked]
     return _told(record, now.verdict, now.decision.reason, [*changed, *more], differences, notes)
 
 
@@ -198,50 +191,36 @@ def _picture(record: Record, image: ImageSource | None) -> Picture:
         ) from error
 
 
-class _RulesOfThen(Rules):
+class _RulesOfThen(NamedTuple):
     """The rules that an inspection was judged by; where they are lost, those in force now.
 
     Attributes:
+        rules: They.
         lost: What became of them, if they are lost.
         notes: Which are in force now, if others are.
     """
 
-    def __init__(self, line: ProductLine, record: Record, archive: Archive) -> None:
-        super().__init__(line)
-        super().refresh()
-        self.lost: str | None = None
-        self.notes: tuple[str, ...] = ()
-        then, now = record.knowledge_sha256, self.sha256
-        if then == now:
-            return
-        try:
-            knowledge = _parsed(line, archive, then)
-        except KnowledgeError as error:
-            self.lost = (
-                f"the rules were {_revision(then)} then, {error}, and are {_revision(now)} now"
-            )
-            return
-        self.knowledge, self.sha256 = knowledge, then
-        how = f"by the rules of then, {_revision(then)}" if then else "without rules, as then"
-        in_force = f"in force is {_revision(now)}" if now else "none are in force"
-        self.notes = (f"it is judged {how}; now {in_force}",)
-
-    def refresh(self) -> bool:
-        return False
+    rules: Rules
+    lost: str | None = None
+    notes: tuple[str, ...] = ()
 
 
-def _parsed(line: ProductLine, archive: Archive, sha256: str | None) -> Knowledge | None:
-    if sha256 is None:
-        return None
-    name = line.manifest.knowledge_name or KNOWLEDGE
-    if (raw := archive.rules(sha256)) is None:
-        raise KnowledgeError("which is not kept")
+def _rules_of_then(line: ProductLine, record: Record, archive: Archive) -> _RulesOfThen:
+    in_force = Rules(line)
+    in_force.refresh()
+    then, now = record.knowledge_sha256, in_force.sha256
+    stay = FixedRules(line, in_force.knowledge, now)
+    if then == now:
+        return _RulesOfThen(stay)
     try:
-        return cited(parse_knowledge(raw, Path(name)), name, sha256)
+        knowledge = knowledge_of_then(line, archive, then)
     except KnowledgeError as error:
-        raise KnowledgeError(f"which cannot be read any more ({str(error).splitlines()[0]})") from (
-            error
-        )
+        lost = f"the rules were {_revision(then)} then, {error}, and are {_revision(now)} now"
+        return _RulesOfThen(stay, lost)
+    how = f"by the rules of then, {_revision(then)}" if then else "without rules, as then"
+    others = f"in force is {_revision(now)}" if now else "none are in force"
+    note = f"it is judged {how}; now {others}"
+    return _RulesOfThen(FixedRules(line, knowledge, then), notes=(note,))
 
 
 def _revision(sha256: str | None) -> str:
@@ -254,7 +233,7 @@ def _changed(
     stored: Inspection,
     archive: Archive,
     picture: Picture,
-    rules: _RulesOfThen,
+    judged_by: _RulesOfThen,
 ) -> Iterator[tuple[Input, str]]:
     """Which inputs are others, as far as can be told before the image is inspected."""
     then = stored.versions
@@ -264,13 +243,13 @@ def _changed(
     if then.line_sha256 != line.sha256 and record.learned_sha256 != learned_sha256(line.manifest):
         for what in _line_changes(archive.roster(record.learned_sha256), line):
             yield "line", f"line {line.name!r} {what}"
-    if rules.lost:
-        yield "knowledge", rules.lost
-    asked, knowledge = record.asked, rules.knowledge
+    if judged_by.lost:
+        yield "knowledge", judged_by.lost
+    asked, knowledge = record.asked, judged_by.rules.knowledge
     if asked is not None and not (knowledge and knowledge.view_named(asked)):
         yield "view", f"the image was said to show view {asked!r}, which the rules do not name now"
-    if record.alpha != rules.alpha:
-        yield "alpha", f"alpha was {percent(record.alpha)} then and is {percent(rules.alpha)} now"
+    if record.alpha != (alpha := judged_by.rules.alpha):
+        yield "alpha", f"alpha was {percent(record.alpha)} then and is {percent(alpha)} now"
     if encoder := _other_encoder(line, then.encoder, then.weights_sha256):
         yield "encoder", encoder
     if then.echo != __version__:
@@ -301,56 +280,20 @@ def _other_encoder(line: ProductLine, encoder: str, weights_sha256: str) -> str 
     return f"the weights of the encoder {name} are others ({hashes})"
 
 
-def _after_all(
-    stored: Inspection, now: Inspection, asked_again: Inspection | None, *, same: bool
+def _on_machines(
+    stored: Inspection, now: Inspection, *, same: bool
 ) -> tuple[list[ChangedInput], list[str]]:
-    """Further changed inputs, and notes, that are known once the image is inspected again."""
-    changed: list[ChangedInput] = []
-    notes: list[str] = []
+    """What rounds otherwise: a changed input, or a note where that is not known."""
     then, here = stored.versions.machine, now.versions.machine
     rounding = "another machine may round the last digits otherwise"
-    if not same and then is None:
-        notes.append(f"on which machine it was computed was not noted then; {rounding}")
-    elif not same and then is not None and here is not None and then != here:
-        sentence = f"it was computed on {then.in_words} then, on {here.in_words} now; {rounding}"
-        changed.append(ChangedInput(what="machine", sentence=sentence))
-    if stored.opinion is not None and asked_again is not None:
-        notes.append(_opinions(stored.opinion, asked_again))
-        changed += _other_model(stored.opinion, asked_again.opinion)
-    return changed, notes
-
-
-def _other_model(then: Opinion, now: Opinion | None) -> Iterator[ChangedInput]:
-    """Why opinions may differ; nothing, if none was given now."""
-    if now is None:
-        return
-    if (then.model, then.revision) != (now.model, now.revision):
-        was, is_ = (f"{opinion.model} (revision {opinion.revision})" for opinion in (then, now))
-        sentence = f"the language model was {was} then and is {is_} now"
-        yield ChangedInput(what="mllm", sentence=sentence)
-    if then.prompts_version != now.prompts_version:
-        versions = f"version {then.prompts_version} then and are {now.prompts_version} now"
-        yield ChangedInput(what="prompts", sentence=f"the prompts were {versions}")
-
-
-def _opinions(then: Opinion, inspection: Inspection) -> str:
-    """How the opinion of then and that of now compare."""
-    now = inspection.opinion
-    if now is None:
-        faults = "; ".join(inspection.faults) or "none is set, or the image is clearly normal now"
-        return (
-            f"the opinion of {then.model}, {_best(then)}, could not be asked for again ({faults}); "
-            "the verdict is compared by what it said then"
-        )
-    same = (then.candidates, then.probabilities) == (now.candidates, now.probabilities)
-    if same and (then.model, then.revision) == (now.model, now.revision):
-        return f"the opinion of {then.model} is the same: {_best(then)}"
-    return f"the opinion of {then.model} was {_best(then)}; that of {now.model} is {_best(now)}"
-
-
-def _best(opinion: Opinion) -> str:
-    share, name = max(zip(opinion.probabilities, opinion.candidates, strict=True))
-    return f"{name} {share:.1%}"
+    if same:
+        return [], []
+    if then is None or here is None:
+        return [], [f"on which machine it was computed was not noted then; {rounding}"]
+    if then == here:
+        return [], []
+    sentence = f"it was computed on {then.in_words} then, on {here.in_words} now; {rounding}"
+    return [ChangedInput(what="machine", sentence=sentence)], []
 
 
 def _comparable(inspection: Inspection) -> Any:

@@ -23,22 +23,25 @@ from experts.dialogue import Answer, plain_question
 from experts.dialogue_partner import DialogueState, Partner
 from experts.errors import HistoryError, ImageError
 from experts.evidence import Inspection
-from experts.images import Picture, read_picture
+from experts.images import NO_FILES, Picture, read_picture
 from experts.tools.scene import Equipment
 
 if TYPE_CHECKING:
     from langchain_core.runnables import RunnableConfig
     from langgraph.checkpoint.sqlite import SqliteSaver
 
-# How images are called that were not given as files.
-NO_FILES = frozenset({"array", "bytes", "image"})
 # Of these, so many of the last ones are kept, so that they can be asked about.
 MAX_PICTURES = 4
 # So many conversations about inspections that were not stored are kept.
 MAX_CONVERSATIONS = 100
 
 _THREADS = "SELECT DISTINCT thread_id FROM checkpoints WHERE thread_id = ?1 OR thread_id GLOB ?2"
-_NEWEST = "(SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?1)"
+_TIDY = (
+    "DELETE FROM writes WHERE thread_id = ?1 AND checkpoint_id < "
+    "(SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?1)",
+    "DELETE FROM checkpoints WHERE thread_id = ?1 AND checkpoint_id < "
+    "(SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ?1)",
+)
 
 
 class Conversations:
@@ -253,8 +256,5 @@ def _turns_in(threads: SqliteSaver, thread: str) -> list[dict[str, Any]]:
 def _forget_before(threads: SqliteSaver, thread: str) -> None:
     """Of a thread only the newest checkpoint is needed; each holds all turns."""
     with threads.cursor() as cursor:
-        for table in ("writes", "checkpoints"):
-            cursor.execute(
-                f"DELETE FROM {table} WHERE thread_id = ?1 AND checkpoint_id < {_NEWEST}",  # noqa: S608
-                (thread,),
-            )
+        for statement in _TIDY:
+            cursor.execute(statement, (thread,))

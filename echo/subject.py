@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from functools import cached_property
-from pathlib import Path
 
 from echo.history import Archive, learned_sha256
 from echo.line import ProductLine
-from echo.manifest import KNOWLEDGE
 from echo.record import Record
-from echo.rules import Rules, cited
-from experts.errors import EchoError, HistoryError, KnowledgeError
+from echo.rules import Rules
+from echo.rules_then import FixedRules, knowledge_of_then
+from experts.errors import EchoError, KnowledgeError
 from experts.evidence import Inspection
 from experts.images import Picture
-from experts.knowledge import Excerpt, Knowledge, parse_knowledge
+from experts.knowledge import Excerpt, Knowledge
 from experts.mllm import Content
 from experts.tools.scene import Equipment, Scene
 
@@ -72,7 +71,7 @@ class Subject:
         """
         from echo.inspector import Inspector, Then
 
-        rules = _Fixed(self._line, self._equipment.knowledge, stored.versions.knowledge_sha256)
+        rules = FixedRules(self._line, self._equipment.knowledge, stored.versions.knowledge_sha256)
         then = Then(rules, stored.opinion, stored.versions.cases)
         named = Picture(stored.image, picture.rgb_HW3)
         try:
@@ -107,23 +106,12 @@ class Subject:
         """What a language model is shown; nothing, if the image is not at hand."""
         from experts.album import Album, Seen
 
-        if (scene := self.scene) is None or _is_slim(self.inspection):
+        if (scene := self.scene) is None:
             return ()
-        # What was measured is told as text.
+        # Images and their headings alone: what was found is told with the question.
         seen = Seen(scene, checks=(), excerpt=Excerpt((), (), (), 0), steps=())
         album = Album(self._equipment)
         return tuple(album.of(seen))
-
-
-class _Fixed(Rules):
-    """Rules that stay as they are, whatever becomes of their file."""
-
-    def __init__(self, line: ProductLine, knowledge: Knowledge | None, sha256: str | None) -> None:
-        super().__init__(line)
-        self.knowledge, self.sha256 = knowledge, sha256
-
-    def refresh(self) -> bool:
-        return False
 
 
 def rules_of(
@@ -133,15 +121,10 @@ def rules_of(
     then = inspection.versions.knowledge_sha256
     if then == rules.sha256:
         return rules.knowledge, ()
-    if then is None:
-        return None, ()
-    name = line.manifest.knowledge_name or KNOWLEDGE
     try:
-        if raw := Archive(line.name, line.home).rules(then):
-            return cited(parse_knowledge(raw, Path(name)), name, then), ()
-    except (HistoryError, KnowledgeError):
-        pass
-    return None, (f"the rules that it was judged by, revision {then[:8]}, are not kept any more",)
+        return knowledge_of_then(line, Archive(line.name, line.home), then), ()
+    except KnowledgeError as error:
+        return None, (f"it was judged by revision {str(then)[:8]} of the rules, {error}",)
 
 
 def _is_slim(inspection: Inspection) -> bool:

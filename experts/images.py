@@ -25,6 +25,9 @@ IMAGE_SUFFIXES = frozenset(
     {".bmp", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
 
+# How images are called that were not given as files.
+NO_FILES = frozenset({"array", "bytes", "image"})
+
 # Below this no patch of any encoder holds a part of a product.
 MIN_SIDE_PX = 16
 
@@ -34,7 +37,7 @@ class Picture:
     """An image as Echo sees it.
 
     Attributes:
-        name: File path as given, or ``array``, ``bytes``, ``image``.
+        name: File path as given, or one of ``NO_FILES``.
         rgb_HW3: uint8, upright, read-only.
     """
 
@@ -85,7 +88,7 @@ def read_picture(source: ImageSource) -> Picture:
 
 
 def source_name(source: ImageSource) -> str:
-    """How an image is called: its path, ``image``, ``array`` or ``bytes``; else its type."""
+    """How an image is called: its path, or one of ``NO_FILES``; what is no image, by its type."""
     if isinstance(source, str | os.PathLike):
         return _printable(source) or "''"
     if isinstance(source, Image.Image):
