@@ -124,10 +124,7 @@ def _words_of(known: Known, draft: Told) -> frozenset[str]:
 
 
 def _checked(text: str, facts: Facts) -> list[Said]:
-    return [
-        Said(text=s.text, said=s.said, outcome=s.outcome, why=s.why)
-        for s in check(text, facts).sentences
-    ]
+    return list(check(text, facts).sentences)
 
 
 def _told(said: Said, words: frozenset[str], *, strict: bool) -> Said:

@@ -74,6 +74,9 @@ RIGHT = {
         The part is free of pits, but it is rejected.
         {"verdict": "reject", "place": "top left", "length": "20 px"}
         The promise on false rejects is 5 %.
+        Ein dunkler Strich liegt oben links.
+        Es kann ein Kratzer oder Riss sein.
+        The dark line at the top left is due to a scratch or crack.
     """,
     "three": """
         There are three places.
@@ -106,6 +109,20 @@ RIGHT = {
         The box of region-1 is (20, 30, 60, 34).
         The image is 300 × 300 px.
         All three places exceed their limits.
+        region-3 ist ein dunkler Fleck.
+        region-2 ist ein Grübchen.
+        region-2 is larger than region-1.
+        region-2, a bright spot, is larger than region-1.
+        region-1 is longer than region-3.
+        region-3 is larger than the others.
+        region-3 is the largest.
+        region 1 is the smallest.
+        region-2 ist größer als region-1.
+        region-3 ist am größten.
+        There are more dark places than bright ones.
+        There are fewer bright places than dark ones.
+        There are more spots than lines.
+        Es gibt mehr dunkle als helle Stellen.
     """,
     "none": """
         The part is accepted.
@@ -129,6 +146,8 @@ RIGHT = {
         It cannot be shipped yet.
         The part is not accepted.
         A bright line of about 30 × 6 px lies at the right.
+        Ein Mensch muss entscheiden.
+        Das muss eine Person prüfen.
         Only 3 normal images are enrolled.
     """,
     "within": """
@@ -252,6 +271,14 @@ DROPPED = {
         La pieza es buena.
         该零件合格
         The model says that it may be accepted.
+        Ein Mensch muss entscheiden.
+        Das ist ein Kratzer.
+        It is a coffee stain.
+        Es ist ein Kaffeefleck.
+        The oil residue at the top left is 20 px long.
+        The dark line at the top left is caused by coffee.
+        The dark line at the top left is caused by the gripper.
+        The anomaly weakens only slightly.
     """,
     "three": """
         It is 40 px long.
@@ -274,6 +301,19 @@ DROPPED = {
         The image has 300 x 200 pixels.
         The box of region-1 is (20, 30, 60, 35).
         The scratch runs from the top left to the bottom right.
+        region-3 ist ein heller Fleck.
+        region-2 ist ein Kratzer.
+        region-1 is larger than region-2.
+        region-2 is not larger than region-1.
+        region-1 is larger than all the others.
+        region-1 is the biggest.
+        region-1 ist größer als region-2.
+        region-1 ist am größten.
+        region-3 is brighter than region-1.
+        region-2 is larger.
+        There are more bright places than dark ones.
+        There are more scratches than pits.
+        Es gibt mehr helle als dunkle Stellen.
     """,
     "none": """
         It needs review.
@@ -288,6 +328,7 @@ DROPPED = {
         The part is not rejected.
         The part is defective.
         The part can be shipped.
+        Ein Mensch muss nicht entscheiden.
         This is a scratch.
         It may be a scratch.
         The part is OK.

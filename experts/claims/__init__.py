@@ -5,7 +5,7 @@ kinds, looks and rules is compared with the evidence, in code and sentence by se
 sentence is corrected or left out.
 """
 
-from experts.claims.checking import Checked, Sentence, check
+from experts.claims.checking import Checked, check
 from experts.claims.facts import Facts
 
-__all__ = ["Checked", "Facts", "Sentence", "check"]
+__all__ = ["Checked", "Facts", "check"]

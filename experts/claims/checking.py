@@ -8,18 +8,20 @@ from functools import partial
 from typing import Literal, NamedTuple
 
 from experts.claims.bound import Bound
+from experts.claims.causes import cause_claims, healing_claims, substance_claims
+from experts.claims.comparisons import comparisons, superlatives
 from experts.claims.counts import count_claims, fault_claims, names_a_fault
 from experts.claims.disguise import hidden_verdict
 from experts.claims.facts import Facts, quote_key
 from experts.claims.groups import named_places, resolve
 from experts.claims.kinds import Lexicon, kinds_said
-from experts.claims.languages import is_foreign
+from experts.claims.languages import is_foreign, tells_language
 from experts.claims.limits import limit_claims
 from experts.claims.looks import looks_said
 from experts.claims.opinions import opinion_claims
 from experts.claims.orders import is_bare_answer, unclear_judgement, unclear_order
 from experts.claims.places import places_said
-from experts.claims.ranks import comparisons, rank_claims, superlatives
+from experts.claims.ranks import rank_claims
 from experts.claims.reading import Claim, Reading, edited, is_negator
 from experts.claims.sizes import number_claims
 from experts.claims.text import joined, sentences
@@ -32,6 +34,7 @@ from experts.claims.words import (
     TWISTS,
     listed,
 )
+from experts.evidence import Said
 
 Outcome = Literal["none", "right", "corrected", "dropped"]
 
@@ -46,25 +49,10 @@ _NUMBER_WORDS = (
     COUNT_WORDS.keys() | listed("twice double triple thrice half quarter hundred thousand")
 ) - {"one"}
 _LESS_AND_LESS: tuple[tuple[Outcome, ...], ...] = (("none", "right"), ("none",), ())
+# Why a sentence cannot be read.
+FOREIGN = "a language that cannot be checked"
 # Nobody says so much in one sentence.
 MAX_SENTENCE = 1500
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """What came of one sentence.
-
-    Attributes:
-        text: As it came.
-        said: What is said instead: the same, a corrected one, or ``None`` if it is left out.
-        outcome: ``none`` if it claims nothing that can be checked.
-        why: In a few words, what was wrong; empty if it stays as it came.
-    """
-
-    text: str
-    said: str | None
-    outcome: Outcome
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,7 +64,7 @@ class Checked:
         text: What is left to say.
     """
 
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[Said, ...]
     text: str
 
     def count(self, outcome: Outcome) -> int:
@@ -122,12 +110,26 @@ def check(text: str, facts: Facts) -> Checked:
 
 def _checked(text: str, facts: Facts, lexicon: Lexicon) -> Checked:
     spans = sentences(text)
-    found: list[Sentence] = []
+    found: list[Said] = []
     context: frozenset[str] | None = None
+    in_foreign = len(spans) > 1 and is_foreign(Reading.of(text, facts))
     for span in spans:
         sentence, context = _sentence(text[span.start : span.end], facts, lexicon, context)
+        if in_foreign and sentence.outcome in ("corrected", "dropped"):
+            sentence = _by_language_of_text(sentence, facts, lexicon)
         found.append(sentence)
     return Checked(tuple(found), joined(text, spans, [sentence.said for sentence in found]))
+
+
+def _by_language_of_text(said: Said, facts: Facts, lexicon: Lexicon) -> Said:
+    """A sentence of a text in a language that cannot be checked is in that language, too.
+
+    A short one may have no word that tells. What it says of the verdict still counts.
+    """
+    reading = Reading.of(said.text, facts)
+    if tells_language(reading) or hidden_verdict(said.text):
+        return said
+    return said if any(verdict_claims(reading, facts, lexicon)) else _dropped(said.text, FOREIGN)
 
 
 def _is_stable(text: str, checked: Checked, facts: Facts, lexicon: Lexicon) -> bool:
@@ -150,30 +152,34 @@ def _reduced(text: str, checked: Checked, kept: Collection[Outcome]) -> Checked:
     return Checked(found, joined(text, sentences(text), [s.said for s in found]))
 
 
-def _dropped(text: str, why: str) -> Sentence:
-    return Sentence(text, None, "dropped", why)
+def _as_it_came(text: str, outcome: Outcome) -> Said:
+    return Said(text=text, said=text, outcome=outcome)
+
+
+def _dropped(text: str, why: str) -> Said:
+    return Said(text=text, said=None, outcome="dropped", why=why)
 
 
 def _sentence(
     text: str, facts: Facts, lexicon: Lexicon, context: frozenset[str] | None
-) -> tuple[Sentence, frozenset[str] | None]:
+) -> tuple[Said, frozenset[str] | None]:
     """What comes of a sentence, and which regions the next one may call "it"."""
     reading = Reading.of(text, facts)
     if not any(c.isalnum() for c in reading.folded.text):
-        return Sentence(text, text, "none"), context
+        return _as_it_came(text, "none"), context
     if why := _unreadable(text, reading):
         return _dropped(text, why), None
     if source := facts.quotes.get(quote_key(text)):
         return _quoted(text, reading, facts, lexicon, source == "evidence"), None
     if _is_question(reading):
-        return Sentence(text, text, "none"), None
+        return _as_it_came(text, "none"), None
     found = _claims(reading, facts, lexicon, context)
     why = _doubt(reading, facts, found.claims)
     if why:
         return _dropped(text, why), None
     wrong = [claim for claim in found.claims if claim.state == "wrong"]
     if not wrong:
-        return Sentence(text, text, "right" if found.claims else "none"), found.about
+        return _as_it_came(text, "right" if found.claims else "none"), found.about
     return _corrected(text, wrong, facts, lexicon, context)
 
 
@@ -183,7 +189,7 @@ def _corrected(
     facts: Facts,
     lexicon: Lexicon,
     context: frozenset[str] | None,
-) -> tuple[Sentence, frozenset[str] | None]:
+) -> tuple[Said, frozenset[str] | None]:
     """The sentence with its wrong claims put right, if that makes it right; else it is left out."""
     why = wrong[0].why
     if all(claim.edits for claim in wrong):
@@ -192,13 +198,11 @@ def _corrected(
         found = _claims(again, facts, lexicon, context)
         right = found.claims and all(claim.state == "right" for claim in found.claims)
         if right and not _doubt(again, facts, found.claims):
-            return Sentence(text, said, "corrected", why), found.about
+            return Said(text=text, said=said, outcome="corrected", why=why), found.about
     return _dropped(text, why), None
 
 
-def _quoted(
-    text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evidence: bool
-) -> Sentence:
+def _quoted(text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evidence: bool) -> Said:
     """A sentence of the evidence or of the knowledge file, word for word.
 
     Whoever writes a knowledge file could write a verdict into it, and its notes go into reasons.
@@ -213,18 +217,18 @@ def _quoted(
     found = next((claim for claim in claims if claim.state == "wrong"), None)
     if found:
         return _dropped(text, found.why)
-    return Sentence(text, text, "right" if is_evidence else "none")
+    return _as_it_came(text, "right" if is_evidence else "none")
 
 
 def _unreadable(text: str, reading: Reading) -> str:
     """Why nothing can be told of a sentence, if so."""
-    if len(text) > MAX_SENTENCE:
-        return "too long for one sentence"
     if reading.folded.strange:
         return reading.folded.strange
     if hidden_verdict(text):
         return "a verdict in disguise"
-    return "a language that cannot be checked" if is_foreign(reading) else ""
+    if is_foreign(reading):
+        return FOREIGN
+    return "too long for one sentence" if len(text) > MAX_SENTENCE else ""
 
 
 def _is_question(reading: Reading) -> bool:
@@ -249,7 +253,11 @@ def _claims(
     claims: list[Claim] = [*opinion_claims(reading, facts)]
     named = list(named_places(reading))
     claims += [
+        *healing_claims(reading, facts),
+        *substance_claims(reading, facts),
+        *cause_claims(reading, facts, lexicon),
         *limit_claims(reading, facts, lexicon),
+        *comparisons(reading, facts, lexicon),
         *rank_claims(reading, facts),
         *count_claims(reading, facts, lexicon),
         *verdict_claims(reading, facts, lexicon),
@@ -279,7 +287,6 @@ def _claims(
         else:
             claims.append(claim)
     claims += _other_numbers(reading)
-    claims += comparisons(reading)
     resolved = resolve(reading, facts, named, sorted(bounds, key=lambda b: b.first), context)
     return _Found((*claims, *resolved.claims), resolved.about)
 

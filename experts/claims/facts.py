@@ -65,6 +65,27 @@ class PlaceFacts:
 
 
 @dataclass(frozen=True)
+class HealedFacts:
+    """What became of the image once its places were replaced by normal ones.
+
+    Attributes:
+        before: Of each region how far it stood out, in units of what normal images reach.
+        after: The same, once it was replaced.
+        p_after: The p-value of the image then.
+        explains: Whether the image was no longer unusual then.
+    """
+
+    before: Mapping[str, float]
+    after: Mapping[str, float]
+    p_after: float
+    explains: bool
+
+    def stays(self, place_id: str) -> bool:
+        """Whether a place still stood out."""
+        return self.after.get(place_id, 0.0) > 1.0
+
+
+@dataclass(frozen=True)
 class LimitFacts:
     """One rule, and what came of it.
 
@@ -111,6 +132,8 @@ class Facts:
         names: Of files, models and the like; what is in them is no claim.
         opinion: What a language model takes the image for, with the probability of each.
         quotes: Folded sentences of the evidence and the knowledge file.
+        words: Those of the knowledge file, from which causes may be told.
+        healed: What became of the image without its places; ``None`` if that was not tried.
     """
 
     verdict: Verdict
@@ -128,6 +151,8 @@ class Facts:
     names: tuple[str, ...]
     opinion: Mapping[str, float]
     quotes: Mapping[str, Source]
+    words: frozenset[str]
+    healed: HealedFacts | None
 
     @cached_property
     def clause_ids(self) -> dict[str, str]:

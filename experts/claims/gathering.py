@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from experts.claims.facts import (
     Facts,
+    HealedFacts,
     LimitFacts,
     PlaceFacts,
     Source,
@@ -74,6 +75,29 @@ def gather(
         if inspection.opinion
         else {},
         quotes=_quotes(inspection, knowledge),
+        words=_words(knowledge),
+        healed=_healed(inspection),
+    )
+
+
+def _words(knowledge: KnowledgeFile | None) -> frozenset[str]:
+    """All words with which the knowledge file tells of the product and its defects."""
+    if knowledge is None:
+        return frozenset()
+    names = (knowledge.product, knowledge.part, *knowledge.aliases)
+    kinds = (name for d in knowledge.defects for name in (d.name, *d.synonyms))
+    return frozenset(w for t in (*_texts_of(knowledge), *names, *kinds) for w in words_of(t))
+
+
+def _healed(inspection: Inspection) -> HealedFacts | None:
+    cause = inspection.cause
+    if cause is None:
+        return None
+    return HealedFacts(
+        before={healed.region_id: healed.before for healed in cause.healed},
+        after={healed.region_id: healed.after for healed in cause.healed},
+        p_after=cause.p_after,
+        explains=cause.explains,
     )
 
 

@@ -5,28 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from experts.claims.facts import Facts, PlaceFacts, Words
+from experts.claims.facts import Facts, PlaceFacts, Words, words_of
+from experts.claims.kind_words import COMMON, english_for
 from experts.claims.reading import Edit, Reading
 from experts.claims.words import HEDGES, listed, singular
 from experts.wording import MAX_NAMED
 
-# What defects are called all over; of these no sentence may speak unless the line knows the word.
-_COMMON = """
-" abrasion abrasions adhesion blister blisters blowhole blowholes bubble bubbles bruise bruises
-bump bumps burn burns burr burrs chip chips chipping cavity cavities contamination contaminations
-corrosion crack cracks cracking crater craters crease creases cut cuts deformation delamination
-dent dents deposit deposits dirt discoloration discolouration dust erosion fibre fibres fiber
-fibers fissure fissures flake flakes flaking fold folds fracture fractures gouge gouges hole holes
-impurity impurities inclusion inclusions indentation indentations leak microcrack microcracks
-misalignment misprint nick nicks notch notches oxidation particle particles peeling pit pits
-pitting pore pores porosity residue residues rupture rust scratch scratches scrape scrapes scuff
-scuffs shrinkage slag smear smears smudge smudges spall spalling reflection reflections artifact
-artifacts artefact artefacts shadow shadows glare splinter splinters split splits stain stains
-tarnish tear tears void voids warp warping wear wrinkle wrinkles kratzer riss risse bruch delle
-dellen beule beulen fleck flecken loch locher rost grat verschmutzung abplatzer lunker einschluss
-verfarbung
-"""
-_COMMON_WORDS = frozenset(singular(word) for word in _COMMON.split())
 # Names of kinds that are words for other things as well; they count behind one of these only.
 _EVERYDAY = listed(
     "score colour color flip print cut cuts fold folds hole holes break wear tear tears thread "
@@ -36,7 +20,7 @@ _EVERYDAY = listed(
 _LOOKS = listed("dark bright black white light odd spot spots line lines area areas")
 _LEADS = listed(
     "a an for kind type be or is named called no this some taken as with shows show likely "
-    "possibly either of"
+    "possibly either of ein eine einen einem einer kein keine als oder ist art"
 )
 _GERMAN_ARTICLES = listed("der die das den dem ein eine einen dieser diese")
 _UNKNOWN = ("unknown kind", "unknown type", "of no kind", "no known kind", "kind is unknown")
@@ -70,8 +54,15 @@ class Lexicon:
             self._names.setdefault(singular(words[0]), []).append((words, name))
         for known in self._names.values():
             known.sort(key=lambda entry: -len(entry[0]))
+        self._by_head: dict[str, set[str]] = {}
+        for words, name in facts.kinds.items():
+            for head in {singular(words[-1]), *english_for(words[-1])}:
+                self._by_head.setdefault(head, set()).add(name)
         self._longest = max((len(words) for words in facts.kinds), default=0)
-        self._common = _COMMON_WORDS - {singular(word) for word in facts.normal_words}
+        self._normal = {
+            said for word in facts.normal_words for said in (singular(word), *english_for(word))
+        }
+        self._common = COMMON - self._normal
 
     def at(self, reading: Reading, index: int) -> Match | None:
         """The kind whose name begins at a token."""
@@ -82,8 +73,24 @@ class Lexicon:
             if self._fits(reading, index, words):
                 return Match(name, index, len(words))
         if first in self._common and self._is_meant(reading, index, first):
-            return Match("", index, 1)
-        return None
+            return Match(self._of_other_language(first), index, 1)
+        return self._german_at(reading, index)
+
+    def _of_other_language(self, english: str) -> str:
+        """How the knowledge file calls in German what is said in English; empty if it does not."""
+        names = self._by_head.get(english, set())
+        german = {name for name in names if english_for(words_of(name)[-1])}
+        return min(german) if len(german) == 1 else ""
+
+    def _german_at(self, reading: Reading, index: int) -> Match | None:
+        """A German word for a kind; the line may know it by its English name."""
+        meant = english_for(reading.word(index))
+        if not meant or meant & self._normal:
+            return None
+        if meant <= _EVERYDAY and reading.word(index - 1) not in _LEADS:
+            return None
+        names = {name for word in meant for name in self._by_head.get(word, ())}
+        return Match(min(names) if len(names) == 1 else "", index, 1)
 
     def covers(self, reading: Reading, index: int) -> bool:
         """Whether a token belongs to the name of a kind that the line knows."""
@@ -133,7 +140,9 @@ class Kinds(NamedTuple):
 
     def mend(self, reading: Reading, place: PlaceFacts) -> tuple[Edit, ...]:
         """What would be true of a place, if it can be said in a few words."""
-        german = reading.word(self.first - 1) in _GERMAN_ARTICLES
+        german = reading.word(self.first - 1) in _GERMAN_ARTICLES or any(
+            english_for(reading.word(i)) for i in range(self.first, self.last + 1)
+        )
         if (
             german
             or reading.word(self.last + 1) == "of"

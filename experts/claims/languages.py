@@ -9,7 +9,9 @@ from experts.claims.words import listed
 _KNOWN = listed(
     "the a an is are of in at to and or it its this that these with for on by be not no as from "
     "was has have there which but if so der die das ist und ein eine im am mit von den dem nicht "
-    "zu auf bei liegt kein keine sind wurde sich oder es"
+    "zu auf bei liegt kein keine sind wurde sich oder es wird werden wie als aus um man nur noch "
+    "mehr einem einen einer eines keiner keinen dieser dieses dass da dort hier uber unter "
+    "zwischen vor nach bis ihr sein hat haben kann muss soll darf ja nein dies des nie je niemals aber weil"
 )
 # French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Turkish, Czech.
 _OTHER = listed(
@@ -22,6 +24,16 @@ _OTHER = listed(
 
 def is_foreign(reading: Reading) -> bool:
     """Whether more small words are of other languages than of English and German."""
+    known, others = _small_words(reading)
+    return others > known
+
+
+def tells_language(reading: Reading) -> bool:
+    """Whether there is any small word of English or German."""
+    return _small_words(reading)[0] > 0
+
+
+def _small_words(reading: Reading) -> tuple[int, int]:
+    """How many small words are of English and German, and how many of other languages."""
     words = [token.text for token in reading.tokens if token.kind == "word"]
-    others = sum(word in _OTHER for word in words)
-    return others > 0 and others > sum(word in _KNOWN for word in words)
+    return sum(word in _KNOWN for word in words), sum(word in _OTHER for word in words)

@@ -11,25 +11,31 @@ from experts.claims.words import listed
 
 _TONES = {
     **dict.fromkeys(
-        listed("dark darker black blackish dunkel dunkle dunkler dunklen dunkles"), "dark"
+        listed("dark darker black blackish dunkel dunkle dunkler dunklen dunklem dunkles"), "dark"
     ),
-    **dict.fromkeys(listed("bright brighter hell helle heller helles hellen"), "bright"),
+    **dict.fromkeys(listed("bright brighter hell helle heller helles hellen hellem"), "bright"),
 }
 # These may mean weight, colour or light; beside a form or a comparison they are a tone.
 _WEAK_TONES = {"light": "bright", "lighter": "bright", "white": "bright", "odd": "odd"}
 _FORMS = {
-    **dict.fromkeys(listed("line lines streak streaks linie linien strich"), "line"),
-    **dict.fromkeys(listed("spot spots dot dots blob blobs speck specks punkt"), "spot"),
+    **dict.fromkeys(listed("line lines streak streaks linie linien strich striche"), "line"),
+    **dict.fromkeys(
+        listed(
+            "spot spots dot dots blob blobs speck specks punkt punkte punkten fleck flecke flecken"
+        ),
+        "spot",
+    ),
     **dict.fromkeys(listed("area areas"), "area"),
 }
 _SHAPES = {
-    **dict.fromkeys(listed("elongated langlich"), "elongated"),
+    **dict.fromkeys(listed("elongated langlich langliche langlicher"), "elongated"),
     **dict.fromkeys(listed("round circular rund runde runder rundes"), "round"),
 }
 _OUTLINES = {"ragged": "ragged", "jagged": "ragged", "smooth": "smooth"}
 _OUTLINE_NOUNS = listed("outline contour outlines contours")
 _ARTICLES = listed(
-    "a an one this that the thin long short small straight curved large tiny fine narrow"
+    "a an one this that the thin long short small straight curved large tiny fine narrow ein eine "
+    "einen einem einer"
 )
 
 
@@ -44,7 +50,7 @@ def looks_said(reading: Reading) -> Iterator[Bound]:
             yield _tone(reading, index, tone)
         elif word in _FORMS and _is_form(reading, index):
             yield _form(reading, index, _FORMS[word])
-        elif word in _SHAPES:
+        elif word in _SHAPES and not reading.is_number(index + 1):
             yield _shape(index, _SHAPES[word])
         elif word in _OUTLINES and reading.word(index + 1) in _OUTLINE_NOUNS:
             yield _shape(index, _OUTLINES[word])
@@ -113,3 +119,14 @@ def _shape(index: int, shape: str) -> Bound:
         return shape in place.forms
 
     return Bound("looks", index, index, holds, lambda place: (), names=True)
+
+
+def tone_of(word: str) -> str:
+    """The tone that a word says: ``dark``, ``bright``, or nothing."""
+    return _TONES.get(word, "")
+
+
+def form_of(word: str) -> str:
+    """The form that a noun says: ``line``, ``spot``, or nothing; any place is some area."""
+    form = _FORMS.get(word, "")
+    return "" if form == "area" else form

@@ -39,9 +39,17 @@ def unclear_order(reading: Reading, facts: Facts) -> bool:
         verb = index + 1
         while reading.word(verb) in SKIPPED:
             verb += 1
-        if reading.word(verb) and reading.word(verb) not in told and verb not in reading.used:
+        if reading.word(verb) in told or verb in reading.used or _supposes(reading, verb):
+            continue
+        if reading.word(verb):
             return True
     return False
+
+
+def _supposes(reading: Reading, index: int) -> bool:
+    """Whether it goes on as "kann ein Kratzer oder Riss sein" does."""
+    last = [token.text for token in reading.tokens if token.kind == "word"][-1:]
+    return reading.word(index) in ("ein", "eine") and last == ["sein"]
 
 
 def unclear_judgement(reading: Reading, facts: Facts) -> bool:

@@ -1,11 +1,10 @@
-"""What a sentence says in comparing: with the normal images, and places with each other."""
+"""What a sentence says of how an image ranks among the normal ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from experts.claims.bound import Bound, no_mend
-from experts.claims.facts import Facts, PlaceFacts
+from experts.claims.facts import Facts
 from experts.claims.reading import Claim, Reading
 from experts.claims.words import COUNT_WORDS, listed
 
@@ -18,26 +17,6 @@ _LOOK_AHEAD = 6
 
 _BELOW = ("below", "under", "smaller than", "less than", "lower than", "at most")
 _ABOVE = ("above", "over", "larger than", "greater than", "higher than", "more than", "exceeds")
-
-_Measure = Callable[[PlaceFacts], float]
-_SIZE: _Measure = lambda place: place.area_px  # noqa: E731
-_LENGTH: _Measure = lambda place: place.lengths_px["length"][0]  # noqa: E731
-_WIDTH: _Measure = lambda place: place.lengths_px["width"][0]  # noqa: E731
-_PEAK: _Measure = lambda place: place.numbers["peak"][0]  # noqa: E731
-_MOST: dict[str, tuple[_Measure, int]] = {
-    **dict.fromkeys(listed("largest biggest grosste"), (_SIZE, 1)),
-    **dict.fromkeys(listed("smallest tiniest kleinste"), (_SIZE, -1)),
-    **dict.fromkeys(listed("longest langste"), (_LENGTH, 1)),
-    **dict.fromkeys(listed("shortest kurzeste"), (_LENGTH, -1)),
-    **dict.fromkeys(listed("widest thickest breiteste"), (_WIDTH, 1)),
-    **dict.fromkeys(listed("narrowest thinnest schmalste"), (_WIDTH, -1)),
-    **dict.fromkeys(listed("strongest clearest starkste"), (_PEAK, 1)),
-    **dict.fromkeys(listed("weakest faintest schwachste"), (_PEAK, -1)),
-}
-_MORE = listed(
-    "larger bigger smaller longer shorter wider narrower thicker thinner deeper greater stronger "
-    "weaker brighter darker lighter grosser kleiner langer kurzer breiter"
-)
 
 
 def rank_claims(reading: Reading, facts: Facts) -> Iterator[Claim]:
@@ -93,29 +72,3 @@ def _normal_behind(reading: Reading, index: int, facts: Facts) -> int | None:
         if not (reading.is_number(at) or word in _BETWEEN or word in COUNT_WORDS):
             return None
     return None
-
-
-def superlatives(reading: Reading, facts: Facts) -> Iterator[Bound]:
-    """The largest place, the longest."""
-    for index in range(len(reading.tokens)):
-        if index in reading.used or reading.word(index) not in _MOST:
-            continue
-        measure, sign = _MOST[reading.word(index)]
-        most = max((sign * measure(place) for place in facts.places), default=0.0)
-
-        def holds(
-            place: PlaceFacts, measure: _Measure = measure, sign: int = sign, most: float = most
-        ) -> bool:
-            return sign * measure(place) >= most
-
-        yield Bound("rank", index, index, holds, no_mend, names=True)
-
-
-def comparisons(reading: Reading) -> Iterator[Claim]:
-    """Places that are compared with each other; nothing here tells which."""
-    for index in range(len(reading.tokens)):
-        if index in reading.used or reading.word(index) not in _MORE:
-            continue
-        beside = {reading.word(i) for i in range(index + 1, index + 5)}
-        if not {"reference", "surroundings", "surrounding", "neighbourhood"} & beside:
-            yield Claim("rank", "doubt", "what it is compared with is not clear")

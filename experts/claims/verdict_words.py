@@ -17,7 +17,8 @@ STEMS: dict[str, Verdict] = {
             "blemishfree defectfree akzept freigeb freigegeb freigab angenommen annehm "
             "einwandfrei fehlerfrei makellos versandf ausliefer zulassen brauchbar verwendbar "
             "aceit acepta accett apto conforme certif authoriz authoris greenlight admissib admit "
-            "undamag unblemish unharm tadellos"
+            "undamag unblemish unharm tadellos harmlos unbedenklich vernachlassigb "
+            "unkritisch"
         ),
         "accept",
     ),
@@ -26,7 +27,8 @@ STEMS: dict[str, Verdict] = {
             "reject refus refuse discard defectiv faulty condemn unaccept unusab unfit unsuitab "
             "nonconform noncomplian disqualif substandard withheld withhold abgelehnt ablehn "
             "beanstand zuruckgewies zuruckweis verworf verwerf ausschuss aussortier fehlerhaft "
-            "unbrauchbar durchgefall rechaz rejet scart unsatisf trash garbage inacept"
+            "unbrauchbar durchgefall abzulehn zuruckgehalt rechaz rejet scart unsatisf "
+            "trash garbage inacept"
         ),
         "reject",
     ),
@@ -111,6 +113,15 @@ PHRASES: dict[str, Verdict] = {
             "manually inspected", "manually checked", "inspected manually", "checked manually",
             "checked by a", "inspected by a", "decided by a", "judged by a", "up to a person",
             "on hold", "put on hold",
+            "mensch muss", "mensch soll", "mensch sollte", "mensch entscheidet",
+            "menschen entscheiden",
+            "menschen entschieden", "menschen gepruft", "menschen beurteilt", "muss ein mensch",
+            "soll ein mensch", "sollte ein mensch", "entscheidet ein mensch", "person muss",
+            "person soll", "person sollte", "person entscheidet", "muss eine person",
+            "soll eine person", "sollte eine person", "entscheidet eine person", "jemand muss",
+            "muss jemand", "mitarbeiter muss", "prufer muss", "zu prufen", "zur prufung",
+            "von hand prufen", "von hand gepruft", "manuell prufen", "manuell gepruft",
+            "manuelle prufung",
         ],
         "review",
     ),
