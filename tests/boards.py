@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from experts.images import Picture
 
@@ -23,6 +24,16 @@ def board(seed: int, side: int = 160) -> ByteArray:
         else:
             image[y : y + length, x : x + 8] = TRACK
     return image
+
+
+def marked(number: int, side: int = 7) -> tuple[ByteArray, int, int]:
+    """A board with a spot that belongs to no track, and where its centre is."""
+    image = board(number)
+    plain = ndimage.minimum_filter(image, 21, mode="constant") == GROUND  # not at the border
+    y, x = (int(v) for v in np.argwhere(plain)[0])
+    half = side // 2
+    image[y - half : y + half + 1, x - half : x + half + 1] = TRACK
+    return image, y, x
 
 
 def picture(image: ByteArray) -> Picture:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +14,18 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from echo.cli import main
+from echo.inspector import Inspector
 from echo.line import ProductLine
+from experts.decoder import efficientnet
+from experts.evidence import Inspection
 from tests.rule_files import WASHER
 
 # How long an example takes tells more of a busy machine than of the code.
 settings.register_profile("quiet", deadline=None)
 settings.load_profile("quiet")
 
+# As Echo writes a time.
+TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 SIDE_PX = 96
 ENROLLED = 24
 
@@ -56,6 +63,12 @@ class Run(NamedTuple):
 Command = Callable[..., Run]
 
 
+def assert_fails(result: Run, sentence: str) -> None:
+    """Nothing is printed but this one line on the error stream; the exit code is 2."""
+    assert (result.code, result.out) == (2, "")
+    assert re.fullmatch(f"echo-iad: {sentence}\n", result.err), result.err
+
+
 @pytest.fixture
 def run(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -70,6 +83,15 @@ def run(
         return Run(code, *capsys.readouterr())
 
     return command
+
+
+@pytest.fixture
+def small_inputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The encoder takes images to a fifth of its pixels, for what does not depend on how finely.
+
+    Lines that others enrolled stay as they are, so a test enrols its own with it.
+    """
+    monkeypatch.setattr(efficientnet, "INPUT_AREA_PX", 160 * 160)
 
 
 @pytest.fixture(scope="session")
@@ -88,6 +110,54 @@ def washer_home(tmp_path_factory: pytest.TempPathFactory, good_folder: Path) -> 
     return home
 
 
+@pytest.fixture
+def own_home(washer_home: Path, tmp_path: Path) -> Path:
+    """A home with the line ``washer``, without rules and without any history, for one test."""
+    shutil.copytree(washer_home / "lines", tmp_path / "home" / "lines")
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def washer_line(own_home: Path) -> ProductLine:
+    """The line ``washer`` in ``own_home``."""
+    return ProductLine.load("washer", home=own_home)
+
+
+@pytest.fixture(scope="session")
+def washer_inspections(washer_home: Path) -> list[Inspection]:
+    """A good part and a bad one of the line ``washer``, inspected."""
+    inspector = Inspector(ProductLine.load("washer", home=washer_home), keep=False)
+    return [inspector.inspect(good_part(300)), inspector.inspect(bad_part(300))]
+
+
+@pytest.fixture
+def good_photo(tmp_path: Path) -> Path:
+    return save(tmp_path / "new" / "good.png", good_part(700))
+
+
+@pytest.fixture
+def bad_photo(tmp_path: Path) -> Path:
+    return save(tmp_path / "new" / "bad.png", bad_part(700))
+
+
+@pytest.fixture
+def at_washer_home(run: Command, monkeypatch: pytest.MonkeyPatch, washer_home: Path) -> None:
+    """Commands find the line ``washer``, which they must not change."""
+    monkeypatch.setenv("ECHO_IAD_HOME", str(washer_home))
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> dict[str, Path]:
+    """Files: a good part, a bad one, and one that is no image."""
+    broken = tmp_path / "broken.png"
+    broken.write_text("no image")
+    return {
+        "good": save(tmp_path / "good.png", good_part(500)),
+        "bad": save(tmp_path / "bad.png", bad_part(500)),
+        "broken": broken,
+    }
+
+
 @pytest.fixture(scope="session")
 def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the line ``nut``, which has few images, so that nothing is rejected."""
@@ -97,8 +167,32 @@ def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def nut_line(nut_home: Path, tmp_path: Path) -> ProductLine:
+    """The line ``nut`` in a home of its own, without any history, for one test."""
+    shutil.copytree(nut_home / "lines", tmp_path / "home" / "lines")
+    return ProductLine.load("nut", home=tmp_path / "home")
+
+
+@pytest.fixture
 def washer_file(tmp_path: Path) -> Path:
     """A knowledge file with limits of every quantity, in px and in mm."""
     path = tmp_path / "washer.yaml"
     path.write_text(WASHER)
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the folder of a tiny model of a family; each is built once."""
+    # This takes seconds to import, and most tests do without.
+    from tests.tiny_models import build
+
+    root = tmp_path_factory.mktemp("models")
+
+    def folder(family: str) -> Path:
+        path = root / family
+        if not path.exists():
+            build(family, path)
+        return path
+
+    return folder

@@ -19,6 +19,7 @@ from echo.history import Archive, History, learned_sha256
 from echo.record import Record
 from experts.evidence import Opinion
 from tests.conftest import bad_part, good_part
+from tests.histories import begin_as_before
 
 ALPHA = 0.05
 DUST = Judgement("accept", "Ann", "only dust")
@@ -190,16 +191,6 @@ def test_of_a_review_is_kept_what_a_person_looks_at(
         assert back.anomaly.patch_scores_HW.shape == (1, 1)
 
 
-# As Echos began their files that knew no cases.
-OLD_SCHEMA = (
-    "CREATE TABLE inspections (id INTEGER PRIMARY KEY, time TEXT NOT NULL, image TEXT NOT NULL, "
-    "image_sha256 TEXT NOT NULL, verdict TEXT NOT NULL, asked TEXT, alpha REAL NOT NULL, "
-    "learned_sha256 TEXT NOT NULL, knowledge_sha256 TEXT, inspection TEXT NOT NULL);"
-    "CREATE INDEX by_image ON inspections (image_sha256);"
-    "PRAGMA user_version = 1;"
-)
-
-
 def test_a_history_of_before_gets_room_for_cases(
     history: History, inspections: list[Inspection]
 ) -> None:
@@ -208,13 +199,7 @@ def test_a_history_of_before_gets_room_for_cases(
     database = sqlite3.connect(history.path)
     (row,) = database.execute("SELECT * FROM inspections")
     database.close()
-    for file in history.path.parent.iterdir():
-        file.unlink()
-    database = sqlite3.connect(history.path)
-    database.executescript(OLD_SCHEMA)
-    with database:
-        database.execute("INSERT INTO inspections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-    database.close()
+    begin_as_before(history.path, row)
     archive = Archive("nut", history.path.parent.parent)
     assert len(Cases(archive)) == 0
     assert [record.id for record in archive.waiting()] == ["nut:1"]

@@ -16,9 +16,8 @@ from echo.cli_replay import sentences
 from echo.replay import Change, Replay, Unclear, replay
 from echo.rules import put_in_line
 from experts.knowledge import load_knowledge
-from tests.boards import board, picture
+from tests.boards import board, marked, picture
 from tests.conftest import SIDE_PX, Command, good_part, save
-from tests.test_twins import marked
 
 Spot = tuple[int, int, int, int]
 
@@ -78,13 +77,6 @@ PARTS = {
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("parts")
     return [save(folder / name, pixels) for name, pixels in PARTS.items()]
-
-
-@pytest.fixture
-def line(washer_home: Path, tmp_path: Path) -> ProductLine:
-    """The line ``washer`` in a home of its own, without rules and without any history."""
-    shutil.copytree(washer_home / "lines", tmp_path / "home" / "lines")
-    return ProductLine.load("washer", home=tmp_path / "home")
 
 
 def ruled(line: ProductLine, rules: str) -> ProductLine:
@@ -192,37 +184,37 @@ AR, RA = ("accept", "reject"), ("reject", "accept")
     ids=["tighter", "looser", "count", "scale", "scale-new", "zone", "edge", "score", "none"],
 )
 def test_a_replay_tells_what_would_come(
-    line: ProductLine,
+    washer_line: ProductLine,
     files: list[Path],
     before: str,
     after: str,
     changes: dict[str, tuple[str, str]],
 ) -> None:
-    found = check_against_reality(ruled(line, before), after, files)
+    found = check_against_reality(ruled(washer_line, before), after, files)
     assert verdicts_of(found) == changes
     assert found.unclear == ()
 
 
-def test_a_line_gets_its_first_rules(line: ProductLine, files: list[Path]) -> None:
-    found = check_against_reality(line, ANY, files)
+def test_a_line_gets_its_first_rules(washer_line: ProductLine, files: list[Path]) -> None:
+    found = check_against_reality(washer_line, ANY, files)
     assert verdicts_of(found) == dict.fromkeys(ALL_BAD, RA)
     assert {change.clause_before for change in found.changes} == {None}
 
 
 @pytest.mark.parametrize(("allowed", "mended"), [(0, "tail_top"), (1, "middle_top")])
 def test_a_stricter_promise_is_computed(
-    line: ProductLine, files: list[Path], allowed: int, mended: str
+    washer_line: ProductLine, files: list[Path], allowed: int, mended: str
 ) -> None:
     """One part is clearly normal then, and of another only one of two places stands out."""
-    lax = ruled(line, HEAD + "alpha: 0.08\n" + PIT + COUNT % allowed)
+    lax = ruled(washer_line, HEAD + "alpha: 0.08\n" + PIT + COUNT % allowed)
     strict = HEAD + "alpha: 0.05\n" + PIT + COUNT % allowed
     found = check_against_reality(lax, strict, files)
     assert verdicts_of(found) == {mended: RA}
     assert found.unclear == ()
 
 
-def test_a_laxer_promise_needs_a_new_look(line: ProductLine, files: list[Path]) -> None:
-    strict = ruled(line, HEAD + "alpha: 0.05\n" + PIT + LENGTH % (20, "px"))
+def test_a_laxer_promise_needs_a_new_look(washer_line: ProductLine, files: list[Path]) -> None:
+    strict = ruled(washer_line, HEAD + "alpha: 0.05\n" + PIT + LENGTH % (20, "px"))
     lax = HEAD + "alpha: 0.08\n" + PIT + LENGTH % (30, "px")
     found = check_against_reality(strict, lax, files)
     # What is rejected stays rejected, whatever else stands out.
@@ -235,18 +227,20 @@ def test_a_laxer_promise_needs_a_new_look(line: ProductLine, files: list[Path]) 
     assert found.changes == ()
 
 
-def test_where_alpha_decides_what_differs_from_a_twin(line: ProductLine, files: list[Path]) -> None:
+def test_where_alpha_decides_what_differs_from_a_twin(
+    washer_line: ProductLine, files: list[Path]
+) -> None:
     """24 images to compare with can calibrate twins for 20 %, but not for 5 %."""
-    found = check_against_reality(ruled(line, ANY), HEAD + "alpha: 0.2\n", files[:2])
+    found = check_against_reality(ruled(washer_line, ANY), HEAD + "alpha: 0.2\n", files[:2])
     assert [u.why for u in found.unclear] == [
         "with an alpha of 20.0% other differences from a twin may count than did with 5.0%; "
         "inspect it again"
     ] * 2
 
 
-def test_views_are_told_by_the_new_rules(line: ProductLine, files: list[Path]) -> None:
+def test_views_are_told_by_the_new_rules(washer_line: ProductLine, files: list[Path]) -> None:
     rules = HEAD + PIT + LENGTH % (2.5, "mm") + VIEWS
-    found = check_against_reality(ruled(line, ANY), rules % ("", 0.2), files)
+    found = check_against_reality(ruled(washer_line, ANY), rules % ("", 0.2), files)
     assert found.unclear == ()
     untold = {
         change.image for change in found.changes if "nothing tells which view" in change.reason
@@ -258,10 +252,10 @@ def test_views_are_told_by_the_new_rules(line: ProductLine, files: list[Path]) -
 
 
 def test_a_view_that_was_said_by_hand_stays(
-    line: ProductLine, files: list[Path], tmp_path: Path
+    washer_line: ProductLine, files: list[Path], tmp_path: Path
 ) -> None:
     rules = HEAD + PIT + LENGTH % (2.5, "mm") + VIEWS
-    inspector = Inspector(ruled(line, rules % ("match: '*.png', ", 0.01)))
+    inspector = Inspector(ruled(washer_line, rules % ("match: '*.png', ", 0.01)))
     large = next(path for path in files if path.stem == "large")
     middle = next(path for path in files if path.stem == "middle_top")
     assert inspector.inspect(large).sight.view == "side"
@@ -296,10 +290,12 @@ def test_what_differs_from_its_twin(boards: ProductLine, tmp_path: Path) -> None
     assert unclear.why.startswith("with an alpha of 10.0% other differences from a twin may count")
 
 
-def test_kinds_that_were_taught_later_make_a_new_line(line: ProductLine, files: list[Path]) -> None:
+def test_kinds_that_were_taught_later_make_a_new_line(
+    washer_line: ProductLine, files: list[Path]
+) -> None:
     dent = "  - {name: dent, appearance: Large., severity: major, clauses: [%s]}\n"
     allowed = dent % "{id: dent.count, quantity: count, at_most: 20}"
-    before = ruled(line, ANY + allowed)
+    before = ruled(washer_line, ANY + allowed)
     list(Inspector(before).inspect_many(files))
     dents = [part(610 + n, (30 + 10 * n, 40, 12, 15)) for n in range(3)]
     pits = [part(600 + n, (30 + 10 * n, 50, 6, 15)) for n in range(3)]
@@ -311,10 +307,12 @@ def test_kinds_that_were_taught_later_make_a_new_line(line: ProductLine, files: 
     assert verdicts_of(found) == {name: AR for name in ALL_BAD if name != "large"}
 
 
-def test_equal_images_count_once(line: ProductLine, files: list[Path], tmp_path: Path) -> None:
+def test_equal_images_count_once(
+    washer_line: ProductLine, files: list[Path], tmp_path: Path
+) -> None:
     copy = tmp_path / "copy.png"
     shutil.copy(next(path for path in files if path.stem == "large"), copy)
-    inspector = Inspector(ruled(line, ANY))
+    inspector = Inspector(ruled(washer_line, ANY))
     for path in (*files, *files, copy):
         inspector.inspect(path)
     found = try_out(inspector.line, HEAD + PIT + COUNT % 0)
@@ -325,22 +323,24 @@ def test_equal_images_count_once(line: ProductLine, files: list[Path], tmp_path:
     assert times == sorted(times, reverse=True)
 
 
-def test_a_history_of_another_format_is_unclear(line: ProductLine, files: list[Path]) -> None:
-    inspector = Inspector(line)
+def test_a_history_of_another_format_is_unclear(
+    washer_line: ProductLine, files: list[Path]
+) -> None:
+    inspector = Inspector(washer_line)
     inspector.inspect(files[0])
     history = inspector._history
     assert history is not None
     with history._current() as database:
         database.execute("UPDATE inspections SET inspection = '{}'")
-    (unclear,) = try_out(line, ANY).unclear
+    (unclear,) = try_out(washer_line, ANY).unclear
     assert unclear.image == str(files[0])
     assert unclear.why == "its stored inspection cannot be read by this Echo; inspect it again"
 
 
 def test_the_command_prints_what_would_change(
-    run: Command, line: ProductLine, tmp_path: Path
+    run: Command, washer_line: ProductLine, tmp_path: Path
 ) -> None:
-    ruled(line, ANY)
+    ruled(washer_line, ANY)
     new = tmp_path / "new.yaml"
     new.write_text(ANY)
     nothing = run("knowledge", "diff", "washer", new)
@@ -349,8 +349,8 @@ def test_the_command_prints_what_would_change(
         "No inspection of this line is stored, so there is nothing to try the rules on.\n"
     )
     bad = save(tmp_path / "[bold]bad.png", PARTS["large.png"])
-    Inspector(line).inspect(bad)
-    Inspector(line).inspect(save(tmp_path / "good.png", PARTS["plain.png"]))
+    Inspector(washer_line).inspect(bad)
+    Inspector(washer_line).inspect(save(tmp_path / "good.png", PARTS["plain.png"]))
     same = run("knowledge", "diff", "washer", new)
     assert (same.code, same.out) == (0, "0 of 2 stored inspections would change.\n")
     new.write_text(HEAD + PIT + COUNT % 0)
@@ -366,15 +366,17 @@ def test_the_command_prints_what_would_change(
     found = Replay.model_validate_json(as_json.out)
     assert [change.clause_after for change in found.changes] == ["pit.count"]
     assert json.loads(as_json.out)["unchanged"] == 1
-    (line.folder.parent.parent / "history" / "washer.sqlite").write_bytes(b"no database" * 100)
+    (washer_line.folder.parent.parent / "history" / "washer.sqlite").write_bytes(
+        b"no database" * 100
+    )
     broken = run("knowledge", "diff", "washer", new)
     assert (broken.code, broken.out) == (2, "")
     assert re.fullmatch(r"echo-iad: .+washer\.sqlite: is damaged, or no .+ anew\n", broken.err)
 
 
-def test_a_replay_in_words(line: ProductLine, files: list[Path]) -> None:
-    inspection = Inspector(line).inspect(files[5])
-    found = try_out(line, ANY)
+def test_a_replay_in_words(washer_line: ProductLine, files: list[Path]) -> None:
+    inspection = Inspector(washer_line).inspect(files[5])
+    found = try_out(washer_line, ANY)
     (change,) = found.changes
     assert change.reason != inspection.decision.reason
     to_review = change.model_copy(update={"after": "review"})

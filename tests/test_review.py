@@ -5,38 +5,27 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from threading import Barrier
-from typing import Any
 
 import pytest
 
-from echo import HistoryError, Inspection, Inspector, LineError, ProductLine
+from echo import HistoryError, Inspector, LineError, ProductLine
 from echo import review as module
 from echo import threads as threads_module
 from echo.cases import Cases, Judgement
-from echo.history import History
-from echo.inspector import LeftOut
 from echo.review import Reviews, to_show
 from echo.threads import open_threads
-from tests.conftest import bad_part, good_part, save
+from tests.conftest import bad_part, good_part
+from tests.histories import no_database
 
 
 @pytest.fixture
-def line(nut_home: Path, tmp_path: Path) -> ProductLine:
-    shutil.copytree(nut_home / "lines", tmp_path / "home" / "lines")
-    return ProductLine.load("nut", home=tmp_path / "home")
-
-
-@pytest.fixture
-def reviews(line: ProductLine) -> Reviews:
+def reviews(nut_line: ProductLine) -> Reviews:
     """Those of the line, of which nut:1 and nut:3 wait, and nut:2 was accepted."""
-    inspector = Inspector(line)
+    inspector = Inspector(nut_line)
     found = [inspector.inspect(part) for part in (bad_part(1), good_part(100), bad_part(2))]
     assert [one.verdict for one in found] == ["review", "accept", "review"]
     assert [one.faults for one in found] == [(), (), ()]
-    return Reviews("nut", line.home)
+    return Reviews("nut", nut_line.home)
 
 
 def waiting(reviews: Reviews) -> list[str]:
@@ -50,26 +39,26 @@ def threads(line: ProductLine) -> list[str]:
 
 
 def test_an_inspection_to_review_waits_and_others_do_not(
-    line: ProductLine, reviews: Reviews
+    nut_line: ProductLine, reviews: Reviews
 ) -> None:
-    assert threads(line) == ["review nut:1", "review nut:3"]
+    assert threads(nut_line) == ["review nut:1", "review nut:3"]
     assert waiting(reviews) == ["nut:1", "nut:3"]
-    assert threads(line) == ["review nut:1", "review nut:3"]
+    assert threads(nut_line) == ["review nut:1", "review nut:3"]
 
 
-def test_an_accepted_part_opens_no_threads(line: ProductLine) -> None:
-    assert Inspector(line).inspect(good_part(100)).verdict == "accept"
-    assert not (line.home / "threads").exists()
+def test_an_accepted_part_opens_no_threads(nut_line: ProductLine) -> None:
+    assert Inspector(nut_line).inspect(good_part(100)).verdict == "accept"
+    assert not (nut_line.home / "threads").exists()
 
 
-def test_what_is_not_kept_does_not_wait(line: ProductLine) -> None:
-    assert Inspector(line, keep=False).inspect(bad_part(1)).verdict == "review"
-    assert not (line.home / "threads").exists()
+def test_what_is_not_kept_does_not_wait(nut_line: ProductLine) -> None:
+    assert Inspector(nut_line, keep=False).inspect(bad_part(1)).verdict == "review"
+    assert not (nut_line.home / "threads").exists()
 
 
-def test_the_thread_shows_what_a_person_needs(line: ProductLine) -> None:
-    inspection = Inspector(line).inspect(bad_part(1))
-    with open_threads("nut", line.home) as saver:
+def test_the_thread_shows_what_a_person_needs(nut_line: ProductLine) -> None:
+    inspection = Inspector(nut_line).inspect(bad_part(1))
+    with open_threads("nut", nut_line.home) as saver:
         kept = saver.get_tuple(module._thread("nut:1"))
     assert kept is not None
     ((_, channel, (shown,)),) = kept.pending_writes or []
@@ -80,11 +69,14 @@ def test_the_thread_shows_what_a_person_needs(line: ProductLine) -> None:
     assert [step["found"] for step in shown.value["steps"]] == [s.found for s in inspection.steps]
     assert [region["place"] for region in shown.value["regions"]] == ["centre"]
     # The same comes of what is stored, so a thread that is lost is made anew just so.
-    assert Reviews("nut", line.home).show("nut:1").shown == to_show(inspection)
+    assert Reviews("nut", nut_line.home).show("nut:1").shown == to_show(inspection)
 
 
-def test_a_person_resolves_it_once(line: ProductLine, reviews: Reviews) -> None:
-    before = line.sha256, sorted(p.read_bytes() for p in line.folder.rglob("*") if p.is_file())
+def test_a_person_resolves_it_once(nut_line: ProductLine, reviews: Reviews) -> None:
+    before = (
+        nut_line.sha256,
+        sorted(p.read_bytes() for p in nut_line.folder.rglob("*") if p.is_file()),
+    )
     case = reviews.resolve("nut:3", "accept", by="Ann", reason="only dust")
     assert (case.number, case.inspection, case.verdict, case.verdict_then) == (
         *(1, "nut:3"),
@@ -92,7 +84,7 @@ def test_a_person_resolves_it_once(line: ProductLine, reviews: Reviews) -> None:
     )
     assert (case.by, case.reason, case.agrees) == ("Ann", "only dust", None)
     assert waiting(reviews) == ["nut:1"]
-    assert threads(line) == ["review nut:1"]
+    assert threads(nut_line) == ["review nut:1"]
     assert reviews.show("nut:3").cases == (case,)
     assert not reviews.show("nut:3").waits
     with pytest.raises(HistoryError, match=r"\Anut:3: is resolved already by Ann on .+ --again\Z"):
@@ -100,35 +92,37 @@ def test_a_person_resolves_it_once(line: ProductLine, reviews: Reviews) -> None:
     other = reviews.resolve("nut:3", "reject", by="Bob", reason="a hole", again=True)
     assert reviews.cases() == [case, other]
     # Labelled data are no training data.
-    now = ProductLine.load("nut", home=line.home)
-    files = sorted(p.read_bytes() for p in line.folder.rglob("*") if p.is_file())
+    now = ProductLine.load("nut", home=nut_line.home)
+    files = sorted(p.read_bytes() for p in nut_line.folder.rglob("*") if p.is_file())
     assert (now.sha256, files) == before
     assert now.kinds == {}
 
 
-def test_what_echo_decided_can_be_overruled(line: ProductLine, reviews: Reviews) -> None:
+def test_what_echo_decided_can_be_overruled(nut_line: ProductLine, reviews: Reviews) -> None:
     case = reviews.resolve("nut:2", "reject", by="Bob", reason="scratched")
     assert (case.verdict_then, case.agrees) == ("accept", False)
     assert waiting(reviews) == ["nut:1", "nut:3"]
-    assert threads(line) == ["review nut:1", "review nut:3"]
+    assert threads(nut_line) == ["review nut:1", "review nut:3"]
     with pytest.raises(HistoryError, match="nut:2: is resolved already by Bob"):
         reviews.resolve("nut:2", "reject", by="Bob", reason="scratched")
 
 
-def test_killed_between_the_inspection_and_its_thread(line: ProductLine, reviews: Reviews) -> None:
-    with open_threads("nut", line.home) as saver:
+def test_killed_between_the_inspection_and_its_thread(
+    nut_line: ProductLine, reviews: Reviews
+) -> None:
+    with open_threads("nut", nut_line.home) as saver:
         saver.delete_thread("review nut:1")
     assert reviews.resolve("nut:1", "accept", by="Ann", reason="only dust").number == 1
-    with open_threads("nut", line.home) as saver:
+    with open_threads("nut", nut_line.home) as saver:
         saver.delete_thread("review nut:3")
     assert waiting(reviews) == ["nut:3"]
-    assert threads(line) == ["review nut:3"]
+    assert threads(nut_line) == ["review nut:3"]
 
 
 def test_killed_between_a_thread_and_what_it_waits_with(
-    line: ProductLine, reviews: Reviews
+    nut_line: ProductLine, reviews: Reviews
 ) -> None:
-    with open_threads("nut", line.home) as saver, saver.cursor() as cursor:
+    with open_threads("nut", nut_line.home) as saver, saver.cursor() as cursor:
         cursor.execute("DELETE FROM writes")
     assert waiting(reviews) == ["nut:1", "nut:3"]
     assert reviews.resolve("nut:1", "accept", by="Ann", reason="only dust").number == 1
@@ -136,7 +130,7 @@ def test_killed_between_a_thread_and_what_it_waits_with(
 
 
 def test_killed_between_the_case_and_the_end_of_the_thread(
-    line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
+    nut_line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         pass
@@ -148,17 +142,17 @@ def test_killed_between_the_case_and_the_end_of_the_thread(
     with pytest.raises(Killed):
         reviews.resolve("nut:1", "accept", by="Ann", reason="only dust")
     monkeypatch.undo()
-    assert "review nut:1" in threads(line)
-    again = Reviews("nut", line.home)
+    assert "review nut:1" in threads(nut_line)
+    again = Reviews("nut", nut_line.home)
     with pytest.raises(HistoryError, match="nut:1: is resolved already by Ann"):
         again.resolve("nut:1", "reject", by="Bob", reason="a hole")
     assert waiting(again) == ["nut:3"]
-    assert threads(line) == ["review nut:3"]
+    assert threads(nut_line) == ["review nut:3"]
     assert len(again.cases()) == 1
 
 
 def test_an_answer_that_was_begun_is_no_answer(
-    line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
+    nut_line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise HistoryError("the disk is full")
@@ -175,8 +169,8 @@ def test_an_answer_that_was_begun_is_no_answer(
     assert (case.by, case.verdict, len(reviews.cases())) == ("Bob", "reject", 1)
 
 
-def test_somebody_else_was_faster(line: ProductLine, reviews: Reviews) -> None:
-    other = Reviews("nut", line.home)
+def test_somebody_else_was_faster(nut_line: ProductLine, reviews: Reviews) -> None:
+    other = Reviews("nut", nut_line.home)
     with other._threads.use() as theirs, reviews._threads.use() as ours:
         judgement = Judgement("accept", "Ann", "only dust")
         assert ours.resume("nut:1", judgement) == 1
@@ -190,24 +184,24 @@ def test_somebody_else_was_faster(line: ProductLine, reviews: Reviews) -> None:
 
 
 def test_a_history_that_is_begun_anew_leaves_no_threads_of_before(
-    line: ProductLine, reviews: Reviews
+    nut_line: ProductLine, reviews: Reviews
 ) -> None:
-    shutil.rmtree(line.home / "history")
-    inspector = Inspector(line)
+    shutil.rmtree(nut_line.home / "history")
+    inspector = Inspector(nut_line)
     inspection = inspector.inspect(bad_part(7))
     assert inspection.id == "nut:1"
     assert waiting(reviews) == ["nut:1"]
-    assert threads(line) == ["review nut:1"]
+    assert threads(nut_line) == ["review nut:1"]
     case = reviews.resolve("nut:1", "reject", by="Bob", reason="a hole")
     assert case.image_sha256 == inspection.versions.image_sha256
 
 
 def test_a_thread_left_over_is_not_resolved_for_another_inspection(
-    line: ProductLine, reviews: Reviews
+    nut_line: ProductLine, reviews: Reviews
 ) -> None:
     (before, _) = reviews.waiting()
-    shutil.rmtree(line.home / "history")
-    inspection = Inspector(line, mllm="none").inspect(bad_part(7))
+    shutil.rmtree(nut_line.home / "history")
+    inspection = Inspector(nut_line, mllm="none").inspect(bad_part(7))
     with reviews._threads.use() as kept:
         # As if it had been shown just before the history went.
         kept.open("nut:1", before.shown)
@@ -219,7 +213,7 @@ def test_a_thread_left_over_is_not_resolved_for_another_inspection(
 
 
 def test_a_thread_of_another_inspection_is_not_answered(
-    line: ProductLine, reviews: Reviews
+    nut_line: ProductLine, reviews: Reviews
 ) -> None:
     (first, second) = reviews.waiting()
     with reviews._threads.use() as kept:
@@ -230,21 +224,16 @@ def test_a_thread_of_another_inspection_is_not_answered(
     assert waiting(reviews) == ["nut:3"]
 
 
-def no_database(path: Path) -> None:
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(b"no database, but long enough to be taken for one\n" * 100)
-
-
-def test_threads_that_cannot_be_used_stop_no_inspection(line: ProductLine) -> None:
-    path = line.home / "threads" / "nut.sqlite"
+def test_threads_that_cannot_be_used_stop_no_inspection(nut_line: ProductLine) -> None:
+    path = nut_line.home / "threads" / "nut.sqlite"
     no_database(path)
-    inspector = Inspector(line)
+    inspector = Inspector(nut_line)
     inspection = inspector.inspect(bad_part(1))
     assert (inspection.verdict, inspection.id) == ("review", "nut:1")
     (fault,) = inspection.faults
     assert fault.startswith(f"{path}: cannot be used (file is not a database); check the rights")
     # Who waits is told nevertheless.
-    reviews = Reviews("nut", line.home)
+    reviews = Reviews("nut", nut_line.home)
     assert waiting(reviews) == ["nut:1"]
     assert reviews.fault == fault
     with pytest.raises(HistoryError, match="file is not a database"):
@@ -257,11 +246,11 @@ def test_threads_that_cannot_be_used_stop_no_inspection(line: ProductLine) -> No
 
 
 def test_threads_that_another_program_holds_are_not_moved_away(
-    line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
+    nut_line: ProductLine, reviews: Reviews, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads_module, "BUSY_S", 0.05)
-    path = line.home / "threads" / "nut.sqlite"
-    with open_threads("nut", line.home) as saver:
+    path = nut_line.home / "threads" / "nut.sqlite"
+    with open_threads("nut", nut_line.home) as saver:
         saver.delete_thread("review nut:3")
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -273,17 +262,17 @@ def test_threads_that_another_program_holds_are_not_moved_away(
     assert reviews.resolve("nut:1", "accept", by="Ann", reason="only dust").number == 1
     other.close()
     assert reviews.resolve("nut:3", "accept", by="Ann", reason="only dust").number == 2
-    assert (waiting(reviews), threads(line)) == ([], [])
+    assert (waiting(reviews), threads(nut_line)) == ([], [])
 
 
-def test_threads_that_are_moved_away_while_open(line: ProductLine, reviews: Reviews) -> None:
+def test_threads_that_are_moved_away_while_open(nut_line: ProductLine, reviews: Reviews) -> None:
     assert waiting(reviews) == ["nut:1", "nut:3"]
-    shutil.rmtree(line.home / "threads")
+    shutil.rmtree(nut_line.home / "threads")
     assert waiting(reviews) == ["nut:1", "nut:3"]
-    assert threads(line) == ["review nut:1", "review nut:3"]
+    assert threads(nut_line) == ["review nut:1", "review nut:3"]
 
 
-def test_a_forked_process_opens_the_threads_anew(line: ProductLine, reviews: Reviews) -> None:
+def test_a_forked_process_opens_the_threads_anew(nut_line: ProductLine, reviews: Reviews) -> None:
     assert waiting(reviews) == ["nut:1", "nut:3"]
     open_ = reviews._threads._open
     before = reviews._threads._opened
@@ -295,9 +284,9 @@ def test_a_forked_process_opens_the_threads_anew(line: ProductLine, reviews: Rev
     assert reviews._threads._opened == (os.getpid(), before[1])
 
 
-def test_unknown_reviews(line: ProductLine, reviews: Reviews) -> None:
+def test_unknown_reviews(nut_line: ProductLine, reviews: Reviews) -> None:
     with pytest.raises(LineError, match="no line 'bolt'"):
-        Reviews("bolt", line.home)
+        Reviews("bolt", nut_line.home)
     for identifier, sentence in (
         ("nut:9", "nut:9: no such inspection is stored, of this line those from nut:1 to nut:3"),
         ("bolt:1", "bolt:1: is no inspection of line nut"),
@@ -307,8 +296,10 @@ def test_unknown_reviews(line: ProductLine, reviews: Reviews) -> None:
             reviews.resolve(identifier, "accept", by="Ann", reason="only dust")
 
 
-def test_what_this_echo_cannot_read_goes_on_waiting(line: ProductLine, reviews: Reviews) -> None:
-    with sqlite3.connect(line.home / "history" / "nut.sqlite") as database:
+def test_what_this_echo_cannot_read_goes_on_waiting(
+    nut_line: ProductLine, reviews: Reviews
+) -> None:
+    with sqlite3.connect(nut_line.home / "history" / "nut.sqlite") as database:
         database.execute("UPDATE inspections SET inspection = '{}' WHERE id = 1")
     database.close()
     assert waiting(reviews) == ["nut:1", "nut:3"]
@@ -321,88 +312,3 @@ def test_what_this_echo_cannot_read_goes_on_waiting(line: ProductLine, reviews: 
     with pytest.raises(HistoryError, match="cannot be read by this Echo; inspect it again"):
         reviews.resolve("nut:1", "accept", by="Ann", reason="only dust")
     assert waiting(reviews) == ["nut:1", "nut:3"]
-
-
-def test_a_run_that_broke_off_goes_on(line: ProductLine, tmp_path: Path) -> None:
-    paths = [save(tmp_path / f"{n}.png", good_part(100 + n)) for n in range(5)]
-    paths.append(save(tmp_path / "bad.png", bad_part(1)))
-    inspector = Inspector(line)
-    run = inspector.inspect_many(paths)
-    broken_off = [next(run).image for _ in range(2)]
-    # The same image comes twice, too.
-    rest = [r.image for r in Inspector(line).inspect_many([*paths, paths[4]], resume=True)]
-    assert broken_off + rest == [str(path) for path in paths]
-    assert list(inspector.inspect_many(paths, resume=True)) == []
-    left_out = list(inspector.inspect_with_pictures([paths[5], tmp_path / "no.png"], resume=True))
-    assert left_out[0] == LeftOut(str(paths[5]), "nut:6", "review")
-    assert len(left_out) == 2
-    assert len(History(line)) == 6
-
-
-def test_runs_that_resume_at_once_store_each_image_once(line: ProductLine, tmp_path: Path) -> None:
-    paths = [save(tmp_path / f"{n}.png", good_part(100 + n)) for n in range(6)]
-    start = Barrier(3)
-
-    def resume() -> list[str]:
-        inspector = Inspector(line)
-        start.wait()
-        return [one.image for one in inspector.inspect_many(paths, resume=True)]
-
-    with ThreadPoolExecutor(3) as pool:
-        runs = [pool.submit(resume) for _ in range(3)]
-        inspected = [image for run in runs for image in run.result()]
-    assert sorted(inspected) == [str(path) for path in paths]
-    assert sorted(record.image for record in History(line).records()) == sorted(inspected)
-
-
-def test_an_image_that_another_run_stored_meanwhile_is_left_out(
-    line: ProductLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = save(tmp_path / "a.png", bad_part(1))
-    inspector = Inspector(line)
-    run_graph = inspector._run
-
-    def slowly(*given: Any) -> Inspection:
-        Inspector(line).inspect(path)
-        return run_graph(*given)
-
-    monkeypatch.setattr(inspector, "_run", slowly)
-    assert list(inspector.inspect_with_pictures([path], resume=True)) == [
-        LeftOut(str(path), "nut:1", "review")
-    ]
-    assert len(History(line)) == 1
-
-
-def test_what_would_not_come_to_the_same_is_inspected(line: ProductLine, tmp_path: Path) -> None:
-    path = save(tmp_path / "a.png", good_part(100))
-    Inspector(line).inspect(path)
-
-    def resumed(line: ProductLine, *images: Path) -> int:
-        found = list(Inspector(line).inspect_many(images, resume=True))
-        assert all(isinstance(one, Inspection) for one in found)
-        return len(found)
-
-    assert resumed(line, path) == 0
-    assert resumed(line, save(tmp_path / "other.png", good_part(100))) == 1, "another name"
-    save(path, good_part(101))
-    assert (resumed(line, path), resumed(line, path)) == (1, 0), "other pixels"
-    rules = tmp_path / "nut.yaml"
-    rules.write_text("product: nut\nnormal: Stripes.\nalpha: 0.3\n")
-    parts = [good_part(i) for i in range(3)]
-    other = ProductLine.enroll("nut", parts, rules, home=line.home, progress=False)
-    assert (resumed(other, path), resumed(other, path)) == (1, 0), "another line"
-    for was, is_ in (("Stripes", "Upright stripes"), ("0.3", "0.4")):
-        rules.write_text(rules.read_text().replace(was, is_))
-        assert (resumed(other, path), resumed(other, path)) == (1, 0), "other rules"
-
-
-def test_who_keeps_nothing_resumes_nothing(line: ProductLine) -> None:
-    with pytest.raises(HistoryError, match="line 'nut': this inspector keeps nothing, so it cann"):
-        Inspector(line, keep=False).inspect_many([], resume=True)
-
-
-def test_a_history_that_cannot_be_read_leaves_nothing_out(line: ProductLine) -> None:
-    no_database(line.home / "history" / "nut.sqlite")
-    (found,) = Inspector(line).inspect_many([good_part(100)], resume=True)
-    assert isinstance(found, Inspection)
-    assert "no history of inspections" in found.faults[0]

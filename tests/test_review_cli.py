@@ -16,16 +16,15 @@ from echo.cases import Cases
 from echo.cli_review import agreement
 from echo.history import Archive, History
 from experts.evidence import Opinion
-from tests.conftest import Command, bad_part, good_part, save
+from tests.conftest import TIME, Command, bad_part, good_part, save
 
-TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
 ANN = ("--by", "Ann", "--reason", "only dust")
 
 
 @pytest.fixture
-def photos(nut_home: Path, tmp_path: Path) -> Path:
+def photos(nut_line: ProductLine, tmp_path: Path) -> Path:
     """Photos, of which the first shows a bad part, beside a home with the line."""
-    shutil.copytree(nut_home / "lines", tmp_path / "home" / "lines")
+    assert nut_line.home == tmp_path / "home"
     save(tmp_path / "new" / "a.png", bad_part(1))
     for number in range(2):
         save(tmp_path / "new" / f"b{number}.png", good_part(100 + number))

@@ -12,74 +12,44 @@ from typing import Any
 
 import pytest
 
-from echo import (
-    Inspection,
-    Inspector,
-    ProductLine,
-    inputs,
-    replay_inspection,
-)
+from echo import Inspection, Inspector, ProductLine, inputs, replay_inspection
 from echo.history import Archive, History
 from echo.inputs import Roster, changes
 from echo.record import split_id
 from echo.report import ReportWriter
-from tests.conftest import Command, bad_part, good_part, save
-from tests.test_again import inspected, rewrite
-
-TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d"
-
-
-@pytest.fixture
-def home(washer_home: Path, tmp_path: Path) -> Path:
-    """A home with the line ``washer``, without rules and without any history."""
-    shutil.copytree(washer_home / "lines", tmp_path / "home" / "lines")
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def line(home: Path) -> ProductLine:
-    return ProductLine.load("washer", home=home)
-
-
-@pytest.fixture
-def bad(tmp_path: Path) -> Path:
-    return save(tmp_path / "new" / "bad.png", bad_part(700))
-
-
-@pytest.fixture
-def good(tmp_path: Path) -> Path:
-    return save(tmp_path / "new" / "good.png", good_part(700))
+from tests.conftest import TIME, Command, bad_part, good_part
+from tests.histories import INSERT_BEFORE, begin_as_before, inspected, rewrite
 
 
 def test_an_inspection_says_by_what_it_is_named(
-    run: Command, line: ProductLine, bad: Path, tmp_path: Path
+    run: Command, washer_line: ProductLine, bad_photo: Path, tmp_path: Path
 ) -> None:
-    inspector = Inspector(line)
-    first, second = inspector.inspect(bad), inspector.inspect(bad)
+    inspector = Inspector(washer_line)
+    first, second = inspector.inspect(bad_photo), inspector.inspect(bad_photo)
     assert (first.id, second.id) == ("washer:1", "washer:2")
-    assert Inspector(line, keep=False).inspect(bad).id is None
+    assert Inspector(washer_line, keep=False).inspect(bad_photo).id is None
     # It is no part of what was found out: two runs differ in time only.
     dumps = [one.model_dump_json(exclude={"timings_ms"}) for one in (first, second)]
     assert dumps[0] == dumps[1]
-    records = list(History(line).records())
+    records = list(History(washer_line).records())
     assert [record.id for record in records] == ["washer:1", "washer:2"]
     assert records[1].inspection().id == "washer:2"
-    (row,) = run("inspect", "washer", bad, "--json").out.splitlines()
+    (row,) = run("inspect", "washer", bad_photo, "--json").out.splitlines()
     assert json.loads(row)["id"] == "washer:3"
     assert Inspection.model_validate_json(row).id == "washer:3"
-    shown = run("inspect", "washer", bad, "--out", tmp_path / "report").out
+    shown = run("inspect", "washer", bad_photo, "--out", tmp_path / "report").out
     assert "│ washer:4 │ bad.png │ reject" in shown
     assert "Inspection washer:4, line washer" in (tmp_path / "report/report.html").read_text()
-    assert "│ –  │ bad.png │ reject" in run("inspect", "washer", bad, "--no-keep").out
-    (row,) = run("inspect", "washer", bad, "--no-keep", "--json").out.splitlines()
+    assert "│ –  │ bad.png │ reject" in run("inspect", "washer", bad_photo, "--no-keep").out
+    (row,) = run("inspect", "washer", bad_photo, "--no-keep", "--json").out.splitlines()
     assert json.loads(row)["id"] is None
 
 
 def test_a_report_of_what_was_not_stored_names_no_inspection(
-    line: ProductLine, bad: Path, tmp_path: Path
+    washer_line: ProductLine, bad_photo: Path, tmp_path: Path
 ) -> None:
-    writer = ReportWriter(tmp_path, "Bad", line)
-    writer.add(Inspector(line, keep=False).inspect(bad))
+    writer = ReportWriter(tmp_path, "Bad", washer_line)
+    writer.add(Inspector(washer_line, keep=False).inspect(bad_photo))
     assert "<small>Line washer (" in writer.finish().read_text()
 
 
@@ -88,62 +58,45 @@ def test_names_of_inspections() -> None:
     assert split_id(f"M6.nut_2-b:{10**18 - 1}") == ("M6.nut_2-b", 10**18 - 1)
 
 
-# As the first Echo that stored inspections began its files.
-OLD_SCHEMA = (
-    "CREATE TABLE inspections (id INTEGER PRIMARY KEY, time TEXT NOT NULL, image TEXT NOT NULL, "
-    "image_sha256 TEXT NOT NULL, verdict TEXT NOT NULL, asked TEXT, alpha REAL NOT NULL, "
-    "learned_sha256 TEXT NOT NULL, knowledge_sha256 TEXT, inspection TEXT NOT NULL);"
-    "CREATE INDEX by_image ON inspections (image_sha256);"
-    "PRAGMA user_version = 1;"
-)
-
-
-OLD_INSERT = "INSERT INTO inspections VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-
-
 def test_a_history_of_before_is_read_and_goes_on(
-    run: Command, line: ProductLine, home: Path, bad: Path
+    run: Command, washer_line: ProductLine, own_home: Path, bad_photo: Path
 ) -> None:
-    inspected(line, bad)
-    path = home / "history" / "washer.sqlite"
+    inspected(washer_line, bad_photo)
+    path = own_home / "history" / "washer.sqlite"
     with sqlite3.connect(path) as database:
         (row,) = database.execute("SELECT * FROM inspections")
     database.close()
-    path.unlink()
     stored = json.loads(row[-1])
     del stored["versions"]["machine"], stored["opinion"], stored["faults"]
-    with sqlite3.connect(path) as database:
-        database.executescript(OLD_SCHEMA)
-        database.execute(OLD_INSERT, (*row[:-1], json.dumps(stored)))
-    database.close()
+    begin_as_before(path, (*row[:-1], json.dumps(stored)))
     assert run("replay", "washer:1").code == 0
     assert "│ washer:1 │" in run("history", "washer").out
-    assert inspected(line, bad) == ["washer:2"]
-    assert replay_inspection("washer:2", home=home).reproduced
+    assert inspected(washer_line, bad_photo) == ["washer:2"]
+    assert replay_inspection("washer:2", home=own_home).reproduced
     # An Echo of before goes on with it, too.
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA user_version").fetchone() == (1,)
-        database.execute(OLD_INSERT, (3, *row[1:]))
+        database.execute(INSERT_BEFORE, (3, *row[1:]))
     database.close()
-    assert replay_inspection("washer:3", home=home).reproduced
+    assert replay_inspection("washer:3", home=own_home).reproduced
 
 
 def test_few_revisions_are_kept(
-    line: ProductLine, home: Path, monkeypatch: pytest.MonkeyPatch
+    washer_line: ProductLine, own_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inputs, "MAX_KEPT", 4)
-    plain = Inspector(line, keep=False).inspect(good_part(1))
+    plain = Inspector(washer_line, keep=False).inspect(good_part(1))
     files = [f"revision {number}".encode() for number in range(10)]
     hashes = [hashlib.sha256(raw).hexdigest() for raw in files]
-    history = History(line)
+    history = History(washer_line)
     for sha256, raw in zip(hashes, files, strict=True):
         versions = plain.versions.model_copy(update={"knowledge_sha256": sha256})
         history.add(plain.model_copy(update={"versions": versions}), 0.05, rules=raw)
-    archive = Archive("washer", home)
+    archive = Archive("washer", own_home)
     assert [archive.rules(sha256) for sha256 in hashes] == [None] * 7 + files[7:]
     # What the newest rest on stays, however long it is there already.
     (record, *_) = archive.listed()
-    assert archive.roster(record.learned_sha256) == Roster.of(line.manifest)
+    assert archive.roster(record.learned_sha256) == Roster.of(washer_line.manifest)
     # What is not of that hash is not kept, and keeps nothing else out.
     versions = versions.model_copy(update={"knowledge_sha256": hashlib.sha256(b"late").hexdigest()})
     late = plain.model_copy(update={"versions": versions})
@@ -191,21 +144,25 @@ def test_what_became_of_a_line(then: str, now: str, told: list[str]) -> None:
     assert changes(roster(then), roster(now)) == told
 
 
-def test_inputs_go_into_a_file_that_was_begun_anew(line: ProductLine, home: Path) -> None:
-    inspector = Inspector(line)
+def test_inputs_go_into_a_file_that_was_begun_anew(
+    washer_line: ProductLine, own_home: Path
+) -> None:
+    inspector = Inspector(washer_line)
     inspector.inspect(good_part(1))
-    shutil.rmtree(home / "history")
+    shutil.rmtree(own_home / "history")
     inspector.inspect(good_part(1))
-    (record,) = History(line).records()
-    assert Archive("washer", home).roster(record.learned_sha256) == Roster.of(line.manifest)
+    (record,) = History(washer_line).records()
+    assert Archive("washer", own_home).roster(record.learned_sha256) == Roster.of(
+        washer_line.manifest
+    )
 
 
 @pytest.fixture
-def many(line: ProductLine) -> History:
+def many(washer_line: ProductLine) -> History:
     """1,000 inspections, of which each seventh is a reject, in two folders."""
-    inspector = Inspector(line, keep=False)
+    inspector = Inspector(washer_line, keep=False)
     accept, reject = inspector.inspect(good_part(1)), inspector.inspect(bad_part(1))
-    history = History(line)
+    history = History(washer_line)
     for number in range(1, 1001):
         inspection = reject if number % 7 == 0 else accept
         name = f"{'ab'[number % 2]}/part-{number % 10}.png"
@@ -262,11 +219,11 @@ def test_the_table_of_inspections(run: Command) -> None:
 
 
 def test_the_list_needs_no_line_that_opens(
-    run: Command, line: ProductLine, home: Path, good: Path
+    run: Command, washer_line: ProductLine, own_home: Path, good_photo: Path
 ) -> None:
     assert run("history", "washer").out == "No inspection of line washer is stored.\n"
-    inspected(line, good)
-    shutil.rmtree(line.folder)
+    inspected(washer_line, good_photo)
+    shutil.rmtree(washer_line.folder)
     assert [row["id"] for row in listed(run)] == ["washer:1"]
     gone = run("replay", "washer:1")
     assert (gone.code, gone.out) == (2, "")
@@ -277,5 +234,5 @@ def test_the_list_needs_no_line_that_opens(
         assert re.match(
             r"echo-iad: (no line 'nut'|line name '../history/washer': exp)", unknown.err
         )
-    rewrite(home, dict.clear)
+    rewrite(own_home, dict.clear)
     assert listed(run)[0]["reason"] == "its stored inspection cannot be read"

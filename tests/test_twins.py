@@ -9,13 +9,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from echo import Inspector, ProductLine
-from experts.decision import DecisionMaker, Wording
 from experts.decoder.conformal import room_for_twins
 from experts.decoder.golden import SketchBook, Sketches
-from experts.decoder.template import ALIGNED, difference, template_of
+from experts.decoder.template import difference, template_of
 from experts.decoder.twins import (
     NO_TWIN,
     Difference,
@@ -25,9 +22,7 @@ from experts.decoder.twins import (
     TwinFinder,
     calibrate_twins,
 )
-from experts.evidence import AnomalyMap, Inspection, TwinScore
-from tests.boards import GROUND, TRACK, ByteArray, board, picture
-from tests.conftest import save
+from tests.boards import GROUND, ByteArray, board, marked, picture
 
 LIMIT = 0.7
 ALPHA = 0.05
@@ -196,16 +191,6 @@ def test_too_few_images_leave_the_p_value_alone() -> None:
         assert line.rule(30.0, seen, [], LIMIT, ALPHA).p_value == pytest.approx(29 / 59)
 
 
-def marked(number: int, side: int = 7) -> tuple[ByteArray, int, int]:
-    """A board with a spot that belongs to no track, and where its centre is."""
-    image = board(number)
-    plain = ndimage.minimum_filter(image, 21, mode="constant") == GROUND  # not at the border
-    y, x = (int(v) for v in np.argwhere(plain)[0])
-    half = side // 2
-    image[y - half : y + half + 1, x - half : x + half + 1] = TRACK
-    return image, y, x
-
-
 def sketched(images: list[ByteArray], seeds: int = 0) -> Sketches:
     book = SketchBook(ALPHA)
     for number, image in enumerate(images):
@@ -301,216 +286,3 @@ def test_a_fresh_board_ranks_as_if_it_were_one_of_the_line() -> None:
         assert laid.rule(float(scores[fresh])).p_value == pytest.approx(exact)
     assert rivals > 10
     assert counts.any()
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
-    """A line of 20 boards, too few to calibrate twins."""
-    folder = tmp_path_factory.mktemp("boards")
-    for number in range(20):
-        save(folder / f"board-{number}.png", picture(board(number)).rgb_HW3)
-    home = tmp_path_factory.mktemp("board-home")
-    return Inspector(ProductLine.enroll("board", folder, home=home, progress=False))
-
-
-# Of two boards of one kind, the second has another track.
-KIN = (90, 91)
-TRACK_OF_KIN = (slice(60, 68), slice(20, 140))
-
-
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> Inspector:
-    """A line of 92 boards, enough to calibrate twins; two of them are of one kind."""
-    folder = tmp_path_factory.mktemp("many-boards")
-    kin = board(KIN[0])
-    kin[TRACK_OF_KIN] = np.where(kin[TRACK_OF_KIN] == TRACK, GROUND, TRACK)
-    for number in range(92):
-        image = kin if number == KIN[1] else board(number)
-        save(folder / f"board-{number}.png", picture(image).rgb_HW3)
-    home = tmp_path_factory.mktemp("many-home")
-    return Inspector(ProductLine.enroll("board", folder, home=home, progress=False))
-
-
-def inspect(inspector: Inspector, image: ByteArray) -> Inspection:
-    return inspector.inspect(picture(image).rgb_HW3)
-
-
-@pytest.mark.parametrize("size", ["small", "large"])
-def test_a_new_image_of_an_enrolled_board_lies_on_it(
-    size: str, request: pytest.FixtureRequest
-) -> None:
-    inspector: Inspector = request.getfixturevalue(size)
-    twin = inspect(inspector, np.roll(board(7), (2, -1), axis=(0, 1))).anomaly.twin
-    assert twin is not None
-    assert twin.path.name == "board-7.png"
-    assert twin.agreement > ALIGNED
-    assert twin.difference < twin.limit
-    assert not twin.stands_out
-
-
-def check_found(inspection: Inspection, y: int, x: int) -> TwinScore:
-    twin = inspection.anomaly.twin
-    assert twin is not None
-    assert twin.stands_out
-    assert inspection.anomaly.score > inspection.anomaly.score_alone
-    left, top, right, bottom = inspection.regions[0].box_xyxy
-    assert left - 2 <= x <= right + 2
-    assert top - 2 <= y <= bottom + 2
-    assert right - left <= 20
-    assert any(s.looked_at == "the image laid over board-7.png" for s in inspection.steps)
-    return twin
-
-
-def test_few_images_send_what_differs_from_its_twin_to_review(small: Inspector) -> None:
-    image, y, x = marked(7)
-    inspection = inspect(small, image)
-    assert not check_found(inspection, y, x).calibrated
-    assert inspection.verdict == "review"
-    assert (
-        "20 normal images are too few to calibrate such differences" in inspection.decision.reason
-    )
-    assert "reviews for a difference from a twin come on top" in small.line.promise
-
-
-def test_many_images_calibrate_it_so_it_rejects_within_the_promise(large: Inspector) -> None:
-    image, y, x = marked(7)
-    inspection = inspect(large, image)
-    assert check_found(inspection, y, x).decides
-    assert inspection.verdict == "reject"
-    # The board itself differs from it in turn.
-    assert inspection.anomaly.p_value <= 2 / 93
-    assert inspection.anomaly.differing == 1
-    assert "differs from board-7.png, which else shows the same, as" in inspection.decision.reason
-    assert "come on top" not in large.line.promise
-
-
-def test_another_board_of_the_kind_differs_on_too_large_an_area_to_count(large: Inspector) -> None:
-    image = board(7)
-    image[TRACK_OF_KIN] = np.where(image[TRACK_OF_KIN] == TRACK, GROUND, TRACK)
-    image[90:98, 20:140] = np.where(image[90:98, 20:140] == TRACK, GROUND, TRACK)
-    inspection = inspect(large, image)
-    twin = inspection.anomaly.twin
-    assert twin is not None
-    assert twin.difference > twin.limit
-    assert twin.area >= twin.largest_area
-    assert inspection.anomaly.score == inspection.anomaly.score_alone
-
-
-def test_a_board_without_a_twin_is_judged_by_its_patches_alone(small: Inspector) -> None:
-    anomaly = inspect(small, board(50)).anomaly
-    assert anomaly.twin is None
-    assert anomaly.score == anomaly.score_alone
-
-
-def test_the_calibration_is_of_all_images_that_calibrate_the_line(large: Inspector) -> None:
-    line = large.line
-    scores_n = np.sort(line.twins.scores_n)
-    assert np.array_equal(scores_n, line.model.calibration.scores_n)
-    by_number = dict(zip(line.twins.numbers_n.tolist(), line.twins.partners_n, strict=True))
-    assert (by_number[KIN[0]], by_number[KIN[1]]) == KIN[::-1]
-    visible = line.twins.highest_n > line.sketches.limit
-    assert set(line.twins.numbers_n[visible]) == set(KIN)
-
-
-def test_growing_compares_all_images_again(small: Inspector, tmp_path: Path) -> None:
-    boards = [picture(board(number)).rgb_HW3 for number in range(20)]
-    line = ProductLine.enroll("board", boards, home=tmp_path, progress=False)
-    grown = line.add([picture(marked(number)[0]).rgb_HW3 for number in (3, 5)], progress=False)
-    visible = grown.twins.highest_n > grown.sketches.limit
-    assert {grown.manifest.images[n].thumbnail[-9:] for n in grown.twins.numbers_n[visible]} == {
-        "00004.jpg",
-        "00006.jpg",
-        "00021.jpg",
-        "00022.jpg",
-    }
-    assert np.array_equal(
-        np.sort(grown.twins.scores_n), np.asarray(grown.model.calibration.scores_n)
-    )
-
-
-def differing(p_value: float, *, calibrated: bool) -> AnomalyMap:
-    twin = TwinScore(
-        path=Path("board-7.png"),
-        agreement=0.97,
-        difference=0.9,
-        limit=0.7,
-        area=0.001,
-        largest_area=math.inf,
-        calibrated=calibrated,
-        added=2.0,
-    )
-    return AnomalyMap(
-        patch_scores_HW=np.ones((4, 4), np.float32),
-        patch_stride_px=(16.0, 16.0),
-        patch_centre_px=(15.0, 15.0),
-        image_size_HW=(64, 64),
-        score=3.0,
-        p_value=p_value,
-        calibration_size=99,
-        limit=0.5,
-        extent_limit=0.1,
-        encoder="test",
-        twin=twin,
-    )
-
-
-def test_what_is_not_calibrated_never_rejects_and_says_what_the_promise_leaves_out() -> None:
-    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    shown = differing(0.4, calibrated=False)
-    decision, _ = maker.decide(shown, [], [])
-    assert decision.verdict == "review"
-    assert decision.reason == (
-        "To review: the board as a whole differs from board-7.png, which else shows the same; "
-        "99 normal boards are too few to calibrate such differences, so the promise on false "
-        "rejects does not cover them."
-    )
-    assert shown.twin is not None
-    rank = "Accepted: 39 of 99 normal boards score at least as high (p = 0.4)"
-    aside = (
-        "; it differs from board-7.png on 0.10% of the area, as normal images do that show "
-        "different parts, so this does not count"
-    )
-    for change, more in (({"difference": 0.6}, ""), ({"largest_area": 0.001}, aside)):
-        calm = shown.model_copy(update={"twin": shown.twin.model_copy(update=change)})
-        accepted, _ = maker.decide(calm, [], [])
-        assert (accepted.verdict, accepted.reason) == ("accept", f"{rank}{more}.")
-
-
-@pytest.mark.parametrize(
-    ("p_value", "alike", "words"),
-    [
-        (0.4, 2, "Accepted: 37 of 99 normal boards score at least as high; 2 more differ from "),
-        (
-            0.03,
-            2,
-            "scores beyond all 99 normal boards; 2 more differ from their twins, which ranks",
-        ),
-        (0.04, 1, "scores beyond all but 2 of 99 normal boards; 1 more differs from its twin, whi"),
-    ],
-)
-def test_normal_images_that_rank_above_for_their_twins_are_told_apart(
-    p_value: float, alike: int, words: str
-) -> None:
-    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    plain = differing(p_value, calibrated=True).model_copy(
-        update={"twin": None, "differing": alike}
-    )
-    assert words in maker.decide(plain, [], [])[0].reason
-
-
-@pytest.mark.parametrize(
-    ("alike", "words"),
-    [
-        (0, "as none of 99 normal boards does from its twin (p = 0.01)"),
-        (1, "as only 1 of 99 normal boards does from its twin (p = 0.01)"),
-        (2, "as only 2 of 99 normal boards do from its twin (p = 0.01)"),
-    ],
-)
-def test_what_is_calibrated_says_how_rare_it_is(alike: int, words: str) -> None:
-    maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    shown = differing(0.01, calibrated=True).model_copy(update={"differing": alike})
-    decision, _ = maker.decide(shown, [], [])
-    assert decision.reason == (
-        "To review: the board as a whole differs from board-7.png, which else shows the same, "
-        f"{words}, but no single place stands out."
-    )
