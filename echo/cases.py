@@ -119,7 +119,7 @@ class Case(Evidence):
 
 
 def newest(cases: Iterable[Case]) -> list[Case]:
-    """Of each inspection the newest case, which counts for calibration; in the order of numbers.
+    """Of each inspection the newest case: what people say of it by now; in the order of numbers.
 
     Args:
         cases: In the order of numbers.

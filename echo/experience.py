@@ -87,6 +87,11 @@ def _judged(case: Case) -> Judged:
     )
 
 
+def without_judged(error: HistoryError) -> str:
+    """That nothing is known of what people judged, and why."""
+    return f"without what people judged: {error}"
+
+
 class Judgements:
     """The cases of a line as they are now, looked at before each inspection.
 
@@ -114,5 +119,5 @@ class Judgements:
                 self.now = Experience.up_to(number, self._archive, self._line)
             self.fault = None
         except HistoryError as error:
-            self.now, self.fault = Experience(), f"without what people judged: {error}"
+            self.now, self.fault = Experience(), without_judged(error)
         return self.now is not before and self.now != before

@@ -3,9 +3,9 @@
 history/NAME.sqlite stands beside the lines, not in the line's folder, so it stays when the line is
 enrolled anew. Each inspection is there whole or not at all, however many processes write and
 whenever one is killed. A power cut may lose the last ones. People name an inspection by its line
-and its number in the file, as in washer:17; none is used twice. What people judged of them stands
-in the same file, see ``echo.cases``. Whoever deletes the file deletes this, too, and who waits; a
-new file begins with the same numbers again, of other inspections.
+and its number in the file, as in washer:17; no file uses a number twice. What people judged of them
+stands in the same file, see ``echo.cases``. Whoever deletes the file deletes this, too, and who
+waits; a new file begins with 1 again, so by then washer:17 may name another inspection.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import NamedTuple, cast
 
 from echo import __version__
 from echo.conversation import Conversation, Conversations
-from echo.experience import Judgements
+from echo.experience import Judgements, without_judged
 from echo.graph import build_graph
 from echo.history import Archive, History
 from echo.language import Language
@@ -329,7 +329,7 @@ class Inspector:
         except StoredAlreadyError:
             raise
         except HistoryError as error:
-            faults = (*inspection.faults, str(error))
+            faults = _with_unkept(inspection.faults, error)
             return inspection.model_copy(update={"faults": faults})
         return inspection
 
@@ -359,3 +359,11 @@ class Inspector:
             machine=this_machine(),
             cases=self._judgements.now.number,
         )
+
+
+def _with_unkept(faults: Sequence[str], error: HistoryError) -> tuple[str, ...]:
+    """With why an inspection is not kept; what is wrong with one file is told once."""
+    unjudged = without_judged(error)
+    if unjudged not in faults:
+        return (*faults, str(error))
+    return (*(fault for fault in faults if fault != unjudged), f"not stored, and {unjudged}")

@@ -31,7 +31,6 @@ _READ = re.compile(
     r"model(-\d+-of-\d+)?\.safetensors|[\w.-]+\.(json|jinja|txt)|[\w.-]*\.model", re.ASCII
 )
 _WEIGHTS = ".safetensors"
-_CHUNK_BYTES = 1 << 20
 _SECONDS = 30.0
 
 Advance = Callable[[int], None]
