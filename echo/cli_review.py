@@ -69,16 +69,31 @@ def _print_waiting(waiting: list[Review]) -> None:
 
 
 def _lines(home: Path | None) -> list[str]:
-    """The lines that something is stored of; what is stored of others is told, and not opened."""
+    """The lines that something is stored of; what is stored of others is told, and left out."""
     from echo.record import is_line_name
     from echo.storage import folders
 
     enrolled = {line.name for line in folders(lines_folder(home))}
-    stored = sorted(path.stem for path in (home_folder(home) / "history").glob("*.sqlite"))
-    for name in stored:
-        if name not in enrolled and is_line_name(name):
-            say_aside(f"Line {name} is gone; what waits of it: echo-iad review list {name}")
-    return [name for name in stored if name in enrolled]
+    stored = sorted((home_folder(home) / "history").glob("*.sqlite"))
+    for path in stored:
+        if path.stem not in enrolled and is_line_name(path.stem):
+            _tell_of(path)
+    return [path.stem for path in stored if path.stem in enrolled]
+
+
+def _tell_of(path: Path) -> None:
+    """Say what a file is that stands among the histories, and is of no line that there is."""
+    from echo.history_file import line_in
+
+    try:
+        line = line_in(path)
+    except HistoryError as error:
+        say_aside(f"Left out: {error}")
+        return
+    if line == path.stem:
+        say_aside(f"Line {line} is gone; what waits of it: echo-iad review list {line}")
+    elif line is not None:
+        say_aside(f"Left out: {path}: is of line {line}, but not called so, such as a copy of it")
 
 
 def _waiting(lines: list[str], home: Path | None) -> tuple[list[Review], bool]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterable
+from contextlib import closing
 from pathlib import Path
 
 from echo import cases
@@ -23,6 +24,9 @@ _SCHEMA = (
     *cases.SCHEMA,
     f"PRAGMA user_version = {FORMAT_VERSION}",
 )
+_LINE = (
+    "SELECT json_extract(inspection, '$.versions.line') FROM inspections ORDER BY id DESC LIMIT 1"
+)
 BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NO_HISTORY = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 
@@ -37,6 +41,24 @@ def open_file(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def line_in(path: Path) -> str | None:
+    """Of which line the newest inspection in a file is; the file is only read.
+
+    Returns:
+        ``None`` if it holds no inspection.
+
+    Raises:
+        HistoryError: If it cannot be read as a history.
+    """
+    address = f"{path.absolute().as_uri()}?mode=ro"
+    try:
+        with closing(sqlite3.connect(address, BUSY_S, uri=True)) as database:
+            row = database.execute(_LINE).fetchone()
+    except sqlite3.Error as error:
+        raise HistoryError(f"{path}: {explained(error)}") from error
+    return str(row[0]) if row else None
 
 
 def _set_up(database: sqlite3.Connection, path: Path) -> None:

@@ -205,18 +205,6 @@ def test_one_line_that_is_damaged_hides_no_other(
         assert re.fullmatch(rf"{told}.+\n", listed.err)
 
 
-def test_what_is_of_no_line_is_not_opened(run: Command, photos: Path, tmp_path: Path) -> None:
-    home = tmp_path / "home"
-    run("inspect", "nut", photos)
-    for name in ("backup", "a copy"):
-        shutil.copy(home / "history" / "nut.sqlite", home / "history" / f"{name}.sqlite")
-    listed = run("review", "list")
-    assert (listed.code, listed.out.count("│ nut:1 │"), "backup" in listed.out) == (0, 1, False)
-    assert listed.err == "Line backup is gone; what waits of it: echo-iad review list backup\n"
-    assert not (home / "threads" / "backup.sqlite").exists()
-    assert "│ backup:1 │" in run("review", "list", "backup").out
-
-
 def test_texts_of_others_steer_no_terminal(run: Command, photos: Path, tmp_path: Path) -> None:
     evil = "\x1b[2J\u202e\x9b\x07\r"
     line = ProductLine.load("nut", home=tmp_path / "home")
