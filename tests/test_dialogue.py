@@ -69,9 +69,8 @@ def picture() -> Any:
 
 def test_the_graph_is_readable() -> None:
     assert len(inspect.getsource(echo.dialogue).splitlines()) < 75
-    inspection, knowledge = CASES["three"]()
-    partner = Partner(Known(inspection, knowledge, ALPHA), lambda: None, None, lambda: None, tuple)  # type: ignore[arg-type]
-    edges = {(edge.source, edge.target) for edge in build_dialogue(partner, None).get_graph().edges}
+    graph = build_dialogue(partner_of("three"), None).get_graph()
+    edges = {(edge.source, edge.target) for edge in graph.edges}
     assert edges == {
         ("__start__", "recall"),
         ("recall", "look"),

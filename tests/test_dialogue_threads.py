@@ -20,7 +20,7 @@ from echo.history import Archive
 from echo.settings import MLLM_VARIABLE
 from echo.threads import open_threads, threads_path
 from experts.dialogue_partner import MAX_TURNS, NO_IMAGE
-from experts.mllm import ScriptedMLLM
+from experts.mllm import MLLM, ScriptedMLLM
 from tests.conftest import bad_part, save
 from tests.test_dialogue import reply
 from tests.test_pipeline import LENIENT, STRICT, line_with
@@ -53,8 +53,8 @@ def bad(line: ProductLine, tmp_path: Path) -> Inspection:
     return inspector_of(line).inspect(save(tmp_path / "bad.png", bad_part(9)))
 
 
-def inspector_of(line: ProductLine, model: object = "none") -> Inspector:
-    return Inspector(line, mllm=model)  # type: ignore[arg-type]
+def inspector_of(line: ProductLine, model: MLLM | str = "none") -> Inspector:
+    return Inspector(line, mllm=model)
 
 
 def stored(line: ProductLine, number: int = 1) -> Inspection:

@@ -227,13 +227,13 @@ def test_what_the_hub_does_not_know(hub: Hub) -> None:
             ask_hub(name, endpoint=hub.url)
 
 
-def test_a_hub_that_is_not_there_or_is_none(tmp_path: Path) -> None:
+def test_a_hub_that_is_not_there_or_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with serve({}) as hub:
         pass
     with pytest.raises(MLLMUnavailableError, match=r"127\.0\.0\.1 cannot be reached, or the conne"):
         ask_hub("acme/tiny", endpoint=hub.url)
     with serve(FILES) as hub:
-        hub.listing = lambda: ["no", "listing"]  # type: ignore[method-assign, assignment, return-value]
+        monkeypatch.setattr(hub, "listing", lambda: ["no", "listing"])
         with pytest.raises(
             MLLMUnavailableError, match="does not answer as a hub does; check HF_EN"
         ):
@@ -241,10 +241,12 @@ def test_a_hub_that_is_not_there_or_is_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("odd", [{"rfilename": 5}, {"size": "5"}, {"size": None}, {"size": 1.5}])
-def test_a_listing_that_makes_no_sense(hub: Hub, odd: dict[str, object]) -> None:
+def test_a_listing_that_makes_no_sense(
+    hub: Hub, odd: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     listing = hub.listing()
     listing["siblings"][0] |= odd
-    hub.listing = lambda: listing  # type: ignore[method-assign]
+    monkeypatch.setattr(hub, "listing", lambda: listing)
     with pytest.raises(MLLMUnavailableError, match="does not answer as a hub does; check HF_EN"):
         ask_hub(hub.model, endpoint=hub.url)
 

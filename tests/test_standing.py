@@ -119,6 +119,8 @@ def test_a_random_model_has_no_say_beyond_alpha_on_wrong_verdicts_either() -> No
         # A good part that was rejected: nothing in the opinions tells so.
         wrong += contests("reject", standing(opinion, others[:20], others[20:]), ALPHA)
     assert wrong / draws <= ALPHA + 4 * math.sqrt(ALPHA * (1 - ALPHA) / draws)
+    # The promise is kept as closely as twenty judged parts can.
+    assert wrong / draws == pytest.approx(1 / 21, abs=0.015)
 
 
 def test_a_model_that_tells_them_apart_finds_wrong_verdicts() -> None:

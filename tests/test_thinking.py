@@ -270,7 +270,7 @@ def test_without_reasons_the_verdict_stands(line: ProductLine) -> None:
 
 def test_without_a_tool_the_model_goes_on(line: ProductLine) -> None:
     model = thinker({"tool": "compare", "target": "region-1"})
-    equipment = replace(Inspector(line)._experts.equipment, photo=None)  # type: ignore[arg-type]
+    equipment = replace(Inspector(line)._experts.equipment, photo=FAILS)
     inspection = failing_expert(line, model, equipment=equipment).inspect(bad_part(9))
     assert inspection.looks == ()
     causeless, toolless = inspection.faults

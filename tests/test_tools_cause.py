@@ -16,6 +16,7 @@ from experts.decoder.conformal import smallest_p_value
 from experts.evidence import Cause, Healed
 from experts.images import Picture
 from experts.tools.cause import cause_step, find_cause
+from experts.tools.scene import Scene
 from tests.boards import board, picture
 from tests.conftest import bad_part, good_part
 from tests.looks import gear_of, marked, scene_of
@@ -27,8 +28,8 @@ def washer(washer_home: Path) -> ProductLine:
     return ProductLine.load("washer", home=washer_home)
 
 
-def found(line: ProductLine, scene: object) -> Cause:
-    cause = find_cause(scene, gear_of(line))  # type: ignore[arg-type]
+def found(line: ProductLine, scene: Scene) -> Cause:
+    cause = find_cause(scene, gear_of(line))
     assert cause is not None
     return cause
 
@@ -94,6 +95,7 @@ def test_places_are_taken_from_the_twin(tmp_path: Path) -> None:
     assert scene.anomaly.twin is not None
     cause = found(line, scene)
     assert cause.reference == scene.anomaly.twin.path.name
+    assert cause.healed
     assert not any(healed.stays for healed in cause.healed)
     assert cause.score_after < cause.score_before
 
