@@ -125,7 +125,7 @@ class Bench:
 
     def _causes(self, scenes: Sequence[Scene]) -> list[Cause]:
         found = (find_cause(scene, self._gear) for scene in scenes)
-        return [cause for cause in found if cause is not None]
+        return [cause for cause in found if isinstance(cause, Cause)]
 
 
 def _with_places(

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,18 +16,24 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from echo import cli_ask, cli_graph, cli_lines, cli_replay, cli_teach, cli_which
+from echo import (
+    cli_ask,
+    cli_graph,
+    cli_inspect,
+    cli_lines,
+    cli_replay,
+    cli_teach,
+    cli_which,
+)
 from echo.cli_bench import bench
-from echo.cli_common import STYLES, Home, Json, Mllm, cell, complain, image_sources, say, say_aside
+from echo.cli_common import Home, Json, cell, complain, say
 from echo.cli_knowledge import knowledge as knowledge_commands
 from echo.cli_models import models
 from echo.cli_review import review
 from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
-    from echo.inspector import Failure, Inspected, LeftOut
     from echo.line import BrokenLine, ProductLine
-    from experts.evidence import Inspection
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,6 +45,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(knowledge_commands, name="knowledge")
 app.add_typer(models, name="models")
 app.add_typer(review, name="review")
+app.command(epilog=cli_inspect.EPILOG)(cli_inspect.inspect)
 app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)
 app.command(epilog="Example: echo-iad remove washer 0017.png")(cli_lines.remove)
@@ -195,121 +200,6 @@ def _line_row(line: ProductLine | BrokenLine) -> dict[str, Any]:
     }
 
 
-@app.command(epilog="Example: echo-iad inspect washer photos/new/*.png --out report")
-def inspect(
-    line: Annotated[str, typer.Argument(help="Name of the line.")],
-    images: Annotated[
-        list[str], typer.Argument(help="Images to inspect: files, folders or patterns.")
-    ],
-    out: Annotated[
-        Path | None, typer.Option(help="Write a picture per image and report.html here.")
-    ] = None,
-    view: Annotated[
-        str | None, typer.Option(help="Which view of the knowledge file all of them show.")
-    ] = None,
-    no_keep: Annotated[
-        bool, typer.Option("--no-keep", help="Add nothing to the line's stored inspections.")
-    ] = False,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume",
-            help="Leave out images that are stored already, of the same line, rules, view and "
-            "alpha, so that a run that broke off can be begun again; the exit code counts them. "
-            "The language model may be another; where it failed, the image is inspected again.",
-        ),
-    ] = False,
-    causes: Annotated[
-        bool,
-        typer.Option(
-            "--causes",
-            help="Test whether the places are why an image is unusual, which takes another look at "
-            "it; with a language model that is always done.",
-        ),
-    ] = False,
-    mllm: Mllm = None,
-    as_json: Json = False,
-    home: Home = None,
-) -> None:
-    """Inspect images; exit code 0: all accepted, 1: rejected or to review, 2: failed."""
-    from echo.inspector import Inspector
-    from echo.line import ProductLine
-
-    if resume and no_keep:
-        raise typer.BadParameter("Give --resume without --no-keep.")
-    inspector = Inspector(
-        ProductLine.load(line, home=home), keep=not no_keep, mllm=mllm, causes=causes
-    )
-    sources = image_sources(images)
-    writer = _report_writer(out, f"Inspection of line {line}", inspector.line)
-    run = _Run()
-    results = inspector.inspect_with_pictures(sources, view=view, resume=resume)
-    try:
-        for result in _with_progress(results, len(sources)):
-            run.take(result, writer, as_json=as_json)
-    finally:
-        # Also where the run breaks off: what was inspected until then is worth a page.
-        if writer is not None:
-            say_aside(f"Report: {writer.finish(run.failures)}")
-    if run.table.row_count and not as_json:
-        _out().print(run.table)
-    if run.left_out:
-        say_aside(run.left_out_in_words(line))
-    if run.failures:
-        raise typer.Exit(2)
-    if run.held_back:
-        raise typer.Exit(1)
-
-
-class _Run:
-    """What the end of an inspection run needs of its results, and no more: there may be many."""
-
-    def __init__(self) -> None:
-        self.table = _results_table([])
-        self.failures: list[str] = []
-        self.held_back = False
-        self.left_out: Counter[str] = Counter()
-        self._told: set[str] = set()
-
-    def take(self, result: Inspected | LeftOut | Failure, writer: Any, *, as_json: bool) -> None:
-        """Print a result as JSON, draw it, and note how it ended."""
-        from echo.inspector import Failure, LeftOut
-
-        if isinstance(result, LeftOut):
-            self.left_out[result.verdict] += 1
-            self.held_back |= result.verdict != "accept"
-            return
-        if isinstance(result, Failure):
-            if as_json:
-                typer.echo(result.model_dump_json())
-            self._fail(result.error)
-            return
-        if as_json:
-            typer.echo(_json_row(result.inspection))
-        # A fault in the rules comes with every inspection; once is enough.
-        for fault in set(result.inspection.faults) - self._told:
-            self._told.add(fault)
-            complain(fault)
-        _add_row(self.table, result.inspection)
-        self.held_back |= result.inspection.verdict != "accept"
-        try:
-            if writer is not None:
-                writer.add(result.inspection, result.picture)
-        except EchoError as error:
-            self._fail(str(error))
-
-    def left_out_in_words(self, line: str) -> str:
-        """How many images were left out, since they are stored, by their verdicts."""
-        count = self.left_out.total()
-        verdicts = ", ".join(f"{self.left_out[v]} {v}" for v in STYLES if self.left_out[v])
-        what = "1 image is" if count == 1 else f"{count} images are"
-        return f"{what} stored already and left out ({verdicts}): echo-iad history {line}"
-
-    def _fail(self, error: str) -> None:
-        self.failures.append(error)
-        complain(error)
-
-
 @app.command(epilog="Example: echo-iad doctor")
 def doctor(home: Home = None, as_json: Json = False) -> None:
     """Say what is installed, what would be used, and what to do about each gap."""
@@ -336,7 +226,7 @@ def demo(
     """Enrol solar cells, inspect cells never seen before, and write a report."""
     from benchmarks.demo import run_demo
 
-    run_demo(out, home=home, console=_out(), table=_results_table)
+    run_demo(out, home=home, console=_out(), table=cli_inspect.results_table)
 
 
 def _out() -> Console:
@@ -345,46 +235,6 @@ def _out() -> Console:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
-
-
-def _report_writer(out: Path | None, title: str, line: ProductLine) -> Any:
-    if out is None:
-        return None
-    from echo.report import ReportWriter
-    from echo.storage import writable_folder
-
-    return ReportWriter(writable_folder(out), title, line)
-
-
-def _with_progress(
-    results: Iterator[Inspected | LeftOut | Failure], total: int
-) -> Iterator[Inspected | LeftOut | Failure]:
-    from echo.progress import Progress
-
-    with Progress() as bars, bars.task("Inspecting", total) as advance:
-        for result in results:
-            yield result
-            advance(1)
-
-
-def _results_table(inspections: Iterable[Inspection]) -> Table:
-    table = Table("id", "image", "verdict", "p", "reason")
-    for inspection in inspections:
-        _add_row(table, inspection)
-    return table
-
-
-def _add_row(table: Table, inspection: Inspection) -> None:
-    verdict = f"[{STYLES[inspection.verdict]}]{inspection.verdict}[/]"
-    name = cell(Path(inspection.image).name)
-    p_value = f"{inspection.anomaly.p_value:.2g}"
-    reason = cell(inspection.decision.reason)
-    table.add_row(inspection.id or "–", name, verdict, p_value, reason)
-
-
-def _json_row(inspection: Inspection) -> str:
-    """The inspection, with the id that it does not write itself."""
-    return f'{{"id":{json.dumps(inspection.id)},{inspection.model_dump_json()[1:]}'
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -25,6 +26,8 @@ Mllm = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
+# Of images that something is said of at once, so many are named.
+MAX_NAMED = 3
 STYLES = {"accept": "green", "review": "yellow", "reject": "red"}
 
 
@@ -41,6 +44,13 @@ def say(sentence: str) -> None:
 def say_aside(text: str) -> None:
     """Print on the error stream what is not the command's result."""
     Console(stderr=True).print(plain(text), highlight=False, markup=False, soft_wrap=True)
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names of several that something is said of, and how many more there are."""
+    if len(names) <= MAX_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MAX_NAMED])} and {len(names) - MAX_NAMED} more"
 
 
 def complain(error: str | Exception) -> None:

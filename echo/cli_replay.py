@@ -13,16 +13,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from echo.cli_common import STYLES, Home, Json, Mllm, cell, say
+from echo.cli_common import STYLES, Home, Json, Mllm, cell, listed, say
 
 if TYPE_CHECKING:
     from echo.again import Replayed
     from echo.record import Record
     from echo.replay import Replay
     from experts.evidence import Verdict
-
-# Of images that share a fault, so many are named.
-MAX_NAMED = 3
 
 HISTORY_EPILOG = "Example: echo-iad history washer --verdict reject"
 REPLAY_EPILOG = "Example: echo-iad replay washer:17"
@@ -155,11 +152,11 @@ def sentences(replay: Replay) -> list[str]:
     if not replay.total:
         return ["No inspection of this line is stored, so there is nothing to try the rules on."]
     counts = Counter(f"{change.before} -> {change.after}" for change in replay.changes)
-    listed = ", ".join(f"{count} {what}" for what, count in counts.most_common())
+    how = ", ".join(f"{count} {what}" for what, count in counts.most_common())
     told = f"{len(replay.changes)} of {_stored(replay.total)} would change"
-    said = [f"{told}: {listed}." if listed else f"{told}."]
+    said = [f"{told}: {how}." if how else f"{told}."]
     for why, images in _by_reason(replay).items():
-        said.append(f"Of {_listed(images)} it cannot be told: {why}.")
+        said.append(f"Of {listed(images)} it cannot be told: {why}.")
     if replay.skipped:
         verb = "was" if replay.skipped == 1 else "were"
         said.append(
@@ -191,9 +188,3 @@ def _by_reason(replay: Replay) -> dict[str, list[str]]:
     for unclear in replay.unclear:
         images.setdefault(unclear.why, []).append(Path(unclear.image).name)
     return images
-
-
-def _listed(images: list[str]) -> str:
-    if len(images) <= MAX_NAMED:
-        return ", ".join(images)
-    return f"{', '.join(images[:MAX_NAMED])} and {len(images) - MAX_NAMED} more"

@@ -19,7 +19,7 @@ from experts.album import Album, Seen
 from experts.claims import Facts
 from experts.decision import DecisionMaker
 from experts.decoder.regions import MAX_REGIONS
-from experts.evidence import Opinion, Step
+from experts.evidence import Cause, Opinion, Step
 from experts.explaining import explain
 from experts.knowledge import Findings, KnowledgeGuide, Scene
 from experts.naming import KindExpert
@@ -116,9 +116,11 @@ class Experts:
         return self.guide.check(regions, scene)
 
     def test_cause(self, state: InspectionState) -> dict[str, Any]:
-        """Whether the regions are why the image is unusual; nothing, if that cannot be told."""
+        """Whether the regions are why the image is unusual; why not, if that was asked for."""
         cause = find_cause(view_of(state), self.equipment)
-        return {"cause": cause, "steps": (cause_step(cause),)} if cause else {}
+        if isinstance(cause, Cause):
+            return {"cause": cause, "steps": (cause_step(cause),)}
+        return {"steps": (cause_step(cause),)} if self.causes else {}
 
     def think(self, state: InspectionState) -> dict[str, Any]:
         """Let the language model go through its next stage."""

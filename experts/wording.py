@@ -14,13 +14,17 @@ MAX_NAMED = 4
 
 def describe(region: Region) -> str:
     """A region in words: looks, size and place."""
-    article = "an" if region.looks.startswith("odd") else "a"
     if region.length_mm is not None and region.width_mm is not None:
         size = f"{in_words(region.length_mm, 2)} × {in_words(region.width_mm, 2)} mm"
     else:
         size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
     where = "in the" if region.place == "centre" else "at the"
-    return f"{article} {region.looks} of about {size} {where} {region.place}"
+    return f"{look_of(region)} of about {size} {where} {region.place}"
+
+
+def look_of(region: Region) -> str:
+    """What a region looks like, for example ``an odd area``."""
+    return f"{'an' if region.looks.startswith('odd') else 'a'} {region.looks}"
 
 
 def set_aside_in_words(twin: TwinScore) -> str:
@@ -46,6 +50,14 @@ def kinds_in_words(region: Region) -> str:
 def in_words(value: float, digits: int) -> str:
     """A number with ``digits`` significant digits, and never an exponent for a large one."""
     return f"{value:.{digits}g}" if value < 10**digits else f"{value:.0f}"
+
+
+def times_in_words(times: float) -> str:
+    """How many times a limit something is: enough digits to tell on which side of it that lies."""
+    if times < 0.05:
+        return "less than 0.1"
+    texts = (f"{times:.{digits}f}" for digits in range(1, 9))
+    return next((text for text in texts if times == 1 or float(text) != 1), f"{times!r}")
 
 
 def measured_in_words(check: ClauseCheck) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +20,18 @@ from experts.images import Picture
 from experts.tools.aligning import bring_onto
 from experts.tools.healing import GROWN, grown, heal
 from experts.tools.scene import Equipment, Scene
+from experts.wording import times_in_words
 
 BoolArray = NDArray[np.bool_]
 
+LOOKED_AT = "what becomes of the image without the places that stand out"
 # Of so many normal images the one is taken that is most alike around the places.
 NEAREST = 5
 # Once more of an image is replaced than this share, it is simply another image.
 MAX_SHARE = 0.8
 
 
-def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
+def find_cause(scene: Scene, gear: Equipment) -> Cause | str:
     """Replace all regions by what a normal image shows there, and inspect again, once.
 
     Args:
@@ -38,18 +39,19 @@ def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
         gear: What the line has.
 
     Returns:
-        ``None`` if there is no region, no normal image, or no limit to compare with, or if the
-        regions cover nearly all of the image.
+        Why it cannot be done, in words that follow "since", if there is no region, no normal image,
+        or no limit to compare with, or if the regions cover nearly all of the image.
 
     Raises:
         LineError: If the line is damaged or was replaced since it was opened.
     """
     anomaly = scene.anomaly
-    if not scene.regions or not math.isfinite(anomaly.limit):
-        return None
-    paths = _normal(scene, gear)
-    if not paths:
-        return None
+    if not (paths := gear.beside(scene, NEAREST)):
+        return "the line has no normal images to take such places from"
+    if not scene.regions:
+        return "no single place stands out"
+    if not math.isfinite(anomaly.limit):
+        return "no normal image tells from when on a place stands out"
     normals = [
         Picture(path.name, bring_onto(scene.picture, gear.photo(path).picture, gear.framing))
         for path in paths
@@ -57,7 +59,7 @@ def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
     masks = [_mask(region, scene.picture.size_HW) for region in scene.regions]
     all_HW = np.logical_or.reduce(masks)
     if grown(all_HW, GROWN * scene.step_px).mean() > MAX_SHARE:
-        return None
+        return "the places cover nearly all of the image"
     healed = heal(scene.picture, normals, all_HW, scene.step_px)
     after = gear.decode(healed.picture)
     scores_HW = after.scores_HW
@@ -81,13 +83,6 @@ def find_cause(scene: Scene, gear: Equipment) -> Cause | None:
     )
 
 
-def _normal(scene: Scene, gear: Equipment) -> list[Path]:
-    """Normal images to take the places from: the one that lies on the image, or the nearest."""
-    if scene.anomaly.twin is not None:
-        return [scene.anomaly.twin.path]
-    return [reference.path for reference in gear.nearest(scene, NEAREST)]
-
-
 def _mask(region: Region, size_HW: tuple[int, int]) -> BoolArray:
     """A region's mask on the whole image, bool (H, W)."""
     mask_HW = np.zeros(size_HW, np.bool_)
@@ -96,10 +91,13 @@ def _mask(region: Region, size_HW: tuple[int, int]) -> BoolArray:
     return mask_HW
 
 
-def cause_step(cause: Cause) -> Step:
-    """What came of it, as a step of the reasoning."""
+def cause_step(cause: Cause | str) -> Step:
+    """What came of it, or why nothing could, as a step of the reasoning."""
+    if isinstance(cause, str):
+        found, ids = f"The cause was not tested, since {cause}.", ("anomaly",)
+        return Step(looked_at=LOOKED_AT, found=found, evidence_ids=ids)
     return Step(
-        looked_at="what becomes of the image without the places that stand out",
+        looked_at=LOOKED_AT,
         found=_in_words(cause),
         evidence_ids=("cause", "anomaly", *(healed.region_id for healed in cause.healed)),
     )
@@ -134,7 +132,10 @@ def _those(healed: Sequence[Healed]) -> str:
 
 def _still(left: Sequence[Healed]) -> str:
     """For example ``region-1 (1.8 times what normal images reach) still stands out``."""
-    told = [f"{h.region_id} ({h.after:.1f} times what normal images reach)" for h in left]
+    told = [
+        f"{healed.region_id} ({times_in_words(healed.after)} times what normal images reach)"
+        for healed in left
+    ]
     if len(told) == 1:
         return f"{told[0]} still stands out"
     return f"{', '.join(told[:-1])} and {told[-1]} still stand out"

@@ -93,6 +93,16 @@ class Equipment:
         found = self.extractor.retrieve(scene.features.embedding_E, k + 1)
         return tuple(r for r in found if not self.is_same(scene, r))[:k]
 
+    def beside(self, scene: Scene, k: int) -> list[Path]:
+        """The normal images to lay beside an image, by their files.
+
+        The one that shows the very same part, if there is one: others show other parts. Or else the
+        ``k`` most similar ones that are not the image itself, best first.
+        """
+        if scene.anomaly.twin is not None:
+            return [scene.anomaly.twin.path]
+        return [reference.path for reference in self.nearest(scene, k)]
+
     def is_same(self, scene: Scene, reference: Reference) -> bool:
         """Whether a reference is the inspected image, which was enrolled itself."""
         # Only what is most similar of all may be; the others need not be read for that.
