@@ -14,6 +14,7 @@ from experts.answers.words import share_known, stems
 from experts.claims import Facts, check
 from experts.claims.facts import quote_key
 from experts.claims.text import fold, sentences
+from experts.claims.translations import difference
 from experts.evidence import Look, Said, Verdict
 
 # Of what cannot be checked otherwise, so many words must be those of the evidence.
@@ -21,7 +22,7 @@ GROUNDED = 0.6
 # What is left is checked again, as sentences may mean something else beside others.
 MAX_ROUNDS = 4
 UNGROUNDED = "nothing in the evidence says so"
-# Why a sentence of a translation into another language than German need not be refused.
+# Why a sentence in a language that cannot be read need not be refused.
 _FOREIGN = frozenset({"a language that cannot be checked", "letters that cannot be checked"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _UNIT = re.compile(r"\s*(px²|mm²|px|mm|%|µm)?")
@@ -166,10 +167,11 @@ def _with_verdict(text: str, asked: Asked, known: Known) -> str:
 def fits(translation: str, text: str, language: str, known: Known, draft: Told) -> bool:
     """Whether a translation says what the text says, as far as that can be checked.
 
-    Numbers with their units and quoted names are the same, and no sentence that can be read says
-    something wrong; in German all can be read. In any other language nothing may be said of the
-    verdict: nobody could tell whether it is turned round there. Even so it may say what the text
-    does not, so it stands below the text, and is marked.
+    German is read sentence by sentence, see ``experts.claims.translations``: it must speak of the
+    same numbers, names, places, looks, kinds and verdicts, and deny the same. Of any other language
+    only numbers and names can be read, so nothing may be said of the verdict there: nobody could
+    tell whether it is turned round. Even so it may say what the text does not, so it stands below
+    the text, and is marked.
 
     Args:
         translation: What a model made of the text.
@@ -178,18 +180,21 @@ def fits(translation: str, text: str, language: str, known: Known, draft: Told) 
         known: What is known of the inspection.
         draft: What code says on the question.
     """
-    if not translation or _numbers(translation) != _numbers(text):
+    if not translation:
+        return False
+    facts = facts_with(known, draft)
+    if language.casefold() in ("german", "deutsch", "de"):
+        return not difference(translation, text, facts)
+    if _numbers(translation) != _numbers(text):
         return False
     if Counter(_NAME.findall(translation)) != Counter(_NAME.findall(text)):
         return False
-    if _verdicts(translation) - _verdicts(text):
+    if _verdicts(translation) or _verdicts(text):
         return False
-    in_german = language.casefold() in ("german", "deutsch")
-    if not in_german and (_verdicts(text) or len(sentences(translation)) > len(sentences(text))):
+    if len(sentences(translation)) > len(sentences(text)):
         return False
-    may_be = frozenset() if in_german else _FOREIGN
-    found = check(translation, facts_with(known, draft)).sentences
-    return not any(s.outcome in ("corrected", "dropped") and s.why not in may_be for s in found)
+    found = check(translation, facts).sentences
+    return not any(s.outcome in ("corrected", "dropped") and s.why not in _FOREIGN for s in found)
 
 
 def _numbers(text: str) -> Counter[tuple[str, str]]:

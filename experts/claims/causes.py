@@ -42,8 +42,8 @@ _STAYS = (
 )  # fmt: skip
 _WEAKER = (
     "weakens", "weaken", "weakened", "becomes weaker", "gets weaker", "fades", "faded",
-    "diminishes", "diminished", "lessens", "lessened", "schwacht sich", "schwachte sich", "schwachen sich",
-    "wird schwacher",
+    "diminishes", "diminished", "lessens", "lessened", "schwacht sich", "schwachte sich",
+    "schwachen sich", "wird schwacher",
 )  # fmt: skip
 _SLIGHTLY = listed(
     "slightly little barely hardly marginally somewhat leicht kaum wenig geringfugig"

@@ -52,6 +52,8 @@ _GERMAN: dict[str, str] = {
     "abriss": "tear rupture", "fussel": "fibre fiber", "fraktur": "fracture",
 }  # fmt: skip
 _KINDS = {german: frozenset(english.split()) for german, english in _GERMAN.items()}
+# English names for which there is a German one.
+HAVE_GERMAN = frozenset(kind for kinds in _KINDS.values() for kind in kinds)
 # Where these end a longer word, they still name the kind: "Oberflächenkratzer"; "Fleck" alone says
 # how a place looks, "Kaffeefleck" what it is.
 _HEADS = {

@@ -11,7 +11,8 @@ _KNOWN = listed(
     "was has have there which but if so der die das ist und ein eine im am mit von den dem nicht "
     "zu auf bei liegt kein keine sind wurde sich oder es wird werden wie als aus um man nur noch "
     "mehr einem einen einer eines keiner keinen dieser dieses dass da dort hier uber unter "
-    "zwischen vor nach bis ihr sein hat haben kann muss soll darf ja nein dies des nie je niemals aber weil"
+    "zwischen vor nach bis ihr sein hat haben kann muss soll darf ja nein dies des nie je niemals "
+    "aber weil"
 )
 # French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Turkish, Czech.
 _OTHER = listed(

@@ -39,7 +39,8 @@ _LETTER_OF_SYMBOL = re.compile(r"LETTER ([A-Z])$")
 # behind a lookbehind, so that a million dots take no longer than a million letters.
 _END = re.compile(r"(?<![.!?…])[.!?…]++[)\]\"'”’»*_`]*+(?=\s|\Z)|[。！？]|\n")
 _ABBREVIATIONS = listed(
-    "e.g i.e z.b d.h u.a n.i.o i.o o.k approx ca nr vs fig max min dia incl resp bzw abb cf no sec"
+    "e.g i.e z.b d.h u.a n.i.o i.o o.k approx ca nr vs fig max min dia incl resp bzw abb cf no sec "
+    "ggf evtl inkl vgl usw mind"
 )
 _BULLET = re.compile(r"[ \t]*(?:(?:[-*+•▪>#|]+|\d{1,3}[.)]|\[[ xX]\])(?=\s|\Z)[ \t]*)*")
 # A line that begins so is one of a list, not the rest of the line before.

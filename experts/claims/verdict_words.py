@@ -15,10 +15,10 @@ STEMS: dict[str, Verdict] = {
             "accept approv ship greenl greenlit releas conform complian flawless faultless "
             "immaculat pristin spotless impeccabl satisfactor saleab sellab deliver dispatch "
             "blemishfree defectfree akzept freigeb freigegeb freigab angenommen annehm "
-            "einwandfrei fehlerfrei makellos versandf ausliefer zulassen brauchbar verwendbar "
-            "aceit acepta accett apto conforme certif authoriz authoris greenlight admissib admit "
-            "undamag unblemish unharm tadellos harmlos unbedenklich vernachlassigb "
-            "unkritisch"
+            "einwandfrei fehlerfrei makellos versandf ausliefer ausgeliefer zulassen brauchbar "
+            "verwendbar aceit acepta accett apto conforme certif authoriz authoris greenlight "
+            "admissib admit undamag unblemish unharm tadellos harmlos unbedenklich "
+            "vernachlassigb unkritisch"
         ),
         "accept",
     ),
@@ -27,8 +27,8 @@ STEMS: dict[str, Verdict] = {
             "reject refus refuse discard defectiv faulty condemn unaccept unusab unfit unsuitab "
             "nonconform noncomplian disqualif substandard withheld withhold abgelehnt ablehn "
             "beanstand zuruckgewies zuruckweis verworf verwerf ausschuss aussortier fehlerhaft "
-            "unbrauchbar durchgefall abzulehn zuruckgehalt rechaz rejet scart unsatisf "
-            "trash garbage inacept"
+            "unbrauchbar durchgefall abzulehn zuruckgehalt ausgesond aussond rechaz rejet scart "
+            "unsatisf trash garbage inacept"
         ),
         "reject",
     ),
@@ -121,7 +121,7 @@ PHRASES: dict[str, Verdict] = {
             "soll eine person", "sollte eine person", "entscheidet eine person", "jemand muss",
             "muss jemand", "mitarbeiter muss", "prufer muss", "zu prufen", "zur prufung",
             "von hand prufen", "von hand gepruft", "manuell prufen", "manuell gepruft",
-            "manuelle prufung",
+            "manuelle prufung", "lautet prufung", "urteil prufung", "ist prufung",
         ],
         "review",
     ),
@@ -133,8 +133,8 @@ JUDGING: dict[str, Verdict] = {
         listed(
             "good fine clean sound perfect healthy intact great excellent normal regular safe "
             "right correct alright unremarkable unsuspicious inconspicuous whole superb wonderful "
-            "nice proper gut sauber heil super prima unauffallig serviceable functional "
-            "acceptable ordinary ready clear suitable typical"
+            "nice proper gut sauber heil super prima perfekt ausgezeichnet hervorragend "
+            "unauffallig serviceable functional acceptable ordinary ready clear suitable typical"
         ),
         "accept",
     ),

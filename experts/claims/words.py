@@ -45,7 +45,8 @@ TWISTS = listed(
     "overrides overridden overrule overruled forget pretend opposite contrary false falsely wrong "
     "wrongly incorrect incorrectly mistaken mistakenly mistake untrue joke joking kidding sarcasm "
     "irony reversed overturn overturned jailbreak instruction instructions ignoriere ignorieren "
-    "vergiss falsch gegenteil"
+    "vergiss falsch gegenteil aufgehoben zuruckgenommen widerrufen unrecht ungerechtfertigt "
+    "unnotig irrtumlich versehentlich"
 )
 
 TWISTING = (

@@ -1,0 +1,99 @@
+"""Honest German translations of answers are shown, and wrong ones are not.
+
+Each file of tests/translations holds blocks: a case of tests/claim_facts.py and an English
+sentence, then lines with "+" that say the same in German, and lines with "-" that do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from experts.answers import Known, Told
+from experts.claims.translations import difference
+from experts.dialogue_checking import fits
+from tests.claim_facts import ALPHA, CASES, facts_of
+
+
+class Block(NamedTuple):
+    case: str
+    english: str
+    right: list[str]
+    wrong: list[str]
+
+
+def blocks(path: Path) -> Iterator[Block]:
+    block: Block | None = None
+    for line in path.read_text("utf-8").splitlines():
+        if line.startswith("+ ") and block:
+            block.right.append(line[2:])
+        elif line.startswith("- ") and block:
+            block.wrong.append(line[2:])
+        else:
+            if block:
+                yield block
+            case, english = line.split(": ", 1)
+            block = Block(case, english, [], [])
+    if block:
+        yield block
+
+
+FILES = sorted((Path(__file__).parent / "translations").glob("*.txt"))
+BLOCKS = [block for path in FILES for block in blocks(path)]
+FACTS = {case: facts_of(case) for case in CASES}
+
+
+def known_of(case: str) -> Known:
+    inspection, knowledge = CASES[case]()
+    return Known(inspection, knowledge, ALPHA)
+
+
+def test_each_sentence_has_honest_and_wrong_translations() -> None:
+    assert len(FILES) == 7
+    assert len(BLOCKS) > 100
+    assert all(block.right and block.wrong for block in BLOCKS)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.english[:40])
+def test_what_is_honest_says_the_same_and_nothing_else_does(block: Block) -> None:
+    facts = FACTS[block.case]
+    refused = {german: difference(german, block.english, facts) for german in block.right}
+    assert {german: why for german, why in refused.items() if why} == {}
+    assert [german for german in block.wrong if not difference(german, block.english, facts)] == []
+
+
+@pytest.mark.parametrize("case", list(CASES))
+def test_a_whole_answer_is_read_line_by_line(case: str) -> None:
+    known = known_of(case)
+    mine = [block for block in BLOCKS if block.case == case]
+    english = "\n".join(block.english for block in mine)
+    draft = Told(tuple(block.english for block in mine))
+    honest = [block.right[0] for block in mine]
+    assert fits("\n".join(honest), english, "German", known, draft)
+    for index, block in enumerate(mine):
+        turned = [*honest[:index], block.wrong[0], *honest[index + 1 :]]
+        assert not fits("\n".join(turned), english, "German", known, draft), block.wrong[0]
+
+
+@pytest.mark.parametrize("language", ["German", "german", "Deutsch", "de"])
+def test_german_is_known_by_its_names(language: str) -> None:
+    english, german = "The verdict is reject.", "Das Urteil lautet Ausschuss."
+    assert fits(german, english, language, known_of("three"), Told((english,)))
+    assert not fits("", english, language, known_of("three"), Told((english,)))
+
+
+@pytest.mark.parametrize(
+    "german",
+    [
+        "Das Urteil lautet Ausschuss. Ja. Das passt so.",
+        "Das Urteil lautet ~~Ausschuss~~.",
+        "Das Urteil lautet Ausschuss a c c e p t.",
+        "Das Urteil lautet Ausschuss " + "und noch viel mehr dazu " * 5,
+        "Das Urteil lautet Аusschuss.",
+    ],
+)
+def test_nothing_is_hidden_in_a_translation(german: str) -> None:
+    assert difference(german, "The verdict is reject.", FACTS["three"])
