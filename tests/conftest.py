@@ -159,6 +159,17 @@ def parts(tmp_path: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
+def strict_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the line ``washer`` of four images, whose rules reject any bad part."""
+    # It draws parts by this file.
+    from tests.ruled_lines import STRICT, line_with
+
+    home = tmp_path_factory.mktemp("strict-home")
+    line_with(STRICT, home)
+    return home
+
+
+@pytest.fixture(scope="session")
 def nut_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with the line ``nut``, which has few images, so that nothing is rejected."""
     home = tmp_path_factory.mktemp("nut-home")

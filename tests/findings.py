@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,6 +15,7 @@ from experts.evidence import (
     ClauseCheck,
     Decision,
     KindSet,
+    Opinion,
     Quantity,
     Region,
     Unruled,
@@ -138,6 +140,19 @@ def following(then: Verdict, note: str | None = None, name: str = "a") -> Clause
     return check.model_copy(
         update={"clause": check.clause.model_copy(update={"then": then, "note": note})}
     )
+
+
+def opinion_of(shares: Mapping[str, float], **more: Any) -> Opinion:
+    """What a model called tiny takes an image for, and what else is known of it."""
+    known: dict[str, Any] = {
+        "model": "tiny",
+        "revision": "r1",
+        "prompts_version": 1,
+        "from_logits": True,
+        "prompt_tokens": 1,
+    }
+    candidates, probabilities = tuple(shares), tuple(shares.values())
+    return Opinion(candidates=candidates, probabilities=probabilities, **known | more)
 
 
 anomalies = st.integers(1, 200).flatmap(

@@ -14,8 +14,7 @@ from echo.cli_replay import replayed_sentences
 from echo.history import History
 from tests.conftest import bad_part, save
 from tests.histories import inspected, only, what
-from tests.test_pipeline import LENIENT, STRICT
-from tests.test_replay import ruled
+from tests.ruled_lines import LENIENT, STRICT, ruled
 
 
 def edit(home: Path, rules: str) -> None:

@@ -12,8 +12,7 @@ from echo import ProductLine, ScriptedMLLM, replay_inspection
 from echo.settings import MLLM_VARIABLE
 from tests.conftest import Command, good_part
 from tests.histories import inspected, rewrite, what
-from tests.test_pipeline import LENIENT
-from tests.test_replay import ruled
+from tests.ruled_lines import LENIENT, ruled
 from tests.thinkers import thinker
 from tests.tiny_models import build
 

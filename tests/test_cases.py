@@ -17,8 +17,8 @@ from echo import history as module
 from echo.cases import Case, Cases, Judgement, OpinionThen, check, newest
 from echo.history import Archive, History, learned_sha256
 from echo.record import Record
-from experts.evidence import Opinion
 from tests.conftest import bad_part, good_part
+from tests.findings import opinion_of
 from tests.histories import begin_as_before
 
 ALPHA = 0.05
@@ -53,15 +53,7 @@ def record_of(history: Archive, identifier: str) -> Record:
 def test_a_case_holds_what_calibration_needs(
     history: History, inspections: list[Inspection], nut_home: Path
 ) -> None:
-    opinion = Opinion(
-        model="tiny",
-        revision="r1",
-        prompts_version=3,
-        candidates=("pit", "no defect", "other"),
-        probabilities=(0.5, 0.3, 0.2),
-        from_logits=True,
-        prompt_tokens=9,
-    )
+    opinion = opinion_of({"pit": 0.5, "no defect": 0.3, "other": 0.2}, prompts_version=3)
     review = inspections[0].model_copy(update={"opinion": opinion})
     (identifier,) = add(history, review)
     before = datetime.now(UTC)

@@ -13,21 +13,16 @@ import pytest
 from echo import cli_ask
 from echo.settings import MLLM_VARIABLE
 from tests.conftest import Command, bad_part, good_part, save
-from tests.test_pipeline import STRICT, line_with
-
-
-@pytest.fixture(scope="module")
-def enrolled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    home = tmp_path_factory.mktemp("ask")
-    line_with(STRICT, home)
-    return home
+from tests.ruled_lines import STRICT, copied
 
 
 @pytest.fixture
-def run(run: Command, enrolled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+def run(
+    run: Command, strict_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Command:
     """As for all, but with the line ``washer`` and no language model."""
     monkeypatch.delenv(MLLM_VARIABLE, raising=False)
-    shutil.copytree(enrolled, tmp_path / "home")
+    copied(strict_home, tmp_path, STRICT)
     return run
 
 

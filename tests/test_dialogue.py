@@ -26,7 +26,7 @@ from experts.tools import Call
 from experts.tools.scene import Looked, Scene
 from tests.claim_facts import ALPHA, CASES
 from tests.conftest import bad_part, good_part
-from tests.test_pipeline import STRICT, line_with
+from tests.ruled_lines import STRICT, line_with
 from tests.tiny_models import build
 
 

@@ -22,8 +22,8 @@ from echo.threads import open_threads, threads_path
 from experts.dialogue_partner import MAX_TURNS, NO_IMAGE
 from experts.mllm import MLLM, ScriptedMLLM
 from tests.conftest import bad_part, save
+from tests.ruled_lines import LENIENT, STRICT, line_with
 from tests.test_dialogue import reply
-from tests.test_pipeline import LENIENT, STRICT, line_with
 
 
 @pytest.fixture(autouse=True)

@@ -13,17 +13,13 @@ from experts.decoder.conformal import p_value
 from experts.decoder.coreset import greedy_coreset
 from experts.decoder.decoder import AnomalyDecoder
 from experts.decoder.fit import DecoderFit
-from experts.decoder.memory_bank import (
-    MAX_SHARES,
-    ROUNDING,
-    SCALES,
-    image_score,
-    pool_patches,
-)
+from experts.decoder.memory_bank import MAX_SHARES, ROUNDING, SCALES, image_score, pool_patches
 from experts.decoder.model import DecoderModel
 from experts.errors import EnrolError, ImageError, LineError
 from tests.conftest import bad_part, good_part, save
 from tests.test_memory_bank import features_of, learn, normal_images, picture_of
+
+pytestmark = pytest.mark.usefixtures("small_inputs")
 
 FloatArray = NDArray[np.float32]
 # So many are learned in no further views, which would take long.

@@ -117,6 +117,7 @@ def test_a_history_survives_that_the_line_is_enrolled_anew(
         assert (record.learned_sha256 == learned_sha256(new.manifest)) is same
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_a_line_has_learned_the_same_whatever_its_rules(tmp_path: Path) -> None:
     rules = tmp_path / "washer.yaml"
     rules.write_text("product: washer\nnormal: Stripes.\nalpha: 0.4\n")

@@ -105,6 +105,7 @@ def test_what_fails_while_enrolling_leaves_the_old_line(tmp_path: Path, washer_h
         assert np.array_equal(old.patches_MK, new.patches_MK)
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_enrolling_again_replaces_the_line(tmp_path: Path) -> None:
     old = ProductLine.enroll("washer", [good_part(i) for i in range(3)], home=tmp_path)
     new = ProductLine.enroll("washer", [good_part(i) for i in range(2)], home=tmp_path, alpha=0.4)
@@ -114,6 +115,7 @@ def test_enrolling_again_replaces_the_line(tmp_path: Path) -> None:
     assert Inspector(new).inspect(bad_part(0)).verdict == "reject"
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_copies_do_not_vouch_for_their_originals(tmp_path: Path) -> None:
     parts = [good_part(i) for i in range(3)]
     line = ProductLine.enroll("washer", [*parts, *parts, parts[0]], home=tmp_path)
@@ -135,12 +137,14 @@ def test_all_unreadable_images_are_named_at_once(tmp_path: Path) -> None:
         ProductLine.enroll("w", [b"no"] * 12, home=tmp_path)
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_enrolling_twice_gives_the_same_line(tmp_path: Path) -> None:
     parts = [good_part(i) for i in range(3)]
     lines = [ProductLine.enroll("washer", parts, home=tmp_path / h) for h in "ab"]
     assert lines[0].manifest == lines[1].manifest
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_list_names_every_line_that_opens(tmp_path: Path) -> None:
     assert ProductLine.list(home=tmp_path) == []
     for name in ("b.1", "a_2", "C-3"):

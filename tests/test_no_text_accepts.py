@@ -20,7 +20,7 @@ from experts.evidence import Opinion, Standing
 from experts.mllm import Choice, Cost, ScriptedMLLM
 from tests.conftest import bad_part, good_part, save
 from tests.findings import anomalies, maybe_checks, region_of
-from tests.test_pipeline import STRICT, line_with
+from tests.ruled_lines import STRICT, copied
 from tests.thinkers import thinker
 
 ORDERS = (
@@ -58,8 +58,8 @@ def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
-    return line_with(STRICT, tmp_path_factory.mktemp("orders"))
+def line(strict_home: Path, tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
+    return copied(strict_home, tmp_path_factory.mktemp("orders"), STRICT)
 
 
 def says_accept(order: str) -> Any:
@@ -140,9 +140,9 @@ class OddMLLM(ScriptedMLLM):
 
 
 @pytest.mark.parametrize("order", ORDERS)
-def test_a_knowledge_file_with_orders_in_it(order: str, tmp_path: Path) -> None:
+def test_a_knowledge_file_with_orders_in_it(order: str, strict_home: Path, tmp_path: Path) -> None:
     escaped = order.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    line = line_with(INJECTED.format(order=escaped), tmp_path)
+    line = copied(strict_home, tmp_path, INJECTED.format(order=escaped))
     for tool in ("lookup", "zoom", "measure", "compare"):
         asks = thinker({"tool": tool, "target": order}, opinion={"B": 1.0}, words=order)
         inspection = Inspector(line, keep=False, mllm=asks).inspect(bad_part(9))
@@ -151,9 +151,9 @@ def test_a_knowledge_file_with_orders_in_it(order: str, tmp_path: Path) -> None:
         assert order.lower() not in look.target.lower()
 
 
-def test_a_kind_of_defect_that_is_called_no_defect(tmp_path: Path) -> None:
+def test_a_kind_of_defect_that_is_called_no_defect(strict_home: Path, tmp_path: Path) -> None:
     rules = STRICT.replace("name: pit", "name: no defect")
-    line = line_with(rules, tmp_path)
+    line = copied(strict_home, tmp_path, rules)
     # A is the line's defect of that name, B says that there is none.
     inspection = Inspector(line, keep=False, mllm=thinker(opinion={"A": 1.0})).inspect(bad_part(9))
     assert inspection.verdict == "reject"
@@ -219,8 +219,10 @@ def test_an_opinion_can_only_ask_for_a_person(
         assert heard == alone
 
 
-def test_a_model_that_was_right_so_far_sends_a_part_to_a_person(tmp_path: Path) -> None:
-    line = line_with(STRICT, tmp_path)
+def test_a_model_that_was_right_so_far_sends_a_part_to_a_person(
+    strict_home: Path, tmp_path: Path
+) -> None:
+    line = copied(strict_home, tmp_path, STRICT)
     history = History(line)
     # It was sure of a defect wherever people found one.
     judged = Inspector(line, mllm=thinker(opinion={"A": 0.9, "B": 0.1}))

@@ -18,14 +18,14 @@ from experts.mllm import MLLM, Choice, Cost, Message, ScriptedMLLM, user
 from experts.mllm.prompts import prompts
 from experts.opinion import OpinionExpert, opinion_step
 from tests.conftest import bad_part
-from tests.test_pipeline import LENIENT, line_with
+from tests.ruled_lines import LENIENT, copied
 from tests.thinkers import thinker
 from tests.tiny_models import build
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
-    return line_with(LENIENT, tmp_path_factory.mktemp("opinion"))
+def line(strict_home: Path, tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
+    return copied(strict_home, tmp_path_factory.mktemp("opinion"), LENIENT)
 
 
 @pytest.fixture(autouse=True)

@@ -13,41 +13,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from echo import Failure, Inspection, Inspector, ProductLine
-from experts.errors import (
-    ImageError,
-)
+from experts.errors import ImageError
 from tests.conftest import ENROLLED, bad_part, good_part, save
-
-RULES = """\
-product: washer
-part: washer
-parts: washers
-normal: Upright stripes.
-mm_per_px: 0.1
-defects:
-  - name: pit
-    appearance: A small dark hole.
-    effect: Corrodes.
-    severity: minor
-    clauses:
-      - {id: pit.count, quantity: count, at_most: %d}
-      - {id: pit.size, quantity: length, at_most: %g, unit: mm}
-"""
-LENIENT = RULES % (20, 100)
-STRICT = RULES % (20, 0.5)
+from tests.ruled_lines import LENIENT, STRICT, copied, line_with
 
 
 @pytest.fixture(scope="module")
 def inspector(washer_home: Path) -> Inspector:
     return Inspector(ProductLine.load("washer", home=washer_home))
-
-
-def line_with(rules: str, folder: Path) -> ProductLine:
-    """Four images can promise alpha = 0.4, and are quickly enrolled."""
-    path = folder / "washer.yaml"
-    path.write_text(rules)
-    parts = [good_part(i) for i in range(4)]
-    return ProductLine.enroll("washer", parts, path, alpha=0.4, home=folder, progress=False)
 
 
 def everything_but_time(inspection: Inspection | Failure) -> str:
@@ -77,9 +50,9 @@ def test_a_bad_part_is_rejected_where_its_blot_is(inspector: Inspector) -> None:
     assert min(inspection.timings_ms.values()) >= 0
 
 
-def test_the_broken_clause_decides_and_is_cited(tmp_path: Path) -> None:
-    line = line_with(STRICT, tmp_path)
-    inspection = Inspector(line).inspect(bad_part(1000))
+def test_the_broken_clause_decides_and_is_cited(strict_home: Path) -> None:
+    line = ProductLine.load("washer", home=strict_home)
+    inspection = Inspector(line, keep=False).inspect(bad_part(1000))
     assert (inspection.verdict, inspection.decision.deciding_clause) == ("reject", "pit.size")
     assert re.fullmatch(
         r"Rejected: a dark spot of about \S+ × \S+ mm .+ scores beyond all 4 normal washers "
@@ -94,13 +67,14 @@ def test_the_broken_clause_decides_and_is_cited(tmp_path: Path) -> None:
     assert inspection.versions.knowledge_sha256 == line.manifest.parts["knowledge.yaml"]
 
 
-def test_a_blot_within_the_limits_is_accepted(tmp_path: Path) -> None:
-    inspection = Inspector(line_with(LENIENT, tmp_path)).inspect(bad_part(1000))
+def test_a_blot_within_the_limits_is_accepted(strict_home: Path, tmp_path: Path) -> None:
+    inspection = Inspector(copied(strict_home, tmp_path, LENIENT)).inspect(bad_part(1000))
     assert inspection.verdict == "accept"
     assert inspection.regions
     assert inspection.decision.reason.endswith("but it is within every limit that may apply.")
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_the_rules_of_a_line_stay_when_the_file_goes(tmp_path: Path) -> None:
     line_with(STRICT, tmp_path)
     (tmp_path / "washer.yaml").unlink()

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from echo import Failure, Inspection, Inspector, ProductLine
 from echo.cli_replay import sentences
 from echo.replay import Change, Replay, Unclear, replay
-from echo.rules import put_in_line
 from experts.knowledge import load_knowledge
 from tests.boards import board, marked, picture
 from tests.conftest import SIDE_PX, Command, good_part, save
+from tests.ruled_lines import ruled
 
 Spot = tuple[int, int, int, int]
 
@@ -77,15 +77,6 @@ PARTS = {
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("parts")
     return [save(folder / name, pixels) for name, pixels in PARTS.items()]
-
-
-def ruled(line: ProductLine, rules: str) -> ProductLine:
-    """The line by these rules."""
-    path = line.folder.parent.parent / "washer.yaml"
-    path.write_text(rules)
-    load_knowledge(path)
-    put_in_line(line, path.read_bytes(), path)
-    return ProductLine.at(line.folder)
 
 
 def try_out(line: ProductLine, rules: str) -> Replay:

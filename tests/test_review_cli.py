@@ -15,8 +15,8 @@ from echo import Inspector, ProductLine
 from echo.cases import Cases
 from echo.cli_review import agreement
 from echo.history import Archive, History
-from experts.evidence import Opinion
 from tests.conftest import TIME, Command, bad_part, good_part, save
+from tests.findings import opinion_of
 
 ANN = ("--by", "Ann", "--reason", "only dust")
 
@@ -62,15 +62,7 @@ def test_what_waits_is_listed(run: Command, photos: Path) -> None:
 
 def test_what_a_language_model_saw_is_listed(run: Command, photos: Path, tmp_path: Path) -> None:
     line = ProductLine.load("nut", home=tmp_path / "home")
-    opinion = Opinion(
-        model="tiny",
-        revision="r1",
-        prompts_version=1,
-        candidates=("pit", "no defect"),
-        probabilities=(0.75, 0.25),
-        from_logits=True,
-        prompt_tokens=1,
-    )
+    opinion = opinion_of({"pit": 0.75, "no defect": 0.25})
     inspection = Inspector(line, keep=False).inspect(photos / "a.png")
     for one in (opinion, opinion.model_copy(update={"from_logits": False})):
         History(line).add(inspection.model_copy(update={"opinion": one}), 0.05)

@@ -27,7 +27,6 @@ from experts.mllm.prompts import prompts
 from experts.thinking import MAX_LOOKS, Thinking
 from experts.tools.scene import Scene
 from tests.conftest import bad_part, good_part
-from tests.test_pipeline import STRICT, line_with
 from tests.thinkers import failing_at, thinker
 from tests.tiny_models import build
 
@@ -35,8 +34,8 @@ EVIDENCE = ["read", "encode", "reference", "decode", "knowledge", "reason"]
 
 
 @pytest.fixture(scope="module")
-def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
-    return line_with(STRICT, tmp_path_factory.mktemp("thinking"))
+def line(strict_home: Path) -> ProductLine:
+    return ProductLine.load("washer", home=strict_home)
 
 
 @pytest.fixture(autouse=True)

@@ -95,6 +95,7 @@ def test_what_is_too_small_is_not_scored(toolbox: Toolbox, good: Scene) -> None:
     assert "times" not in look.numbers
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_of_few_normal_images_a_place_is_shown_but_not_scored(tmp_path: Path) -> None:
     images = [good_part(seed) for seed in range(2)]
     line = ProductLine.enroll("few", images, home=tmp_path, progress=False)
@@ -103,6 +104,7 @@ def test_of_few_normal_images_a_place_is_shown_but_not_scored(tmp_path: Path) ->
     assert len(shown.images) == 2
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_zoom_goes_by_small_copies_where_photos_are_gone(
     tmp_path: Path, washer_home: Path, good_folder: Path
 ) -> None:
@@ -119,6 +121,7 @@ def test_zoom_goes_by_small_copies_where_photos_are_gone(
     assert "only small copies" in looked(Toolbox(gear_of(line)), scene, "compare", "top").look.found
 
 
+@pytest.mark.usefixtures("small_inputs")
 def test_beside_a_twin_zoom_sees_what_is_missing(tmp_path: Path) -> None:
     boards = [picture(board(seed)).rgb_HW3 for seed in range(6)]
     line = ProductLine.enroll("board", boards, home=tmp_path, progress=False)

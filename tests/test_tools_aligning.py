@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from experts.decoder.framing import Framing, choose_framing
+from experts.decoder.framing import Framing
 from experts.images import Picture
-from experts.tools.aligning import bring_onto, find_shift, moved
+from experts.tools.aligning import Shift, bring_onto, find_shift, moved
 from experts.tools.healing import grown, heal
 from tests.boards import board, picture
-from tests.test_framing import pin
+from tests.pins import framing_of_pins, pin
 
 SIDE = 160
 PLACE = (slice(60, 90), slice(70, 100))
@@ -64,17 +64,16 @@ def test_without_anything_around_a_place_stays_where_it_is() -> None:
 
 
 def test_a_moved_window_goes_on_beyond_the_image() -> None:
-    pixels = picture(board(1, SIDE)).rgb_HW3
-    still = moved(pixels, find_shift(grey(1), grey(1), ring(), PLACE), PLACE)
-    assert np.array_equal(still, pixels[PLACE])
+    pixels = np.random.default_rng(0).integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    assert np.array_equal(moved(pixels, Shift(0, 0, 1.0), PLACE), pixels[PLACE])
+    corner = (slice(0, 30), slice(SIDE - 30, SIDE))
+    beyond = np.pad(pixels, ((5, 0), (0, 5), (0, 0)), mode="edge")[:30, -30:]
+    assert np.array_equal(moved(pixels, Shift(-5, 5, 1.0), corner), beyond)
 
 
 @pytest.fixture(scope="module")
 def framing() -> Framing:
-    pins = [pin(angle, (3 * i, -2 * i), i) for i, angle in enumerate((10, 130, 250, -40))]
-    framing = choose_framing(pins)
-    assert framing is not None
-    return framing
+    return framing_of_pins()
 
 
 @pytest.mark.parametrize("degrees", [0, 75, 180, 260])

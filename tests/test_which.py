@@ -24,7 +24,7 @@ from experts.lines import SAMPLE, LineSpread, guess_line, similarities_left_out
 from tests.boards import board
 from tests.clip_models import VIT, write_model
 from tests.conftest import Command, bad_part, good_part, save
-from tests.test_framing import pin
+from tests.pins import pin
 
 FloatArray = NDArray[np.float32]
 # More than are learned in turned views, which takes long.
