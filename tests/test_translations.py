@@ -13,9 +13,19 @@ from typing import NamedTuple
 import pytest
 
 from experts.answers import Known, Told
+from experts.claims import Facts, check
 from experts.claims.translations import difference
 from experts.dialogue_checking import fits
-from tests.claim_facts import ALPHA, CASES, facts_of
+from tests.claim_facts import (
+    ALPHA,
+    CASES,
+    WASHER,
+    anomaly_of,
+    facts_of,
+    inspection_of,
+    knowledge_of,
+    region_of,
+)
 
 
 class Block(NamedTuple):
@@ -76,6 +86,39 @@ def test_a_whole_answer_is_read_line_by_line(case: str) -> None:
     for index, block in enumerate(mine):
         turned = [*honest[:index], block.wrong[0], *honest[index + 1 :]]
         assert not fits("\n".join(turned), english, "German", known, draft), block.wrong[0]
+
+
+def test_a_knowledge_file_may_be_in_german_itself() -> None:
+    text = WASHER.replace("name: scratch", "name: Kratzer").replace("name: pit", "name: Grübchen")
+    text = text.replace("synonyms: [dark spot]", "synonyms: [dunkler Fleck]")
+    text = text.replace(
+        "normal: A bright ring with a clean edge and a round hole in the middle.",
+        "normal: Ein heller Ring ohne Grat, mit einem runden Loch in der Mitte.",
+    )
+    knowledge = knowledge_of(text)
+    region = region_of(1, (20, 30, 40, 34), "top left", "dark line", kinds=("Kratzer",))
+    inspection = inspection_of(anomaly_of(0), [region], knowledge)
+    facts = Facts.of(inspection, knowledge.file, knowledge.clauses, ALPHA)
+    normal = knowledge.file.normal
+    for german, english, is_same in (
+        ("Sie wird für einen Kratzer gehalten.", "It is taken for Kratzer.", True),
+        ("Sie wird für ein Grübchen gehalten.", "It is taken for Kratzer.", False),
+        ("Sie wird für einen Riss gehalten.", "It is taken for Kratzer.", False),
+        (f"Die Wissensdatei sagt: {normal}", f"The knowledge file says: {normal}", True),
+        (
+            f"Die Wissensdatei sagt: {normal}".replace("heller", "dunkler"),
+            f"The knowledge file says: {normal}",
+            False,
+        ),
+        (
+            f"Die Wissensdatei sagt: {normal}".replace("ohne", "mit"),
+            f"The knowledge file says: {normal}",
+            False,
+        ),
+    ):
+        assert (difference(german, english, facts) == "") == is_same, german
+    assert check("region-1 is a scratch.", facts).count("right") == 1
+    assert check("region-1 is a pit.", facts).text == "region-1 is a Kratzer."
 
 
 @pytest.mark.parametrize("language", ["German", "german", "Deutsch", "de"])

@@ -66,9 +66,10 @@ IDIOMS = {
         )
     ],
 }
-NEGATIONS = _pair(
-    r"NOT|not|no|none|never|neither|without|nothing|nobody|nowhere|cannot|\w+n't",
-    r"NOT|nicht|kein\w{0,4}|nie|niemals|ohne|weder|nichts|niemand\w*|nirgends",
+# In both languages at once, as a sentence may quote the other one.
+NEGATION = re.compile(
+    r"\b(?:NOT|not|no|none|never|neither|without|nothing|nobody|nowhere|cannot|\w+n't|"
+    r"nicht|kein\w{0,4}|nie|niemals|ohne|weder|nichts|niemand\w*|nirgends)\b"
 )
 
 # Between parts of a sentence that are denied each for itself.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Sequence
+from difflib import SequenceMatcher
 from itertools import chain
 
 from experts.claims.disguise import hidden_verdict
@@ -24,7 +25,7 @@ from experts.claims.translation_words import (
     IDIOMS,
     MAY_NOT_COME,
     MUST_STAY,
-    NEGATIONS,
+    NEGATION,
     ONE,
     PARTS,
     PLACES,
@@ -53,6 +54,8 @@ _LONGER, _LONGER_BY = 2, 6
 _STEM = 5
 _IRREGULAR = {"worn": "wear", "torn": "tear", "broken": "fracture", "bent": "deformation"}
 _HARMLESS = re.compile(rf"\b(?:{'|'.join(HARMLESS)})\b")
+# So many words in a row are no accident.
+_COMMON = 2
 _LONGEST_PHRASE = max(len(phrase.split()) for phrase in PHRASES)
 
 
@@ -73,7 +76,8 @@ def difference(german: str, english: str, facts: Facts) -> str:
         return "more sentences"
     lexicon = Lexicon(facts)
     for said, meant in _aligned(german, english):
-        if why := _differs(said, meant, facts) or _other_judgement(said, meant, facts, lexicon):
+        why = _differs(*_without_common(said, meant), facts)
+        if why := why or _other_judgement(said, meant, facts, lexicon):
             return why
     return ""
 
@@ -92,6 +96,18 @@ def _aligned(german: str, english: str) -> Iterator[tuple[str, str]]:
             yield from zip(*parts, strict=True)
         else:
             yield said, meant
+
+
+def _without_common(german: str, english: str) -> tuple[str, str]:
+    """Both without what they say word for word: a knowledge file may be in German itself."""
+    said, meant = german.split(), english.split()
+    blocks = SequenceMatcher(None, said, meant, autojunk=False).get_matching_blocks()
+    for block in reversed(blocks):
+        words = said[block.a : block.a + block.size]
+        # Numbers stay, as their order counts.
+        if len(words) >= _COMMON and not any(c.isdecimal() for word in words for c in word):
+            said[block.a : block.a + block.size] = meant[block.b : block.b + block.size] = ["…"]
+    return " ".join(said), " ".join(meant)
 
 
 def _differs(german: str, english: str, facts: Facts) -> str:
@@ -149,8 +165,8 @@ def _differs_in_words(german: str, english: str) -> str:
 
 def _denied_otherwise(german: str, english: str) -> bool:
     """Whether something else is denied; part by part, where both have as many parts."""
-    said = [len(NEGATIONS.german.findall(part)) for part in PARTS.german.split(german)]
-    meant = [len(NEGATIONS.english.findall(part)) for part in PARTS.english.split(english)]
+    said = [len(NEGATION.findall(part)) for part in PARTS.german.split(german)]
+    meant = [len(NEGATION.findall(part)) for part in PARTS.english.split(english)]
     return said != meant if len(said) == len(meant) else sum(said) != sum(meant)
 
 
@@ -245,11 +261,10 @@ def _verdicts(text: str) -> set[Verdict]:
 def _kinds_differ(german: str, english: str, facts: Facts) -> bool:
     """Whether a kind or a substance comes in, or one that the line knows is lost."""
     # "Im Schnitt" cuts nothing.
-    said, meant = (
-        re.findall(r"[a-z]+", text.replace("im schnitt", "")) for text in (german, english)
-    )
+    meant = re.findall(r"[a-z]+", english)
+    said = re.findall(r"[a-z]+", german.replace("im schnitt", ""))
     stems = {_IRREGULAR.get(word, singular(word))[:_STEM] for word in meant}
-    kinds = [english_for(word) for word in said]
+    kinds = [english_for(word) for word in said if word not in meant]
     if any(kind and not any(k[:_STEM] in stems for k in kind) for kind in kinds):
         return True
     if any(map(substance_in, said)) and not SUBSTANCES.intersection(meant):
