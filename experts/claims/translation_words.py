@@ -103,7 +103,7 @@ MAY_NOT_COME = (
         r"almost|nearly|suppos\w*|alleged\w*|actually",
         r"fast|beinahe|nahezu|angeblich\w*|vermeintlich\w*|eigentlich\w*|scheinbar\w*",
     ),
-    _pair(r"yes|sure|course|certainly", r"ja|jawohl|naturlich|selbstverstandlich|gern|gerne|klar"),
+    _pair(r"yes|sure|course|certainly", r"ja|jawohl|naturlich|selbstverstandlich|klar"),
 )
 
 
@@ -137,6 +137,23 @@ CONTRASTS = (
         ),
         exact=False,
     ),
+    Contrast(
+        (
+            _pair(r"largest|biggest", r"grosst\w+"),
+            _pair(r"smallest|tiniest", r"kleinst\w+"),
+            _pair(r"longest", r"langst\w+"),
+            _pair(r"shortest", r"kurzest\w+"),
+            _pair(r"widest|broadest|thickest", r"breitest\w+|dickst\w+"),
+            _pair(r"narrowest|thinnest", r"schmalst\w+|dunnst\w+"),
+            _pair(r"strongest|clearest", r"starkst\w+|deutlichst\w+"),
+            _pair(r"weakest|faintest", r"schwachst\w+"),
+        ),
+        exact=True,
+    ),
+    Contrast(
+        (_pair(r"only|just", r"nur|lediglich|allein"), _pair(r"too(?! \w)|also", r"auch")),
+        exact=False,
+    ),
     Contrast((_pair(r"few|little", r"wenige?\w?"), _pair(r"many|much", r"viele?\w?")), exact=False),
     Contrast(
         (
@@ -168,7 +185,7 @@ CONTRASTS = (
     ),
     Contrast(
         (
-            _pair(r"good|normal", r"gut|gute\w?|guten?teile?\w?|gutteil\w*|normal\w*"),
+            _pair(r"good|normal|fine", r"gut|gute\w?|guten?teile?\w?|gutteil\w*|normal\w*"),
             _pair(
                 r"bad|defect\w*|fault\w*|flaw\w*", r"schlecht\w*|defekt\w*|fehlerhaft\w*|fehler\w?"
             ),
@@ -237,5 +254,8 @@ UNITS = {
     **dict.fromkeys(("mm", "millimeter", "millimetern", "millimetre", "millimetres"), "mm"),
     **dict.fromkeys(("mm²", "mm2", "mm^2", "quadratmillimeter", "quadratmillimetern"), "mm²"),
     **dict.fromkeys(("%", "prozent", "percent"), "%"),
+    **dict.fromkeys(("cm", "zentimeter", "zentimetern", "centimetre", "centimetres"), "cm"),
+    **dict.fromkeys(("s", "sekunde", "sekunden", "second", "seconds"), "s"),
+    **dict.fromkeys(("ms", "millisekunde", "millisekunden", "milliseconds"), "ms"),
     **dict.fromkeys(("µm", "μm", "mikrometer", "mikrometern"), "µm"),
 }
