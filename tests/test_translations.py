@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from experts.answers import Known, Told
 from experts.claims import Facts, check
@@ -126,6 +128,19 @@ def test_german_is_known_by_its_names(language: str) -> None:
     english, german = "The verdict is reject.", "Das Urteil lautet Ausschuss."
     assert fits(german, english, language, known_of("three"), Told((english,)))
     assert not fits("", english, language, known_of("three"), Told((english,)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(), st.sampled_from(BLOCKS))
+def test_any_text_can_be_compared(text: str, block: Block) -> None:
+    for german in (text, f"{block.right[0]} {text}", f"{text} {block.wrong[0]}"):
+        assert isinstance(difference(german, block.english, FACTS[block.case]), str)
+    assert difference(text, "The verdict is reject.", FACTS["three"])
+
+
+@pytest.mark.parametrize("unit", ["a ", "a", "rand", "1,", "nicht ", "`", "oben ", "region-1 "])
+def test_a_long_text_of_one_thing_takes_no_longer_than_another(unit: str) -> None:
+    assert difference(unit * 10_000, "The verdict is reject.", FACTS["three"])
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,8 @@ def difference(german: str, english: str, facts: Facts) -> str:
         return "more sentences"
     lexicon = Lexicon(facts)
     for said, meant in _aligned(german, english):
+        if len(said.split()) > _LONGER * len(meant.split()) + _LONGER_BY:
+            return "much longer"
         why = _differs(*_without_common(said, meant), facts)
         if why := why or _other_judgement(said, meant, facts, lexicon):
             return why
@@ -117,8 +119,6 @@ def _differs(german: str, english: str, facts: Facts) -> str:
     if _other_numbers(*texts):
         return "other numbers"
     said, meant = fold(texts[0]).text.casefold(), fold(texts[1]).text.casefold()
-    if len(said.split()) > _LONGER * len(meant.split()) + _LONGER_BY:
-        return "much longer"
     if _other_verdicts(said, meant):
         return "another verdict"
     if _has_any(said, TWISTS) and not _has_any(meant, TWISTS):
