@@ -24,8 +24,7 @@ from experts.tools.zooming import NEAREST
 from tests.boards import board, picture
 from tests.conftest import bad_part, good_part
 from tests.looks import gear_of, marked, scene_of
-
-SOLAR_CELL = Path(__file__).parent.parent / "knowledge" / "solar_cell.yaml"
+from tests.rule_files import SOLAR_CELL
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +104,7 @@ def test_of_few_normal_images_a_place_is_shown_but_not_scored(tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("small_inputs")
-def test_zoom_goes_by_small_copies_where_photos_are_gone(
-    tmp_path: Path, washer_home: Path, good_folder: Path
-) -> None:
+def test_zoom_goes_by_small_copies_where_photos_are_gone(tmp_path: Path, good_folder: Path) -> None:
     photos = tmp_path / "photos"
     shutil.copytree(good_folder, photos)
     line = ProductLine.enroll("moved", photos, home=tmp_path, progress=False)
