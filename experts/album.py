@@ -90,10 +90,8 @@ class Album:
 
     def _normal(self, scene: Scene) -> Path | None:
         """The normal image that lies on the image, or else the nearest, if there is one."""
-        if scene.anomaly.twin is not None:
-            return scene.anomaly.twin.path
-        nearest = self._gear.nearest(scene, 1)
-        return nearest[0].path if nearest else None
+        beside = self._gear.beside(scene, 1)
+        return beside[0] if beside else None
 
     def _beside(self, region: Region, scene: Scene, normal: Path | None) -> Image.Image:
         """A region with its surroundings, and on its right the same place of a normal image.

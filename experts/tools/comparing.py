@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -17,16 +18,16 @@ VISIBLE = 0.02
 
 
 def compare(target: Target, k: int, scene: Scene, gear: Equipment, number: int) -> Looked:
-    """Lay a place beside that of the ``k`` most similar normal images.
+    """Lay a place beside that of the normal image that shows the same part, or of similar ones.
 
     Args:
         target: The place.
-        k: How many.
+        k: Of how many, where they are similar ones.
         scene: The image.
         gear: What the line has.
         number: Of the look.
     """
-    paths = [reference.path for reference in gear.nearest(scene, k)]
+    paths = gear.beside(scene, k)
     crops = cut(scene, target, paths, gear)
     own, *normal = gear.encoder.encode([crops.own, *crops.normal])
     alike = [float(own.embedding_E @ other.embedding_E) for other in normal]
@@ -45,7 +46,7 @@ def compare(target: Target, k: int, scene: Scene, gear: Equipment, number: int) 
         id=f"look-{number}",
         tool="compare",
         target=target.words,
-        found=_found(target, crops, alike, among, differences),
+        found=_found(target, gear.twin(scene), crops, alike, among, differences),
         numbers=numbers,
         evidence_ids=ids_of(target, scene, paths),
     )
@@ -72,13 +73,17 @@ def _inside(target: Target, window: Window) -> BoolArray:
 
 def _found(
     target: Target,
+    twin: Path | None,
     crops: Crops,
     alike: Sequence[float],
     among: Sequence[float],
     differences: Sequence[float],
 ) -> str:
     best = int(np.argmax(alike))
-    found = f"{target.begin} looks like the same place of {crops.names[0]} by {alike[0]:.2f} of 1"
+    same = ", which else shows the same," if twin is not None else ""
+    found = (
+        f"{target.begin} looks like the same place of {crops.names[0]}{same} by {alike[0]:.2f} of 1"
+    )
     if len(alike) > 1:
         found = (
             f"{target.begin} looks most like the same place of {crops.names[best]}, by "

@@ -63,21 +63,18 @@ def lookup(asked: str, knowledge: Knowledge | None, number: int) -> Looked:
         knowledge: Of the line, if it has any.
         number: Of the look.
     """
-    found, entries = _find(asked, knowledge)
     # Not repeated: what a language model asks for is no finding, and may be anything.
-    look = Look(
-        id=f"look-{number}",
-        tool="lookup",
-        target="",
-        found=found,
-        numbers={"entries": float(entries)},
-    )
-    return Looked(look)
-
-
-def _find(asked: str, knowledge: Knowledge | None) -> tuple[str, int]:
+    name, target = f"look-{number}", ""
     if knowledge is None:
-        return "The line has no knowledge file to look anything up in.", 0
+        found = "The line has no knowledge file to look anything up in."
+        return Looked(Look(id=name, tool="lookup", target=target, found=found))
+    found, entries = _find(asked, knowledge)
+    numbers = {"entries": float(entries)}
+    return Looked(Look(id=name, tool="lookup", target=target, found=found, numbers=numbers))
+
+
+def _find(asked: str, knowledge: Knowledge) -> tuple[str, int]:
+    """What the file says, and how many of its entries say so."""
     if not fold(asked):
         return "Nothing says what to look up.", 0
     entries = list(_entries(knowledge))

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from experts.evidence import Look, Region
 from experts.tools.places import Target, reaches
 from experts.tools.scene import Looked, Scene
-from experts.wording import in_words
+from experts.wording import in_words, times_in_words
 
 
 def measure(target: Target, scene: Scene, number: int) -> Looked:
@@ -102,7 +102,7 @@ def _times(score: float, scene: Scene) -> dict[str, float]:
 def _times_in_words(numbers: dict[str, float]) -> str:
     if "times" not in numbers:
         return f"; its map value is {numbers['map_value']:.3g}, with no normal image to compare"
-    return f"; it stands out {numbers['times']:.1f} times as far as normal images reach"
+    return f"; it stands out {times_in_words(numbers['times'])} times as far as normal images reach"
 
 
 def _nearest_other(region: Region, regions: Sequence[Region]) -> tuple[Region | None, float]:
@@ -133,9 +133,10 @@ def _of_place(target: Target, scene: Scene) -> tuple[str, dict[str, float], tupl
     shows = ", ".join(region.id for region in there) or "no place that stands out"
     size = f"{right - left} × {bottom - top} px"
     found = f"{target.begin}, {size}, shows {shows}; "
-    found += (
-        f"its highest map value is {numbers['times']:.2f} times what normal images reach."
+    reached = (
+        f"{times_in_words(numbers['times'])} times what normal images reach"
         if "times" in numbers
-        else f"its highest map value is {highest:.3g}, with no normal image to compare."
+        else f"{highest:.3g}, with no normal image to compare"
     )
+    found += f"its highest map value is {reached}."
     return found, numbers, ("anomaly", *(region.id for region in there))

@@ -116,8 +116,8 @@ def find_target(asked: str, scene: Scene) -> Target | str:
 def _known(scene: Scene) -> str:
     regions = [region.id for region in scene.regions]
     verb = "is" if len(regions) == 1 else "are"
-    have = f"there {verb} {', '.join(regions)}, and " if regions else ""
-    return f"{have}places can be named by words such as top left, centre or right edge"
+    have = f"there {verb} {', '.join(regions)}" if regions else "no single place stands out"
+    return f"{have}, and places can be named by words such as top left, centre or right edge"
 
 
 def numbers_in(text: str) -> list[int]:

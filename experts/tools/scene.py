@@ -93,23 +93,30 @@ class Equipment:
         found = self.extractor.retrieve(scene.features.embedding_E, k + 1)
         return tuple(r for r in found if not self.is_same(scene, r))[:k]
 
+    def twin(self, scene: Scene) -> Path | None:
+        """The file of the normal image that shows the very same part, unless that is the image."""
+        twin = scene.anomaly.twin
+        return (
+            twin.path if twin is not None and not self._is_enrolled_as(scene, twin.path) else None
+        )
+
     def beside(self, scene: Scene, k: int) -> list[Path]:
         """The normal images to lay beside an image, by their files.
 
         The one that shows the very same part, if there is one: others show other parts. Or else the
         ``k`` most similar ones that are not the image itself, best first.
         """
-        if scene.anomaly.twin is not None:
-            return [scene.anomaly.twin.path]
+        if (twin := self.twin(scene)) is not None:
+            return [twin]
         return [reference.path for reference in self.nearest(scene, k)]
 
     def is_same(self, scene: Scene, reference: Reference) -> bool:
         """Whether a reference is the inspected image, which was enrolled itself."""
         # Only what is most similar of all may be; the others need not be read for that.
-        return (
-            reference.similarity > ALMOST_SAME
-            and self.photo(reference.path).picture.sha256 == scene.picture.sha256
-        )
+        return reference.similarity > ALMOST_SAME and self._is_enrolled_as(scene, reference.path)
+
+    def _is_enrolled_as(self, scene: Scene, path: Path) -> bool:
+        return self.photo(path).picture.sha256 == scene.picture.sha256
 
     def decode(self, picture: Picture) -> AnomalyMap:
         """Inspect a picture as the line inspects images: one pass of the encoder."""

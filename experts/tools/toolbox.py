@@ -42,7 +42,7 @@ class Toolbox:
             return Looked(_in_vain(call, number, target))
         if call.tool == "measure":
             return measure(target, scene, number)
-        if not self.gear.nearest(scene, 1):
+        if not self.gear.beside(scene, 1):
             return Looked(_in_vain(call, number, "The line has no normal images to compare with."))
         if call.tool == "compare":
             return compare(target, call.k, scene, self.gear, number)

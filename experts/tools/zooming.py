@@ -33,7 +33,7 @@ from experts.tools.cropping import MIN_NORMAL, Crops, cut, ids_of
 from experts.tools.drawing import enlarged
 from experts.tools.places import Target, window_of
 from experts.tools.scene import Equipment, Looked, Scene
-from experts.wording import describe
+from experts.wording import describe, look_of, times_in_words
 
 # So many normal images are compared, by so many patches of each.
 NEAREST, PATCHES = 8, 200
@@ -87,7 +87,7 @@ def zoom(target: Target, scene: Scene, gear: Equipment, number: int) -> Looked:
             f"{MIN_SIDE_PX} px on each side."
         )
         return Looked(_look(target, number, found, numbers))
-    paths = [reference.path for reference in gear.nearest(scene, NEAREST)]
+    paths = gear.beside(scene, NEAREST)
     scored = _beside_twin(target, scene, gear)
     if scored is None and len(paths) < MIN_NORMAL:
         crops = cut(scene, target, paths, gear)
@@ -100,8 +100,6 @@ def zoom(target: Target, scene: Scene, gear: Equipment, number: int) -> Looked:
         return Looked(look, tuple(crops.shown(target.words)))
     if scored is None:
         scored = _among_nearest(cut(scene, target, paths, gear), gear)
-    elif scene.anomaly.twin is not None:
-        paths = [scene.anomaly.twin.path]
     found, told = _in_words(target, scene, scored)
     drawn = Image.fromarray(heat(scored.anomaly, scored.crops.own.rgb_HW3))
     look = _look(target, number, found, numbers | told, ids_of(target, scene, paths))
@@ -111,11 +109,11 @@ def zoom(target: Target, scene: Scene, gear: Equipment, number: int) -> Looked:
 
 def _beside_twin(target: Target, scene: Scene, gear: Equipment) -> _Scored | None:
     """Compare with the enrolled image that lies on this one; none where none does."""
-    if scene.anomaly.twin is None:
+    if (twin := gear.twin(scene)) is None:
         return None
     rows, columns = window_of(target, scene.picture.size_HW)
     wide, inner = _widened(target, rows, columns, scene.picture.size_HW)
-    around = cut(scene, wide, [scene.anomaly.twin.path], gear)
+    around = cut(scene, wide, [twin], gear)
     own_hw, normal_hw = (_levels(crop) for crop in (around.own, around.normal[0]))
     # Of the whole image, since a place alone may show nothing.
     unit = grey_range([_levels(scene.picture)])
@@ -193,11 +191,12 @@ def _in_words(target: Target, scene: Scene, scored: _Scored) -> tuple[str, dict[
         "step_px": scored.step_px,
         "step_before_px": before,
     }
-    if regions:
+    if regions and not _spans(regions[0], scored.crops.own):
         numbers |= {"place_length_px": regions[0].length_px, "place_width_px": regions[0].width_px}
+    differs = scored.against.format(times_in_words(scored.times))
     found = (
         f"At native resolution, {width} × {height} px, {target.words} differs from the same place "
-        f"of {scored.against.format(f'{scored.times:.1f}')}{_places(regions)} "
+        f"of {differs}{_places(regions, scored.crops.own)} "
     )
     if not scored.crops.native:
         found += "Of the normal photos only small copies are left, so it was compared as small."
@@ -208,10 +207,18 @@ def _in_words(target: Target, scene: Scene, scored: _Scored) -> tuple[str, dict[
     return found, numbers
 
 
-def _places(regions: Sequence[Region]) -> str:
+def _spans(region: Region, crop: Picture) -> bool:
+    """Whether a region reaches from side to side both ways, so that its size cannot be seen."""
+    height, width = crop.size_HW
+    return region.box_xyxy == (0, 0, width, height)
+
+
+def _places(regions: Sequence[Region], crop: Picture) -> str:
     if not regions:
         return "; nothing stands out there."
     strongest = f"{describe(regions[0])} of what is shown"
+    if _spans(regions[0], crop):
+        strongest = f"{look_of(regions[0])} that reaches across all that is shown"
     if len(regions) == 1:
         return f"; one place stands out, {strongest}."
     return f"; {len(regions)} places stand out, the strongest {strongest}."
