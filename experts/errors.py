@@ -16,6 +16,7 @@ EchoError
 │   ├── MLLMSettingError      the setting names none that there is
 │   ├── MLLMUnavailableError  it cannot be loaded or reached, or it broke down
 │   └── MLLMAnswerError       it answered, but with nothing that can be used
+├── BenchmarkError      the data of a benchmark are missing or are not what they should be
 └── OutputError         results cannot be written where the user asked for them
 """
 
@@ -84,6 +85,10 @@ class MLLMUnavailableError(MLLMError):
 
 class MLLMAnswerError(MLLMError):
     """The language model answered, but with nothing that can be used."""
+
+
+class BenchmarkError(EchoError):
+    """The data of a benchmark are missing, or are not what they should be."""
 
 
 class OutputError(EchoError):

@@ -1,0 +1,1 @@
+"""The MMAD benchmark: reads it, answers it, scores the answers."""
