@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from echo import cli_questions
+
 bench = typer.Typer(no_args_is_help=True, help="Measure Echo on labelled images.")
+bench.command("make-questions", epilog=cli_questions.EPILOG)(cli_questions.make_questions)
 
 
 SHOTS = "Good images to enrol: 1, 2, 4, … or all; with 0 an open_clip model goes by words alone."
