@@ -79,6 +79,9 @@ class Conversations:
             rules: Those that are in force.
             picture: The image, if it is no longer where it was.
             new: Whether it begins anew; the former one is kept.
+
+        Raises:
+            ImageError: If the image that is given is another one.
         """
         shown = self._picture_of(inspection, picture)
         knowledge, faults = rules_of(inspection, self._line, rules)
@@ -92,6 +95,7 @@ class Conversations:
             tools=_toolbox(equipment),
             scene=lambda: subject.scene,
             shown=lambda: subject.shown,
+            unseen=subject.unseen,
         )
         if inspection.id is not None:
             return Conversation(self._line, subject.inspection, partner, faults, new=new)
@@ -112,6 +116,12 @@ class Conversations:
     def _picture_of(self, inspection: Inspection, given: Picture | None) -> Picture | None:
         """The image that was inspected, if it is at hand: the same, pixel by pixel."""
         wanted = inspection.versions.image_sha256
+        if given is not None and given.sha256 != wanted:
+            which = inspection.id or f"the inspection of {inspection.image}"
+            raise ImageError(
+                f"{given.name}: shows something else than {which} was made of; give the image that "
+                "was inspected then, or none"
+            )
         for picture in ([given] if given else []) + list(self._pictures):
             if picture.sha256 == wanted:
                 return picture

@@ -265,6 +265,9 @@ class Inspector:
             inspection: As it came out, or as it was stored.
             new: Begin a new one; the former is kept.
             picture: The image, if it is no longer where it was.
+
+        Raises:
+            ImageError: If that is another image.
         """
         self._refresh()
         return self._conversations.about(

@@ -6,16 +6,21 @@ from functools import cached_property
 
 from echo.history import Archive, learned_sha256
 from echo.line import ProductLine
-from echo.record import Record
+from echo.record import Record, split_id
 from echo.rules import Rules
 from echo.rules_then import FixedRules, knowledge_of_then
-from experts.errors import EchoError, KnowledgeError
+from experts.dialogue_partner import NO_IMAGE
+from experts.errors import EchoError, HistoryError, KnowledgeError
 from experts.evidence import Inspection
 from experts.images import Picture
 from experts.knowledge import Excerpt, Knowledge
 from experts.mllm import Content
 from experts.tools.scene import Equipment, Scene
 
+NOT_THE_SAME = (
+    "The image no longer comes out as it was stored, so this place cannot be looked at again as it "
+    "was; what has changed: echo-iad replay."
+)
 _SAME = (
     "SELECT id FROM inspections WHERE image_sha256 = ? AND learned_sha256 = ? "
     "AND knowledge_sha256 IS ? AND asked IS ? AND alpha = ? ORDER BY id DESC LIMIT 1"
@@ -50,6 +55,10 @@ class Subject:
         inspection: As it was stored, or as it came out.
         picture: The image, if it is at hand.
         equipment: For closer looks.
+
+    Attributes:
+        inspection: As complete as it can be made.
+        unseen: Why there is nothing to look at, in a sentence, if there is not.
     """
 
     def __init__(
@@ -61,8 +70,17 @@ class Subject:
     ) -> None:
         self._line, self._picture, self._equipment = line, picture, equipment
         self.inspection = inspection
-        if _is_slim(inspection) and picture is not None:
+        self.unseen = NO_IMAGE
+        if not _is_slim(inspection) or picture is None:
+            return
+        if _is_of_before(inspection, line):
+            self.unseen = (
+                f"Line {line.name!r} was enrolled anew, extended or taught since, so this place "
+                "cannot be looked at again as it was; inspect the image again."
+            )
+        else:
             self.inspection = self._completed(inspection, picture)
+            self.unseen = NOT_THE_SAME
 
     def _completed(self, stored: Inspection, picture: Picture) -> Inspection:
         """A stored inspection with what is not stored of it: it is computed again.
@@ -125,6 +143,15 @@ def rules_of(
         return knowledge_of_then(line, Archive(line.name, line.home), then), ()
     except KnowledgeError as error:
         return None, (f"it was judged by revision {str(then)[:8]} of the rules, {error}",)
+
+
+def _is_of_before(stored: Inspection, line: ProductLine) -> bool:
+    """Whether the line itself has changed since; its rules may have."""
+    try:
+        record = Archive(line.name, line.home).record(split_id(str(stored.id))[1])
+    except HistoryError:
+        return False
+    return record.learned_sha256 != learned_sha256(line.manifest)
 
 
 def _is_slim(inspection: Inspection) -> bool:

@@ -66,8 +66,9 @@ class Partner:
         known: What is known of it.
         model: Gives the language model, or ``None`` if none is set.
         tools: Takes closer looks.
-        scene: Gives what they are taken at, or ``None`` if the image is gone.
+        scene: Gives what they are taken at, or ``None`` if there is nothing to look at.
         shown: Gives the headings and images that a model is shown.
+        unseen: Why there is nothing to look at, in a sentence, if there is not.
     """
 
     known: Known
@@ -75,6 +76,7 @@ class Partner:
     tools: Tools
     scene: Callable[[], Scene | None]
     shown: Callable[[], Sequence[Content]]
+    unseen: str = NO_IMAGE
     _seen: list[Content] = field(default_factory=list)
 
     def recall(self, state: DialogueState) -> DialogueState:
@@ -181,7 +183,7 @@ class Partner:
             for caption, image in looked.images:
                 self._seen += [caption, image]
             return looked.look
-        told = Told((NO_IMAGE,))
+        told = Told((self.unseen,))
         region = self.known.region(call.target)
         if call.tool == "lookup":
             found = from_knowledge(call.target, self.known)
