@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from echo import cli_questions
+from echo import cli_mmad, cli_questions
 
 bench = typer.Typer(no_args_is_help=True, help="Measure Echo on labelled images.")
+bench.command("mmad", epilog=cli_mmad.EPILOG)(cli_mmad.bench_mmad)
+bench.command("mmad-score", epilog=cli_mmad.SCORE_EPILOG)(cli_mmad.bench_mmad_score)
 bench.command("make-questions", epilog=cli_questions.EPILOG)(cli_questions.make_questions)
 
 

@@ -27,6 +27,7 @@ from experts.errors import HistoryError, ImageError, InspectionError
 from experts.evidence import Evidence, Inspection, Opinion, Sight, Verdict, Versions
 from experts.images import ImageSource, Picture, read_picture, source_name, stream_images
 from experts.mllm import MLLM
+from experts.tools.scene import Equipment
 
 
 class Failure(Evidence):
@@ -131,6 +132,12 @@ class Inspector:
             self.line, self._rules, self._language, known, causes=self._causes
         )
         self._graph = build_graph(self._experts)
+
+    @property
+    def equipment(self) -> Equipment:
+        """What the line looks with, as its rules are now."""
+        self._refresh()
+        return self._experts.equipment
 
     def inspect(self, image: ImageSource, *, view: str | None = None) -> Inspection:
         """Inspect one image: path, PIL image, numpy array (HW or HWC), or encoded bytes.

@@ -18,7 +18,7 @@ ALLOWED = {
     "echo": {"echo", "experts", "knowledge"},
     "benchmarks": {"benchmarks", "echo", "experts", "knowledge"},
 }
-_COMMANDS_OF_BENCHMARKS = frozenset({"cli", "cli_bench", "cli_questions"})
+_COMMANDS_OF_BENCHMARKS = frozenset({"cli", "cli_bench", "cli_mmad", "cli_questions"})
 
 
 def imports_of(path: Path, *, top_level_only: bool) -> set[str]:

@@ -1,0 +1,145 @@
+"""Asks a language model a question of the benchmark: plainly, as the benchmark does, or as Echo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from PIL import Image
+from pydantic import BaseModel, ConfigDict
+from ruamel.yaml import YAML
+
+from benchmarks.mmad.data import Question
+from benchmarks.mmad.seeing import Expert, Seen
+from experts.knowledge.relevance import Relevance
+from experts.mllm import Content, Message, system, user
+
+# Of the knowledge file, so many characters are told.
+MAX_KNOWLEDGE = 4_000
+
+
+class _Texts(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PlainTexts(_Texts):
+    """The benchmark's own words."""
+
+    instruction: str
+    directly: str
+    templates: str
+    query: str
+    list: str
+    question: str
+
+
+class EchoTexts(_Texts):
+    """Echo's words."""
+
+    system: str
+    reference: str
+    query: str
+    found: str
+    knowledge: str
+    question: str
+
+
+class Prompts(_Texts):
+    """All texts, and which version of them this is."""
+
+    version: int
+    plain: PlainTexts
+    echo: EchoTexts
+
+
+@cache
+def prompts() -> Prompts:
+    """The texts that come with the benchmark."""
+    raw = files("benchmarks.mmad").joinpath("prompts.yaml").read_text("utf-8")
+    return Prompts.model_validate(YAML(typ="safe").load(raw))
+
+
+def ask_plainly(question: Question, image: Image.Image, templates: Sequence[Path]) -> list[Message]:
+    """A question as the benchmark's scripts put it: one turn, the templates before the image.
+
+    Args:
+        question: The question.
+        image: The image.
+        templates: Normal images of the product.
+    """
+    texts = prompts().plain
+    content: list[Content] = [texts.instruction, texts.directly]
+    if templates:
+        content.append(texts.templates.format(count=len(templates)))
+        content += [_opened(path) for path in templates]
+    asked = texts.question.format(question=question.text, options=listed(question))
+    return [user(*content, texts.query, image, texts.list, asked)]
+
+
+def show(
+    seen: Seen, images: Sequence[Content], templates: Sequence[Path], experts: frozenset[Expert]
+) -> list[Message]:
+    """What all questions on an image share: it is read once.
+
+    Args:
+        seen: What was found out.
+        images: What the album shows, as far as experts are asked for it.
+        templates: Normal images, if they are not the album's.
+        experts: Who is asked.
+    """
+    texts, product = prompts().echo, seen.products[0] if "reference" in experts else "part"
+    content: list[Content] = list(images)
+    if not images:
+        for path in templates:
+            content += [texts.reference.format(product=product), _opened(path)]
+        content += [texts.query, Image.fromarray(seen.picture.rgb_HW3)]
+    if found := "\n".join(_found(seen, experts)):
+        content.append(texts.found.format(found=found))
+    if "knowledge" in experts and (known := _known(seen)):
+        content.append(texts.knowledge.format(knowledge=known[:MAX_KNOWLEDGE]))
+    return [system(texts.system), user(*content)]
+
+
+def put(question: Question) -> str:
+    """A question with its options, as Echo puts it."""
+    return prompts().echo.question.format(question=question.text, options=listed(question))
+
+
+def listed(question: Question) -> str:
+    """The options, a line each, with letters from A on, as the benchmark's scripts number them."""
+    return "".join(f"{letter}. {text}\n" for letter, text in question.options.items())
+
+
+def _found(seen: Seen, experts: frozenset[Expert]) -> Iterator[str]:
+    inspection = seen.inspection
+    if "reference" in experts:
+        yield f"- The product is a {seen.products[0]}."
+    if "decoder" in experts:
+        yield f"- The probability that it is defective is {seen.defective:.2f}."
+        for region in inspection.regions or ((seen.region,) if seen.region else ()):
+            yield f"- What stands out most: {region.looks}, {region.place}."
+    if "reasoning" in experts:
+        yield from (f"- {step.looked_at}: {step.found}" for step in inspection.steps)
+    if "decision" in experts:
+        yield f"- Decision: {inspection.decision.reason}"
+
+
+def _known(seen: Seen) -> str:
+    if seen.knowledge is None:
+        return ""
+    file = seen.knowledge.file
+    regions = [seen.region] if seen.region else []
+    excerpt = Relevance(seen.knowledge).excerpt([d.name for d in file.defects], regions)
+    lines = [f"Normal: {file.normal}"]
+    for defect in excerpt.defects:
+        said = " ".join(filter(None, (defect.appearance, defect.cause, defect.effect)))
+        lines.append(f"{defect.name}: {said}")
+    return "\n".join(lines)
+
+
+def _opened(path: Path) -> Image.Image:
+    from experts.images import read_picture
+
+    return Image.fromarray(read_picture(path).rgb_HW3)

@@ -1,0 +1,217 @@
+"""Runs the benchmark: each image once, in all ways that are wanted, from where a run broke off."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.mmad.answering import Way, answer
+from benchmarks.mmad.asking import prompts
+from benchmarks.mmad.data import Benchmark, Query, Question
+from benchmarks.mmad.journal import Answer, Journal
+from benchmarks.mmad.seeing import Seen, Seer
+from echo import __version__
+from echo.progress import Progress
+from echo.storage import writable_folder, write_bytes
+from experts.errors import BenchmarkError
+
+SETTINGS = "run.json"
+
+
+@dataclass
+class Spent:
+    """Seconds of a run, over all workers.
+
+    Attributes:
+        experts: Finding out and answering.
+        waiting: For others that were at the experts.
+        total: All that a worker did, from an image's begin to its answers on disk.
+    """
+
+    experts: float = 0.0
+    waiting: float = 0.0
+    total: float = 0.0
+
+    @property
+    def overhead(self) -> float:
+        """What the runner took beside the experts, as a share of their time."""
+        return (self.total - self.waiting - self.experts) / self.experts if self.experts else 0.0
+
+
+class Run:
+    """Answers what is not yet answered.
+
+    Args:
+        benchmark: What is asked.
+        seer: Finds out about images.
+        ways: How they are answered; each has a folder of its own.
+        out: The folder of those folders.
+        lines_given: Whether the product of an image is told, instead of found.
+        settings: What else the answers depend on; a run with others is not gone on with.
+
+    Attributes:
+        spent: What it took.
+    """
+
+    def __init__(
+        self,
+        benchmark: Benchmark,
+        seer: Seer,
+        ways: Sequence[Way],
+        out: Path,
+        *,
+        lines_given: bool,
+        settings: Mapping[str, Any],
+    ) -> None:
+        self._benchmark, self._seer, self._ways = benchmark, seer, ways
+        self._out, self._lines_given, self._settings = out, lines_given, settings
+        # Encoders and what they are asked for take turns; language models may be asked together.
+        self._at_experts, self._counting = threading.Lock(), threading.Lock()
+        self.spent = Spent()
+
+    def run(self, workers: int = 1) -> dict[str, dict[str, Answer]]:
+        """Answer everything.
+
+        Args:
+            workers: So many images at once; more than one helps where a server answers.
+
+        Returns:
+            By way the answers, by the id of their question.
+
+        Raises:
+            BenchmarkError: If a folder holds a run with other settings, or another run is on.
+            EchoError: If an image or a language model fails; what was answered is kept.
+        """
+        with contextlib.ExitStack() as stack:
+            journals = {way.name: stack.enter_context(self._journal(way)) for way in self._ways}
+            self._answer_all(journals, workers)
+            return {name: dict(journal.answers) for name, journal in journals.items()}
+
+    def _journal(self, way: Way) -> Journal:
+        folder = writable_folder(self._out / way.name)
+        _same_settings(folder, {**_settings_of(way), **self._settings})
+        return Journal(folder)
+
+    def _answer_all(self, journals: Mapping[str, Journal], workers: int) -> None:
+        todo = list(self._todo(journals))
+        with (
+            Progress() as progress,
+            progress.task("Answering", len(todo)) as advance,
+            ThreadPoolExecutor(workers) as pool,
+        ):
+            waiting = [pool.submit(self._one, query, open_, journals) for query, open_ in todo]
+            try:
+                for future in waiting:
+                    future.result()
+                    advance(1)
+            except BaseException:
+                # What has not begun is not begun; the next run goes on there.
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
+
+    def _todo(
+        self, journals: Mapping[str, Journal]
+    ) -> Iterator[tuple[Query, dict[str, list[Question]]]]:
+        """Images with what is open of each way, so that no image is given to two workers."""
+        for query in self._benchmark.queries:
+            open_ = {
+                way.name: [q for q in query.questions if not _is_answered(q, journals[way.name])]
+                for way in self._ways
+            }
+            if any(open_.values()):
+                yield query, open_
+
+    def _one(
+        self,
+        query: Query,
+        open_: Mapping[str, Sequence[Question]],
+        journals: Mapping[str, Journal],
+    ) -> None:
+        start, seen = time.perf_counter(), dict[tuple[bool, bool], Seen]()
+        experts = waited = 0.0
+        for way in self._ways:
+            if not open_[way.name]:
+                continue
+            began = time.perf_counter()
+            found, waited_here = self._seen(query, way, seen)
+            answers = answer(query, open_[way.name], found, way)
+            experts += time.perf_counter() - began - waited_here
+            waited += waited_here
+            journals[way.name].add(answers)
+        with self._counting:
+            self.spent.experts += experts
+            self.spent.waiting += waited
+            self.spent.total += time.perf_counter() - start
+
+    def _seen(
+        self, query: Query, way: Way, seen: dict[tuple[bool, bool], Seen]
+    ) -> tuple[Seen | None, float]:
+        """What was found out about an image, once for all ways that look at it alike."""
+        if way.experts is None:
+            return None, 0.0
+        # Without the Reference Extractor the product is told by the templates, as published
+        # models are told it.
+        given = self._lines_given or not way.finds_line
+        if (given, way.thinks) in seen:
+            return seen[given, way.thinks], 0.0
+        began = time.perf_counter()
+        with self._at_experts:
+            waited = time.perf_counter() - began
+            seen[given, way.thinks] = self._seer.see(
+                query.path, given=query.object if given else None, thinking=way.thinks
+            )
+        return seen[given, way.thinks], waited
+
+
+def _is_answered(question: Question, journal: Journal) -> bool:
+    found = journal.answers.get(question.id)
+    return found is not None and found.asked == question.sha256
+
+
+def _settings_of(way: Way) -> dict[str, Any]:
+    """What answers of a way depend on."""
+    return {
+        "echo": __version__,
+        "experts": sorted(way.experts) if way.experts is not None else None,
+        "templates": way.templates if way.model is not None else None,
+        "shots": way.shots if way.model is not None else None,
+        "mllm": [way.model.name, way.model.revision] if way.model is not None else None,
+        "prompts_version": prompts().version if way.model is not None else None,
+    }
+
+
+def _same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
+    """Note the settings of a run, or make sure that they are those of the run that is there.
+
+    Raises:
+        BenchmarkError: If they are not.
+    """
+    path = folder / SETTINGS
+    now = json.dumps(settings, indent=2, sort_keys=True)
+    try:
+        before = path.read_text("utf-8")
+    except FileNotFoundError:
+        write_bytes(path, now.encode())
+        return
+    if before == now:
+        return
+    raise BenchmarkError(
+        f"{folder}: holds a run with other settings ({_differing(before, settings)}); give another "
+        "--out, or remove that folder"
+    )
+
+
+def _differing(before: str, settings: Mapping[str, Any]) -> str:
+    try:
+        then = dict(json.loads(before))
+    except (ValueError, TypeError):
+        return f"{SETTINGS} cannot be read"
+    names = [name for name in {**then, **settings} if then.get(name) != settings.get(name)]
+    return ", ".join(f"{name}: {then.get(name)!r}, now {settings.get(name)!r}" for name in names)

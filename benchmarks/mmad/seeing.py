@@ -1,0 +1,198 @@
+"""Finds out about an image once, for all of its questions and all ways to answer them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from echo import Inspection, Inspector, LineFinder, ProductLine
+from echo.rules import Rules
+from experts.album import Album
+from experts.album import Seen as AlbumSeen
+from experts.choosing import Grounds
+from experts.confidence import Confidence
+from experts.decoder.regions import find_regions
+from experts.errors import EchoError
+from experts.evidence import AnomalyMap, Region
+from experts.images import Picture, read_picture
+from experts.knowledge import Excerpt, Knowledge
+from experts.mllm import MLLM, Content
+from experts.tools.scene import Equipment, Scene
+
+Expert = Literal["reference", "decoder", "knowledge", "reasoning", "decision"]
+EXPERTS: tuple[Expert, ...] = get_args(Expert)
+# What those who answer know the image as: its file's name tells the defect.
+UNNAMED = "the image"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was found out about an image.
+
+    Attributes:
+        picture: Its pixels, without the name of its file.
+        line: The line that it was inspected by.
+        equipment: What the line looks with.
+        knowledge: What that line's file says.
+        inspection: All evidence.
+        region: The place that stands out most, whatever the limits.
+        defective: Probability that the part is defective.
+        seconds: What this took.
+    """
+
+    picture: Picture
+    line: ProductLine
+    equipment: Equipment
+    knowledge: Knowledge | None
+    inspection: Inspection
+    region: Region | None
+    defective: float
+    seconds: float
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What the line's product is called."""
+        if self.knowledge is not None:
+            return (self.knowledge.file.product, *self.knowledge.file.aliases)
+        return (" ".join(self.line.name.replace("-", " ").replace("_", " ").split()),)
+
+    def shown(self, experts: frozenset[Expert]) -> Iterator[Content]:
+        """Headings and images that a language model sees: those of the experts that are asked."""
+        if "decoder" not in experts:
+            return
+        gear, scene = self.equipment, self.scene
+        if "knowledge" not in experts:
+            gear = replace(gear, knowledge=None)
+        if "reference" not in experts:
+            gear = replace(gear, extractor=None, finder=None)
+        yield from Album(gear).of(AlbumSeen(scene, (), Excerpt((), (), (), 0), ()))
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The image as closer looks take it; where nothing stands out, with its strongest place."""
+        (features,) = self.line.see([self.picture])
+        strongest = (self.region,) if self.region is not None else ()
+        return Scene(
+            picture=self.picture,
+            features=features,
+            sight=self.inspection.sight,
+            references=self.inspection.references,
+            anomaly=self.inspection.anomaly,
+            regions=self.inspection.regions or strongest,
+        )
+
+    def grounds(self, experts: frozenset[Expert]) -> Grounds:
+        """What an answer can rest on if only these experts are asked."""
+        grounds = Grounds(self.inspection.size_HW)
+        if "reference" in experts:
+            grounds = replace(grounds, products=self.products)
+        if "decoder" in experts:
+            anomaly = self.inspection.anomaly
+            # Without the Decision Maker there is only the line's promise.
+            plain = float(anomaly.p_value <= self.line.alpha)
+            sure = self.defective if "decision" in experts else plain
+            grounds = replace(grounds, anomaly=anomaly, defective=sure, region=self.region)
+        if "knowledge" in experts and self.knowledge is not None:
+            grounds = replace(grounds, knowledge=self.knowledge.file)
+        return replace(grounds, weighs="reasoning" in experts)
+
+
+class Seer:
+    """Inspects images with the line that they are of.
+
+    Args:
+        lines: By object the name of its line.
+        home: Where the lines are kept.
+        model: Thinks along, if there is one.
+    """
+
+    def __init__(self, lines: Mapping[str, str], home: Path, model: MLLM | None = None) -> None:
+        self._names, self._home, self._model = dict(lines), home, model
+        self._inspectors: dict[tuple[str, bool], Inspector] = {}
+        self._knowledge: dict[str, Knowledge | None] = {}
+
+    @cached_property
+    def _finder(self) -> LineFinder:
+        return LineFinder([self._line(name) for name in self._names.values()])
+
+    def lines_sha256(self) -> dict[str, str]:
+        """The state of each object's line."""
+        return {name: self._line(line).sha256 for name, line in self._names.items()}
+
+    def find_line(self, picture: Picture) -> str:
+        """The name of the line whose normal images are most similar; each image is of some line."""
+        return self._finder.which(picture.rgb_HW3).matches[0].line
+
+    def see(self, path: Path, *, given: str | None = None, thinking: bool = False) -> Seen:
+        """Inspect an image.
+
+        Args:
+            path: The file.
+            given: The object that it is of, if that is told; else the line is found.
+            thinking: Whether the language model reasons about it.
+
+        Raises:
+            EchoError: If it cannot be read or inspected.
+        """
+        start = time.perf_counter()
+        picture = Picture(UNNAMED, read_picture(path).rgb_HW3)
+        name = self._names[given] if given is not None else self.find_line(picture)
+        inspector = self._inspector(name, thinking=thinking)
+        inspection = inspector.inspect_picture(picture)
+        anomaly = inspection.anomaly
+        return Seen(
+            picture=picture,
+            line=inspector.line,
+            equipment=inspector.equipment,
+            knowledge=self._knowledge[name],
+            inspection=inspection,
+            region=_core(anomaly, picture, self._twin(anomaly, picture)),
+            defective=Confidence().defective(anomaly.p_value, anomaly.calibration_size),
+            seconds=time.perf_counter() - start,
+        )
+
+    def _line(self, name: str) -> ProductLine:
+        return self._inspector(name, thinking=False).line
+
+    def _inspector(self, name: str, *, thinking: bool) -> Inspector:
+        asks = thinking and self._model is not None
+        if (name, asks) not in self._inspectors:
+            line = ProductLine.load(name, home=self._home)
+            model: MLLM | str | None = self._model if asks else "none"
+            self._inspectors[name, asks] = Inspector(line, keep=False, mllm=model)
+            rules = Rules(line)
+            rules.refresh()
+            self._knowledge[name] = rules.knowledge
+        return self._inspectors[name, asks]
+
+    def _twin(self, anomaly: AnomalyMap, picture: Picture) -> Picture | None:
+        """The normal image that shows the very same part, if there is one of the same size."""
+        if anomaly.twin is None:
+            return None
+        try:
+            twin = read_picture(anomaly.twin.path)
+        except EchoError:
+            return None
+        return twin if twin.size_HW == picture.size_HW else None
+
+
+def _core(anomaly: AnomalyMap, picture: Picture, twin: Picture | None) -> Region | None:
+    """The strongest place, from its peak half-way down to what is normal.
+
+    A question may say that there is a defect, so there is a place even where none stands out; and
+    how it looks is told by its core, as on a map of patches its flanks are wide.
+    """
+    scores_HW = anomaly.scores_HW
+    peak = float(scores_HW.max())
+    normal = anomaly.extent_limit if anomaly.extent_limit < peak else float(np.median(scores_HW))
+    half = (normal + peak) / 2
+    lowered = anomaly.model_copy(update={"limit": half, "extent_limit": half})
+    reference_HW = twin.grey_HW if twin is not None else None
+    regions = find_regions(lowered, picture.grey_HW, None, reference_HW)
+    return regions[0] if regions else None
