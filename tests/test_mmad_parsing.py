@@ -142,6 +142,21 @@ def test_what_chooses_nothing_is_not_guessed(text: str, options: Mapping[str, st
     assert parse_letter(text, options) is None
 
 
+LONG = {
+    "blanks": "answer:" + " " * 100_000 + "!",
+    "clauses": "a, " * 40_000,
+    "options": "Top left, " * 20_000,
+    "letters": "A" * 100_000,
+}
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+def test_long_texts_are_read_to_their_end(text: str) -> None:
+    # Where blanks can be divided in many ways, or starts are compared again and again, this would
+    # take minutes.
+    assert parse_letter(text, {"B": "In the centre."}) is None
+
+
 @given(st.text(max_size=60))
 def test_any_text_is_read_as_an_offered_letter_or_none(text: str) -> None:
     assert parse_letter(text, PLACES) in {None, *PLACES}

@@ -11,20 +11,22 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+# Quantifiers are possessive where what follows cannot need what they took: a long run of blanks
+# would else be divided among them in every way.
 # A letter that stands alone; not the t of "can't".
 _LETTER = r"(?P<letter>[A-Za-z])(?![\w'’])"
-_OPEN = r"[\s*_\"'`(\[{]*"
-_NOUN = rf"(?:(?:option|choice|letter)\b[\s:]*{_OPEN})?"
+_OPEN = r"[\s*_\"'`(\[{]*+"
+_NOUN = rf"(?:(?:option|choice|letter)\b[\s:]*+{_OPEN})?"
 _DECLARED = re.compile(
-    r"(?:\banswer\s*[*_]*\s*(?:is|would\s+be|should\s+be|:|=)"
+    r"(?:\banswer\s*+[*_]*+\s*+(?:is|would\s+be|should\s+be|:|=)"
     r"|\b(?:I|we)(?:\s+would|\s+will|['’]d|['’]ll)?\s+(?:choose|select|pick|go\s+with)\b"
-    rf"|\\boxed)[\s:]*{_OPEN}{_NOUN}{_LETTER}",
+    rf"|\\boxed)[\s:]*+{_OPEN}{_NOUN}{_LETTER}",
     re.IGNORECASE,
 )
 _LEADING = re.compile(rf"\A{_OPEN}{_NOUN}{_LETTER}", re.IGNORECASE)
 _PREFIX = re.compile(
-    r"\A\W*(?:(?:(?:the|my)\s+)?(?:(?:correct|final|best)\s+)?answer(?:\s+is\b|\s*[:=])[\s*]*)?"
-    r"(?:(?:option|choice)\s+(?=\W*[A-Z]\b))?",
+    r"\A\W*+(?:(?:(?:the|my)\s+)?(?:(?:correct|final|best)\s+)?answer(?:\s+is\b|\s*[:=])[\s*]*+)?"
+    r"(?:(?:option|choice)\s++(?=\W*+[A-Z]\b))?",
     re.IGNORECASE,
 )
 # What may follow a letter that is meant as one, where a word follows at once.
@@ -32,11 +34,12 @@ _GOES_ON = re.compile(
     r"\s+(?:because|since|as|is\s+(?:the\s+)?(?:correct|right|best|answer))\b", re.IGNORECASE
 )
 _ENDS = re.compile(r"[\s*_\"'`]*(?:\Z|\n|[.:;)\]}]|[,–—]|-\s)")
-_ANOTHER = re.compile(rf"[\s*_)\]}}.:]*(?:,|/|&|\bor\b|\band\b)?{_OPEN}{_LETTER}")
+_ANOTHER = re.compile(rf"[\s*_)\]}}.:]*+(?:,|/|&|\bor\b|\band\b)?{_OPEN}{_LETTER}")
 _REFUSAL = re.compile(
     r"\b(?:sorry|unable\s+to|not\s+able\s+to|can\s*not|can['’]t|could\s+not|couldn['’]t)\b",
     re.IGNORECASE,
 )
+_CLAUSE_END = re.compile(r"[,.;:!\n–—]\s*+|\s-\s")
 # Keys of an object under which models put what they choose.
 _KEYS = ("answer", "final_answer", "choice", "option", "letter")
 
@@ -156,10 +159,14 @@ def _first_words(said: str, options: Mapping[str, str]) -> set[str]:
 
 def _begun(said: str, options: Mapping[str, str]) -> set[str]:
     """The options whose text, up to a mark, begins what was said; of several the longest."""
-    clauses = [_bare(clause) for clause in re.split(r"[,.;:!\n–—]\s*|\s-\s", said.strip(" .:)*-"))]
-    starts = {" ".join(filter(None, clauses[:n])) for n in range(1, len(clauses) + 1)}
-    begun = {
-        letter: bare for letter, option in options.items() if (bare := _bare(option)) in starts
-    }
+    bares = {letter: _bare(option) for letter, option in options.items()}
+    most = max(map(len, bares.values()), default=0)
+    start, starts = "", set()
+    for clause in _CLAUSE_END.split(said.strip(" .:)*-")):
+        start = f"{start} {_bare(clause)}".strip()
+        if len(start) > most:
+            break
+        starts.add(start)
+    begun = {letter: bare for letter, bare in bares.items() if bare in starts}
     longest = max(map(len, begun.values()), default=0)
     return {letter for letter, bare in begun.items() if len(bare) == longest > 0}
