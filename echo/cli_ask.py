@@ -127,7 +127,8 @@ class _Run:
 
     def __init__(self, talk: Conversation, *, as_json: bool) -> None:
         self._talk, self._as_json = talk, as_json
-        self._told: set[str] = set()
+        # What is wrong with the inspection was told at the beginning.
+        self._told = set[str]() if as_json else set(talk.inspection.faults)
 
     def ask_all(self, given: list[str] | None) -> None:
         """Ask what was given on the command line, or what a person types."""
