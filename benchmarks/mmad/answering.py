@@ -32,7 +32,7 @@ class Way:
     """A way to answer.
 
     Attributes:
-        name: Of its folder, for example ``echo`` or ``without decoder``.
+        name: Of its folder, for example ``echo`` or ``no-decoder``.
         experts: Who is asked; ``None``: the language model alone, as the benchmark asks it.
         templates: Which normal images a language model is shown.
         shots: How many of them.

@@ -121,7 +121,7 @@ def _ways(settings: Settings, model: MLLM | None) -> list[Way]:
             experts = settings.experts - {left_out}
             # Nobody is there who could retrieve.
             shown: Templates = "random" if left_out == "reference" and own == "retrieved" else own
-            ways.append(Way(f"without-{left_out}", experts, shown, settings.shots, model))
+            ways.append(Way(f"no-{left_out}", experts, shown, settings.shots, model))
     return ways
 
 
