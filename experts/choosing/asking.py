@@ -3,59 +3,83 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Literal
 
-from experts.tools.places import fold, in_words
+from experts.choosing.placing import EVERYWHERE, places_in
+from experts.choosing.stating import is_bare, side_of, sides_of, speaks_of_defect
+from experts.tools.places import fold
 
 About = Literal[
-    "presence", "place", "kind", "appearance", "cause", "effect", "product", "good part"
+    "presence", "place", "kind", "appearance", "cause", "effect", "product", "good part", "other"
 ]
 
-_NO = re.compile(
-    r"^(no|none|normal|good|ok|okay|intact|undamaged|flawless|nein|kein\w*|gut)\b|"
-    r"\b(no|not|without|free of|ohne|keine?) (\w+ ){0,2}"
-    r"(defects?|anomal\w*|damaged?|faults?|flaws?|abnormal\w*|defective|fehler)\b"
-)
-_YES = re.compile(
-    r"^(yes|abnormal|defective|bad|ja|anomal\w*|damaged|faulty)\b|"
-    r"\b(has|have|is|are) (\w+ ){0,2}(defects?|defective|damaged|abnormal|anomal\w*|faulty)\b"
-)
-_BARE = re.compile(r"^(yes|no|ja|nein)\b")
-# "Is it normal?": a bare "yes" then says that it is good.
-_ASKS_IF_GOOD = re.compile(
-    r"\b(normal|good|intact|flawless|undamaged|free of|free from|without|acceptable|ok)\b"
-)
-_ASKS_IF_BAD = re.compile(
-    r"\b(defect\w*|abnormal\w*|anomal\w*|damage\w*|fault\w*|flaw\w*|wrong|fehler\w*|schaden)\b"
-)
-_ABOUT: tuple[tuple[About, re.Pattern[str]], ...] = (
-    (
-        "effect",
-        re.compile(
-            r"\b(effects?|consequences?|impacts?|affects?|influences?|result in|lead to|risks?|"
-            r"implications?|happens?|harm\w*|auswirk\w*|folgen?)\b"
-        ),
+_DEFECT = r"(\w*(defect|anomal|damage|fault|flaw|problem|fehler|defekt|schaden)\w*|it|this|they)"
+_PLACE = r"(place|area|region|side|end|part|section|corner)s?"
+# The first of these words in a sentence tells what it asks: "What is the effect on its shape?"
+_OF_DEFECT: dict[About, tuple[str, ...]] = {
+    "effect": (
+        r"effects?|consequences?|impacts?|affect\w*|influences?|results? in|leads? to|risks?",
+        r"implications?|happens?|harm\w*|auswirk\w*|folgen?|bewirk\w*|fuhrt",
+        # What a defect causes is not what causes it.
+        rf"{_DEFECT} (\w+ )?cause|caused by (the|this|these|such)",
     ),
-    ("cause", re.compile(r"\b(causes?|caused|reasons?|why|due to|origin|ursachen?|warum)\b")),
-    (
-        "appearance",
-        re.compile(
-            r"\b(appear\w*|look\w*|describe\w*|description|visual\w*|characteri\w*|shape|colou?r|"
-            r"aussehen|beschreib\w*)\b"
-        ),
+    "cause": (
+        r"causes?|caused|reasons?|why|due to|origin\w*|arise|occur\w*|come about|led to|formed",
+        r"(result|results|resulted|come|comes) from",
+        r"\w*ursach\w*|warum|wodurch|woher|weshalb|entstand\w*|entsteh\w*",
     ),
-    (
-        "kind",
-        re.compile(r"\b(types?|kinds?|sorts?|category|categor\w+|class\w*|what defects?|art)\b"),
+    "appearance": (
+        r"appearance|looks?|visual|colou?rs?|shaped?|texture|sizes?|dimensions?",
+        r"how (large|big|long|wide)|how (\w+ ){1,4}appear|(characteris|characteriz)\w+",
+        r"aussehen|aussieht|sieht|farbe|form|beschaffen\w*|gross",
     ),
+    "kind": (
+        r"types?|kinds?|sorts?|categor\w+|class\w*|name|called",
+        r"art|\w*arten|\w*typ|(fehler|defekt|schadens)(art|klasse)|bezeichn\w*",
+    ),
+    "place": (
+        rf"where|locat\w*|positions?|positioned|(which|what) (\w+ )?{_PLACE}",
+        r"wo|stelle|bereich|lage|position|seite",
+    ),
+    "other": (r"how (many|much|often|severe|serious|deep)|number of|count|wie ?viele?|anzahl",),
+}
+_PATTERNS = {about: re.compile(rf"\b({'|'.join(words)})\b") for about, words in _OF_DEFECT.items()}
+# These ask for a description, unless the sentence says of what: "describes the type".
+_DESCRIBES = re.compile(r"\b(describ\w*|description|features?|characteristics?|beschreib\w*)\b")
+
+_THING = (
+    r"(products?|objects?|items?|parts?|components?|workpieces?|goods|samples?|produkt\w*|"
+    r"objekt\w*|bauteil\w*|werkstuck\w*|gegenstand\w*|teil)"
 )
-_DEFECT = re.compile(r"\b(defect\w*|anomal\w*|damage\w*|fault\w*|flaw\w*|fehler\w*|schaden)\b")
+_CLASS = r"(types?|kinds?|sorts?|category|categories|class|name|identity)"
+_SHOWN = r"(shown|displayed|depicted|pictured|seen|visible|presented|inspected|examined)"
+_GEZEIGT = r"(zu sehen|abgebildet|gezeigt|dargestellt)"
+# Where no defect is spoken of, these ask what the product is.
 _PRODUCT = re.compile(
-    r"\b(product|objects?|items?|parts?|category|class)\b.*\b(shown|image|picture|photo|depicted|"
-    r"displayed|is (it|this|that))\b|\bwhat (kind|type|sort) of (product|object|item|part)\b|"
-    r"\bwhat is (the|this) (product|object|item)\b|"
-    r"\b(name|identify) (of )?the (product|object|item)"
+    "|".join(
+        (
+            rf"\b(what|which) ({_CLASS} of )?(\w+ )?{_THING}(?! of\b)( (is|are|was)\b|$)",
+            rf"\b{_CLASS} of (the |this )?(\w+ )?{_THING}( (is|in|being|{_SHOWN})\b|$)",
+            rf"\b{_CLASS} (does|is|do) (the |this )?(\w+ )?{_THING}\b",
+            rf"\bwhat (is|are) ((the|this) )?({_THING} )?(in (the|this)|being|{_SHOWN}|called)\b",
+            rf"\bwhat (is|are) (this|it|that|(the|this|that) {_THING})$",
+            rf"\b(name|identify|recogni[sz]e|classify) (the |this )?{_THING}$",
+            r"\b(image|picture|photo) (shows?|depicts?|displays?)$",
+            rf"\b(welche\w*|was fur) .*\b({_THING}|{_GEZEIGT})$",
+            rf"\b(welche\w*|was fur) .*{_THING} .*{_GEZEIGT}\b",
+            rf"\bwas ist (\w+ ){{0,4}}{_GEZEIGT}\b|\bwas (zeigt|ist das)\b|\bum was fur\b",
+        )
+    )
+)
+# Of a thing that is shown these ask something else than what it is.
+_PROPERTY = re.compile(
+    r"\b(colou?r\w*|materials?|made|used|function|purpose|surface|shape\w*|structure\w*|patterns?|"
+    r"textures?|layout|how|where|number of|farbe|werkstoff|oberflache|form|besteht)\b"
+)
+_NAMES_A_FEATURE = re.compile(r"\bwhere (is|are|was|can) (the|its|a) ")
+_POINTS_BACK = re.compile(
+    r"\b(the|this|that|these|those|its|der|die|das|den|dem|des|dieser?|dieses|diesen)\b"
 )
 
 
@@ -63,55 +87,72 @@ def what_is_asked(question: str, options: Sequence[str]) -> About:
     """What a question asks.
 
     Args:
-        question: In English; the usual German words are known, too.
+        question: In English; the usual German words are known, too. What it says beforehand, such
+            as that there is a defect, may stand in sentences of its own.
         options: What can be chosen.
+
+    Returns:
+        ``kind``, ``appearance``, ``cause`` and ``effect`` are those of a defect; ``good part`` is
+        what a part looks like by design; ``other`` is what nothing here can tell.
     """
-    asked = fold(question)
-    if says_which(asked, options) is not None:
+    said, asked = in_sentences(question)
+    words = fold(asked)
+    about = _about(words)
+    of_defect = speaks_of_defect(asked)
+    known = _is_known(said, words, of_defect)
+    if _asks_presence(asked, options, about if known else None):
         return "presence"
-    placed = sum(bool(places_in(option)) for option in options)
-    if placed == len(options) or (placed > len(options) / 2 and _asks_where(asked)):
+    of_defect = of_defect or known
+    if all(map(is_bare, options)):
+        return "other" if of_defect else "good part"
+    if _asks_place(words, options, of_defect, about):
         return "place"
-    of_defect = _DEFECT.search(asked) is not None
-    about = next((about for about, words in _ABOUT if words.search(asked)), None)
     if of_defect:
-        return about or "kind"
-    if _PRODUCT.search(asked):
+        # Where on the part, by names of what it consists of, a map cannot tell.
+        return "other" if about == "place" else about or "kind"
+    if _PRODUCT.search(words) and not _PROPERTY.search(words):
         return "product"
-    return "good part" if about in (None, "kind", "appearance") else about
+    return about if about in ("cause", "effect") else "good part"
 
 
-def says_which(asked: str, options: Sequence[str]) -> Mapping[str, bool] | None:
-    """For each option whether it says that something is defective; ``None`` if one says neither.
-
-    Args:
-        asked: The question, folded.
-        options: What can be chosen.
-    """
-    said: dict[str, bool] = {}
-    if_good = bool(_ASKS_IF_GOOD.search(asked)) and not _ASKS_IF_BAD.search(asked)
-    for option in options:
-        words = fold(option)
-        if _NO.search(words):
-            defective = False
-        elif _YES.search(words):
-            defective = True
-        else:
-            return None
-        said[option] = defective != (if_good and _BARE.search(words) is not None)
-    return said if len(set(said.values())) == 2 else None
+def _is_known(said: str, words: str, of_defect: bool) -> bool:
+    """Whether a question takes for granted that there is a defect, and asks about that one."""
+    if side_of(said) == "bad" and (of_defect or not re.search(rf"\b{_THING}\b", words)):
+        return True
+    return of_defect and _POINTS_BACK.search(words) is not None
 
 
-def places_in(option: str) -> tuple[str, ...]:
-    """The places that an option names, such as ``the top left``; several if it joins them."""
-    parts = re.split(r"\b(?:and|und)\b|[,;/]", option.casefold())
-    whole = in_words(fold(option))
-    found = [whole] if whole else [words for part in parts if (words := in_words(fold(part)))]
-    return tuple(words for words in found if words)
+def in_sentences(question: str) -> tuple[str, str]:
+    """What a question says besides, and the sentence that asks: its last with a question mark."""
+    sentences = re.split(r"(?<=[.?!:])\s+", question.strip())
+    asking = [number for number, sentence in enumerate(sentences) if sentence.endswith("?")]
+    asked = sentences.pop(asking[-1] if asking else -1)
+    return " ".join(sentences), asked
 
 
-def _asks_where(asked: str) -> bool:
-    return (
-        re.search(r"\b(where|locat\w*|position\w*|place|area|region|wo|stelle)\b", asked)
-        is not None
-    )
+def _about(words: str) -> About | None:
+    """What is asked of a defect, by the word that comes first."""
+    found = {
+        a: match.start() for a, pattern in _PATTERNS.items() if (match := pattern.search(words))
+    }
+    if found:
+        return min(found, key=lambda about: found[about])
+    return "appearance" if _DESCRIBES.search(words) else None
+
+
+def _asks_presence(asked: str, options: Sequence[str], about: About | None) -> bool:
+    """Whether the options take sides, and the sentence asks for nothing else of a known defect."""
+    sides = sides_of(asked, options)
+    if not {"good", "bad"} <= set(sides):
+        return False
+    if any(map(is_bare, options)):
+        named = set(places_in(asked)) - {EVERYWHERE}
+        return about is None and not named and 2 * sides.count(None) < len(sides)
+    return None not in sides and (len(sides) == 2 or about is None)
+
+
+def _asks_place(words: str, options: Sequence[str], of_defect: bool, about: About | None) -> bool:
+    placed = sum(bool(places_in(option)) for option in options)
+    if not of_defect and _NAMES_A_FEATURE.search(words):
+        return False
+    return placed == len(options) or (2 * placed >= len(options) and about == "place")

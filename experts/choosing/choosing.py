@@ -13,17 +13,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from experts.choosing.asking import About, places_in, says_which, what_is_asked
+from experts.choosing.asking import About, in_sentences, what_is_asked
 from experts.choosing.likeness import likeness
+from experts.choosing.placing import fits, places_in
+from experts.choosing.stating import sides_of
 from experts.choosing.traits import Trait, fit, shown
 from experts.evidence import AnomalyMap, Region
 from experts.knowledge.schema import DefectKnowledge, KnowledgeFile
-from experts.tools.places import box_of, fold
 
 FloatArray = NDArray[np.float64]
 
-# Of the image's size: as far as a place in words reaches around its middle.
-REACH = 0.12
 # Texts that are quite alike are so many times as probable as texts that are not, as a logarithm.
 SHARPNESS = 8.0
 # No option is impossible.
@@ -84,11 +83,13 @@ def weigh(question: str, options: Sequence[str], grounds: Grounds) -> Weighed:
         weights, ids = _place(options, grounds)
     elif about == "product":
         weights, ids = _by_texts(options, grounds.products), ("reference-1",)
+    elif about == "other":
+        weights, ids = None, ()
     elif about == "good part":
         weights, ids = _good_part(options, grounds)
     else:
         weights, ids = _of_kinds(about, options, grounds)
-    if weights is None:
+    if weights is None or not weights.any():
         return Weighed(about, (1 / len(options),) * len(options), ())
     return Weighed(about, tuple(_shares(weights).tolist()), ids)
 
@@ -102,47 +103,21 @@ def _shares(weights: FloatArray) -> FloatArray:
 
 
 def _presence(question: str, options: Sequence[str], grounds: Grounds) -> Found:
-    said = says_which(fold(question), options)
-    if said is None or grounds.defective is None:
+    if grounds.defective is None:
         return None, ()
-    share = {True: grounds.defective, False: 1 - grounds.defective}
-    many = {side: sum(d == side for d in said.values()) for side in (True, False)}
-    return np.array([share[said[o]] / many[said[o]] for o in options]), ("anomaly", "decision")
+    sides = sides_of(in_sentences(question)[1], options)
+    share = {"bad": grounds.defective, "good": 1 - grounds.defective}
+    return np.array([share[s] / sides.count(s) if s else 0.0 for s in sides]), (
+        "anomaly",
+        "decision",
+    )
 
 
 def _place(options: Sequence[str], grounds: Grounds) -> Found:
     if grounds.anomaly is None:
         return None, ()
-    weight_hw, y_h, x_w = excess(grounds.anomaly)
-    found = []
-    for option in options:
-        near = [_near(words, weight_hw, y_h, x_w) for words in places_in(option)]
-        found.append(float(np.mean(near)) if near else 0.0)
-    return np.array(found) if any(found) else None, ("anomaly",)
-
-
-def _near(words: str, weight_hw: FloatArray, y_h: FloatArray, x_w: FloatArray) -> float:
-    """How much of the map's excess lies near a place in words."""
-    left, top, right, bottom = box_of(words, (600, 600))
-    y, x = (top + bottom) / 1200, (left + right) / 1200
-    distance_hw = (y_h[:, None] - y) ** 2 + (x_w - x) ** 2
-    return float((weight_hw * np.exp(-distance_hw / (2 * REACH**2))).sum())
-
-
-def excess(anomaly: AnomalyMap) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Squared, how far each patch is beyond what is normal, and where patches lie.
-
-    Returns:
-        Weights (h, w), and the middles of rows (h) and columns (w) as shares of the image.
-    """
-    scores_hw = np.asarray(anomaly.patch_scores_HW, float)
-    beyond_hw = np.maximum(scores_hw - anomaly.extent_limit, 0) ** 2
-    if not beyond_hw.any():
-        beyond_hw = np.maximum(scores_hw - np.median(scores_hw), 0) ** 2
-    (height, width), rows, columns = anomaly.image_size_HW, *scores_hw.shape
-    y_h = (anomaly.patch_centre_px[0] + anomaly.patch_stride_px[0] * np.arange(rows)) / height
-    x_w = (anomaly.patch_centre_px[1] + anomaly.patch_stride_px[1] * np.arange(columns)) / width
-    return beyond_hw, y_h, x_w
+    found = fits(grounds.anomaly, [places_in(option) for option in options])
+    return found if found.any() else None, ("anomaly",)
 
 
 def _by_texts(options: Sequence[str], texts: Sequence[str]) -> FloatArray | None:
