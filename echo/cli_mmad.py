@@ -32,7 +32,7 @@ Limit = Annotated[
 def bench_mmad(
     root: Root,
     out: Out = Path("bench-out/mmad"),
-    mllm: Mllm = "none",
+    mllm: Mllm = None,
     experts: Annotated[str, typer.Option(help="Who is asked, with commas between.")] = ALL,
     ablations: Annotated[
         bool, typer.Option("--ablations", help="Also run without each expert, and compare.")

@@ -118,7 +118,11 @@ def _with_model(
 ) -> list[Answer]:
     """All questions at once: what they share, the images above all, is read once."""
     experts = way.experts or frozenset()
-    messages = show(seen, list(seen.shown(experts)), _templates(query, seen, way), experts)
+    images, templates = list(seen.shown(experts)), _templates(query, seen, way)
+    if images and way.templates == "retrieved" and "reference" in experts:
+        # The most similar one is in the album, beside the photo.
+        templates = templates[1:]
+    messages = show(seen, images, templates, experts)
     asked = [Choosing(put(question), tuple(question.options)) for question in questions]
     start = time.perf_counter()
     choices = model.choose_each(messages, asked)

@@ -85,16 +85,15 @@ def show(
 
     Args:
         seen: What was found out.
-        images: What the album shows, as far as experts are asked for it.
-        templates: Normal images, if they are not the album's.
+        images: What the album shows, the photo among it; empty if nobody who is asked has a map.
+        templates: Normal images beside the album's.
         experts: Who is asked.
     """
     texts, product = prompts().echo, seen.products[0] if "reference" in experts else "part"
-    content: list[Content] = list(images)
-    if not images:
-        for path in templates:
-            content += [texts.reference.format(product=product), _opened(path)]
-        content += [texts.query, Image.fromarray(seen.picture.rgb_HW3)]
+    content: list[Content] = []
+    for path in templates:
+        content += [texts.reference.format(product=product), _opened(path)]
+    content += images or [texts.query, Image.fromarray(seen.picture.rgb_HW3)]
     if found := "\n".join(_found(seen, experts)):
         content.append(texts.found.format(found=found))
     if "knowledge" in experts and (known := _known(seen)):

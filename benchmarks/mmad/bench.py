@@ -21,6 +21,8 @@ from experts.errors import BenchmarkError
 from experts.mllm import MLLM
 
 ECHO, PLAIN = "echo", "plain"
+# Of what is left out, or fails, so many are named.
+MAX_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ def run(
         console: Where the tables are printed.
 
     Raises:
-        EchoError: If data are missing, or an expert or the model fails.
+        EchoError: If data are missing, or the model fails; also, at the end, if images cannot be
+            inspected.
     """
     benchmark = read_benchmark(root, settings.objects, settings.limit)
-    for left_out in benchmark.left_out[:3]:
+    for left_out in benchmark.left_out[:MAX_NAMED]:
         console.print(f"[yellow]left out: {left_out}[/]")
     names = enrol_lines(benchmark, settings.lines, settings.enrolled, given=settings.knowledge)
     seer = Seer(names, settings.lines, model)
@@ -86,6 +89,12 @@ def run(
     answers = running.run(settings.workers)
     scores = {name: score(benchmark, of_way) for name, of_way in answers.items()}
     _tell(scores, out, console, running.spent)
+    if running.failed:
+        first = "; ".join(running.failed[:MAX_NAMED])
+        raise BenchmarkError(
+            f"{len(running.failed)} images could not be inspected and count as wrong ({first}); "
+            "get them anew and begin again: what is answered stays"
+        )
     return scores
 
 

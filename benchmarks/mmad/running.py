@@ -20,7 +20,7 @@ from benchmarks.mmad.seeing import Seen, Seer
 from echo import __version__
 from echo.progress import Progress
 from echo.storage import writable_folder, write_bytes
-from experts.errors import BenchmarkError
+from experts.errors import BenchmarkError, ImageError, InspectionError
 
 SETTINGS = "run.json"
 
@@ -31,18 +31,16 @@ class Spent:
 
     Attributes:
         experts: Finding out and answering.
-        waiting: For others that were at the experts.
         total: All that a worker did, from an image's begin to its answers on disk.
     """
 
     experts: float = 0.0
-    waiting: float = 0.0
     total: float = 0.0
 
     @property
     def overhead(self) -> float:
         """What the runner took beside the experts, as a share of their time."""
-        return (self.total - self.waiting - self.experts) / self.experts if self.experts else 0.0
+        return (self.total - self.experts) / self.experts if self.experts else 0.0
 
 
 class Run:
@@ -58,6 +56,7 @@ class Run:
 
     Attributes:
         spent: What it took.
+        failed: Why images have no answers, a sentence each.
     """
 
     def __init__(
@@ -72,9 +71,8 @@ class Run:
     ) -> None:
         self._benchmark, self._seer, self._ways = benchmark, seer, ways
         self._out, self._lines_given, self._settings = out, lines_given, settings
-        # Encoders and what they are asked for take turns; language models may be asked together.
-        self._at_experts, self._counting = threading.Lock(), threading.Lock()
-        self.spent = Spent()
+        self._counting = threading.Lock()
+        self.spent, self.failed = Spent(), list[str]()
 
     def run(self, workers: int = 1) -> dict[str, dict[str, Answer]]:
         """Answer everything.
@@ -87,7 +85,7 @@ class Run:
 
         Raises:
             BenchmarkError: If a folder holds a run with other settings, or another run is on.
-            EchoError: If an image or a language model fails; what was answered is kept.
+            MLLMError: If a language model fails; what was answered is kept.
         """
         with contextlib.ExitStack() as stack:
             journals = {way.name: stack.enter_context(self._journal(way)) for way in self._ways}
@@ -134,40 +132,35 @@ class Run:
         open_: Mapping[str, Sequence[Question]],
         journals: Mapping[str, Journal],
     ) -> None:
-        start, seen = time.perf_counter(), dict[tuple[bool, bool], Seen]()
-        experts = waited = 0.0
+        start, seen, experts = time.perf_counter(), dict[tuple[bool, bool], Seen](), 0.0
         for way in self._ways:
             if not open_[way.name]:
                 continue
             began = time.perf_counter()
-            found, waited_here = self._seen(query, way, seen)
-            answers = answer(query, open_[way.name], found, way)
-            experts += time.perf_counter() - began - waited_here
-            waited += waited_here
+            try:
+                answers = answer(query, open_[way.name], self._seen(query, way, seen), way)
+            except (ImageError, InspectionError) as error:
+                # One image that cannot be read keeps nobody from the others.
+                self.failed.append(f"{query.name}: {error}")
+                break
+            finally:
+                experts += time.perf_counter() - began
             journals[way.name].add(answers)
         with self._counting:
             self.spent.experts += experts
-            self.spent.waiting += waited
             self.spent.total += time.perf_counter() - start
 
-    def _seen(
-        self, query: Query, way: Way, seen: dict[tuple[bool, bool], Seen]
-    ) -> tuple[Seen | None, float]:
+    def _seen(self, query: Query, way: Way, seen: dict[tuple[bool, bool], Seen]) -> Seen | None:
         """What was found out about an image, once for all ways that look at it alike."""
         if way.experts is None:
-            return None, 0.0
+            return None
         # Without the Reference Extractor the product is told by the templates, as published
         # models are told it.
         given = self._lines_given or not way.finds_line
-        if (given, way.thinks) in seen:
-            return seen[given, way.thinks], 0.0
-        began = time.perf_counter()
-        with self._at_experts:
-            waited = time.perf_counter() - began
-            seen[given, way.thinks] = self._seer.see(
-                query.path, given=query.object if given else None, thinking=way.thinks
-            )
-        return seen[given, way.thinks], waited
+        if (given, way.thinks) not in seen:
+            told = query.object if given else None
+            seen[given, way.thinks] = self._seer.see(query.path, given=told, thinking=way.thinks)
+        return seen[given, way.thinks]
 
 
 def _is_answered(question: Question, journal: Journal) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,7 +43,6 @@ class Seen:
         inspection: All evidence.
         region: The place that stands out most, whatever the limits.
         defective: Probability that the part is defective.
-        seconds: What this took.
     """
 
     picture: Picture
@@ -53,7 +52,6 @@ class Seen:
     inspection: Inspection
     region: Region | None
     defective: float
-    seconds: float
 
     @property
     def products(self) -> tuple[str, ...]:
@@ -104,45 +102,47 @@ class Seen:
 
 
 class Seer:
-    """Inspects images with the line that they are of.
+    """Inspects images with the line that they are of; several threads may ask it.
 
     Args:
         lines: By object the name of its line.
         home: Where the lines are kept.
         model: Thinks along, if there is one.
+
+    Raises:
+        LineError: If a line cannot be opened.
     """
 
     def __init__(self, lines: Mapping[str, str], home: Path, model: MLLM | None = None) -> None:
-        self._names, self._home, self._model = dict(lines), home, model
-        self._inspectors: dict[tuple[str, bool], Inspector] = {}
-        self._knowledge: dict[str, Knowledge | None] = {}
-
-    @cached_property
-    def _finder(self) -> LineFinder:
-        return LineFinder([self._line(name) for name in self._names.values()])
+        self._lines = {name: ProductLine.load(line, home=home) for name, line in lines.items()}
+        self._object_of = {line: name for name, line in lines.items()}
+        self._finder = LineFinder(self._lines.values())
+        self._rules = {name: _rules_of(line) for name, line in self._lines.items()}
+        self._model = model
+        # An inspector serves one thread; lines are only read.
+        self._own = threading.local()
 
     def lines_sha256(self) -> dict[str, str]:
         """The state of each object's line."""
-        return {name: self._line(line).sha256 for name, line in self._names.items()}
+        return {name: line.sha256 for name, line in self._lines.items()}
 
-    def find_line(self, picture: Picture) -> str:
-        """The name of the line whose normal images are most similar; each image is of some line."""
-        return self._finder.which(picture.rgb_HW3).matches[0].line
+    def find_object(self, picture: Picture) -> str:
+        """The object whose normal images are most similar; each image is of some object."""
+        return self._object_of[self._finder.which(picture.rgb_HW3).matches[0].line]
 
     def see(self, path: Path, *, given: str | None = None, thinking: bool = False) -> Seen:
         """Inspect an image.
 
         Args:
             path: The file.
-            given: The object that it is of, if that is told; else the line is found.
+            given: The object that it is of, if that is told; else it is found.
             thinking: Whether the language model reasons about it.
 
         Raises:
             EchoError: If it cannot be read or inspected.
         """
-        start = time.perf_counter()
         picture = Picture(UNNAMED, read_picture(path).rgb_HW3)
-        name = self._names[given] if given is not None else self.find_line(picture)
+        name = given if given is not None else self.find_object(picture)
         inspector = self._inspector(name, thinking=thinking)
         inspection = inspector.inspect_picture(picture)
         anomaly = inspection.anomaly
@@ -150,26 +150,19 @@ class Seer:
             picture=picture,
             line=inspector.line,
             equipment=inspector.equipment,
-            knowledge=self._knowledge[name],
+            knowledge=self._rules[name],
             inspection=inspection,
             region=_core(anomaly, picture, self._twin(anomaly, picture)),
             defective=Confidence().defective(anomaly.p_value, anomaly.calibration_size),
-            seconds=time.perf_counter() - start,
         )
 
-    def _line(self, name: str) -> ProductLine:
-        return self._inspector(name, thinking=False).line
-
     def _inspector(self, name: str, *, thinking: bool) -> Inspector:
+        own: dict[tuple[str, bool], Inspector] = self._own.__dict__.setdefault("inspectors", {})
         asks = thinking and self._model is not None
-        if (name, asks) not in self._inspectors:
-            line = ProductLine.load(name, home=self._home)
+        if (name, asks) not in own:
             model: MLLM | str | None = self._model if asks else "none"
-            self._inspectors[name, asks] = Inspector(line, keep=False, mllm=model)
-            rules = Rules(line)
-            rules.refresh()
-            self._knowledge[name] = rules.knowledge
-        return self._inspectors[name, asks]
+            own[name, asks] = Inspector(self._lines[name], keep=False, mllm=model)
+        return own[name, asks]
 
     def _twin(self, anomaly: AnomalyMap, picture: Picture) -> Picture | None:
         """The normal image that shows the very same part, if there is one of the same size."""
@@ -180,6 +173,12 @@ class Seer:
         except EchoError:
             return None
         return twin if twin.size_HW == picture.size_HW else None
+
+
+def _rules_of(line: ProductLine) -> Knowledge | None:
+    rules = Rules(line)
+    rules.refresh()
+    return rules.knowledge
 
 
 def _core(anomaly: AnomalyMap, picture: Picture, twin: Picture | None) -> Region | None:
