@@ -169,14 +169,27 @@ def _probable(
 
 
 def _means(about: About, options: Sequence[str], defects: Sequence[DefectKnowledge]) -> FloatArray:
-    """How probably each option is what the file says of each kind, (options, kinds)."""
-    alike_NK = np.stack([likeness(options, _texts(about, d)).max(axis=1) for d in defects], axis=1)
+    """How probably each option is what the file says of each kind, (options, kinds).
+
+    An option that is like all kinds alike tells nothing of any, so its weights are first shared out
+    among the kinds, and only then each kind's among the options.
+    """
+    alike_NK = np.stack([_alike(about, options, defect) for defect in defects], axis=1)
     weights_NK = np.exp(SHARPNESS * alike_NK)
+    weights_NK /= weights_NK.sum(axis=1, keepdims=True)
     return np.asarray(weights_NK / weights_NK.sum(axis=0))
 
 
-def _texts(about: About, defect: DefectKnowledge) -> list[str]:
-    named = [defect.name, *defect.synonyms]
+def _alike(about: About, options: Sequence[str], defect: DefectKnowledge) -> FloatArray:
+    """How like options are to what the file says of one kind, (options,).
+
+    What is asked for counts, and so does the text that is most like the option, whatever it tells:
+    an effect may be told by the cause ("trapped gas"), or by the name ("the circuit is open").
+    """
+    named = [defect.name, *defect.synonyms, f"{defect.name} {defect.appearance}"]
     said = {"appearance": defect.appearance, "effect": defect.effect, "cause": defect.cause}
-    text = said.get(about)
-    return [text] if text else [*named, f"{defect.name} {defect.appearance}"]
+    told = said.get(about)
+    if not told:
+        return np.asarray(likeness(options, named).max(axis=1))
+    alike_NT = likeness(options, [told, *named[:-1], *filter(None, said.values())])
+    return np.asarray(alike_NT[:, 0] + alike_NT.max(axis=1))
