@@ -150,6 +150,7 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("How many wires are there?", NUMBERS, "good part"),
     ("Where is the logo on the object?", NINE, "good part"),
     ("What is the object in the image used for?", EFFECTS, "good part"),
+    ("What is in the middle of the object?", THINGS, "good part"),
     ("Is the label readable?", BARE, "good part"),
     (f"{GIVEN}What is the colour of the object?", COLOURS, "good part"),
     ("Welche Farbe hat das Objekt?", ("Braun.", "Grün."), "good part"),

@@ -54,6 +54,7 @@ _THING = (
 )
 _CLASS = r"(types?|kinds?|sorts?|category|categories|class|name|identity)"
 _SHOWN = r"(shown|displayed|depicted|pictured|seen|visible|presented|inspected|examined)"
+_IN_IMAGE = r"in (the|this) (test )?(image|picture|photo)"
 _GEZEIGT = r"(zu sehen|abgebildet|gezeigt|dargestellt)"
 # Where no defect is spoken of, these ask what the product is.
 _PRODUCT = re.compile(
@@ -62,7 +63,7 @@ _PRODUCT = re.compile(
             rf"\b(what|which) ({_CLASS} of )?(\w+ )?{_THING}(?! of\b)( (is|are|was)\b|$)",
             rf"\b{_CLASS} of (the |this )?(\w+ )?{_THING}( (is|in|being|{_SHOWN})\b|$)",
             rf"\b{_CLASS} (does|is|do) (the |this )?(\w+ )?{_THING}\b",
-            rf"\bwhat (is|are) ((the|this) )?({_THING} )?(in (the|this)|being|{_SHOWN}|called)\b",
+            rf"\bwhat (is|are) ((the|this) )?({_THING} )?({_IN_IMAGE}|being|{_SHOWN}|called)\b",
             rf"\bwhat (is|are) (this|it|that|(the|this|that) {_THING})$",
             rf"\b(name|identify|recogni[sz]e|classify) (the |this )?{_THING}$",
             r"\b(image|picture|photo) (shows?|depicts?|displays?)$",

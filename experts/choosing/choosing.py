@@ -19,13 +19,14 @@ from experts.choosing.placing import fits, places_in
 from experts.choosing.stating import sides_of
 from experts.choosing.traits import Trait, fit, shown
 from experts.evidence import AnomalyMap, Region
-from experts.knowledge.schema import DefectKnowledge, KnowledgeFile
+from experts.knowledge.schema import KnowledgeFile
 
 FloatArray = NDArray[np.float64]
 
 # Texts that are quite alike are so many times as probable as texts that are not, as a logarithm.
+# How many hardly matters to which is best: from 4 to 12 few answers differ.
 SHARPNESS = 8.0
-# No option is impossible.
+# No option, and no kind that a line knows, is impossible.
 LEAST = 0.01
 
 
@@ -73,28 +74,35 @@ def weigh(question: str, options: Sequence[str], grounds: Grounds) -> Weighed:
 
     Args:
         question: The question.
-        options: At least two texts.
+        options: What can be chosen; in any words, empty ones and the same twice among them.
         grounds: What is known.
+
+    Raises:
+        ValueError: If there are no options.
     """
+    if not options:
+        raise ValueError("there is nothing to choose from")
     about = what_is_asked(question, options)
-    if about == "presence":
-        weights, ids = _presence(question, options, grounds)
-    elif about == "place":
-        weights, ids = _place(options, grounds)
-    elif about == "product":
-        weights, ids = _by_texts(options, grounds.products), ("reference-1",)
-    elif about == "other":
-        weights, ids = None, ()
-    elif about == "good part":
-        weights, ids = _good_part(options, grounds)
-    else:
-        weights, ids = _of_kinds(about, options, grounds)
-    if weights is None or not weights.any():
+    weights, ids = _found(about, question, options, grounds)
+    if weights is None:
         return Weighed(about, (1 / len(options),) * len(options), ())
     return Weighed(about, tuple(_shares(weights).tolist()), ids)
 
 
 Found = tuple[FloatArray | None, tuple[str, ...]]
+
+
+def _found(about: About, question: str, options: Sequence[str], grounds: Grounds) -> Found:
+    """A weight for each option and what they rest on; no weights if nothing is known."""
+    if about == "presence":
+        return _presence(question, options, grounds)
+    if about == "place":
+        return _place(options, grounds)
+    if about == "product":
+        return _by_texts(options, grounds.products), ("reference-1",)
+    if about == "good part":
+        return _good_part(options, grounds)
+    return (None, ()) if about == "other" else _of_kinds(about, options, grounds)
 
 
 def _shares(weights: FloatArray) -> FloatArray:
@@ -107,10 +115,8 @@ def _presence(question: str, options: Sequence[str], grounds: Grounds) -> Found:
         return None, ()
     sides = sides_of(in_sentences(question)[1], options)
     share = {"bad": grounds.defective, "good": 1 - grounds.defective}
-    return np.array([share[s] / sides.count(s) if s else 0.0 for s in sides]), (
-        "anomaly",
-        "decision",
-    )
+    weights = [share[side] / sides.count(side) if side else 0.0 for side in sides]
+    return np.array(weights), ("anomaly", "decision")
 
 
 def _place(options: Sequence[str], grounds: Grounds) -> Found:
@@ -138,58 +144,78 @@ def _good_part(options: Sequence[str], grounds: Grounds) -> Found:
 
 def _of_kinds(about: About, options: Sequence[str], grounds: Grounds) -> Found:
     """Options by the kind that each speaks of, and how probable that kind is here."""
-    shows = (
-        shown(grounds.region, grounds.size_HW[0] * grounds.size_HW[1])
-        if grounds.region is not None and grounds.weighs
-        else {}
-    )
-    file = grounds.knowledge
-    if file is None or not file.defects:
-        if grounds.region is None or not shows:
-            return None, ()
-        # Without a file the options themselves say how kinds look.
-        return np.exp([fit(shows, option) for option in options]), (grounds.region.id,)
-    probable_K = _probable(file.defects, shows, grounds.kinds)
-    ids = ("knowledge", *((grounds.region.id,) if grounds.region and shows else ()))
-    return _means(about, options, file.defects) @ probable_K, ids
+    region = grounds.region
+    shows: Mapping[Trait, int] = {}
+    if region is not None and grounds.weighs:
+        shows = shown(region, grounds.size_HW[0] * grounds.size_HW[1])
+    of_region = (region.id,) if region is not None and (shows or grounds.kinds) else ()
+    kinds = _kinds_known(grounds)
+    if not kinds:
+        # Without any the options themselves say how a place looks.
+        fits = np.array([fit(shows, option) for option in options])
+        says = about in ("kind", "appearance") and bool(fits.any())
+        return (np.exp(fits), of_region) if says else (None, ())
+    means_NK = _means(about, options, kinds)
+    if means_NK is None:
+        return None, ()
+    from_file = ("knowledge",) if grounds.knowledge is not None else ()
+    return means_NK @ _probable(kinds, shows, grounds.kinds), (*from_file, *of_region)
+
+
+class _Kind(NamedTuple):
+    """What is known of one kind of defect."""
+
+    names: tuple[str, ...]
+    appearance: str | None = None
+    cause: str | None = None
+    effect: str | None = None
+
+
+def _kinds_known(grounds: Grounds) -> list[_Kind]:
+    """The kinds that the knowledge file tells of, then those that only examples were shown of."""
+    defects = grounds.knowledge.defects if grounds.knowledge is not None else ()
+    told = [_Kind((d.name, *d.synonyms), d.appearance, d.cause, d.effect) for d in defects]
+    names = {name.casefold() for kind in told for name in kind.names}
+    return told + [_Kind((n,)) for n in grounds.kinds or () if n.casefold() not in names]
 
 
 def _probable(
-    defects: Sequence[DefectKnowledge],
-    shows: Mapping[Trait, int],
-    kinds: Mapping[str, float] | None,
+    kinds: Sequence[_Kind], shows: Mapping[Trait, int], taught: Mapping[str, float] | None
 ) -> FloatArray:
     """Probability of each kind, by examples, or by how the file says that it looks."""
-    if kinds is not None:
-        of_kind = np.array([kinds.get(defect.name, 0.0) for defect in defects]) + LEAST
-        return np.asarray(of_kind / of_kind.sum())
-    fits = np.array([fit(shows, f"{d.name}. {d.appearance}") for d in defects])
-    of_kind = np.exp(fits - fits.max())
+    if taught is not None:
+        share = {name.casefold(): probability for name, probability in taught.items()}
+        known = [sum(share.get(name.casefold(), 0.0) for name in kind.names) for kind in kinds]
+        of_kind = np.array(known) + LEAST
+    else:
+        of_kind = np.exp([fit(shows, f"{k.names[0]}. {k.appearance or ''}") for k in kinds])
     return np.asarray(of_kind / of_kind.sum())
 
 
-def _means(about: About, options: Sequence[str], defects: Sequence[DefectKnowledge]) -> FloatArray:
-    """How probably each option is what the file says of each kind, (options, kinds).
+def _means(about: About, options: Sequence[str], kinds: Sequence[_Kind]) -> FloatArray | None:
+    """How probably each option is what is said of each kind, (options, kinds).
 
     An option that is like all kinds alike tells nothing of any, so its weights are first shared out
-    among the kinds, and only then each kind's among the options.
+    among the kinds, and only then each kind's among the options. ``None`` if no option is like any.
     """
-    alike_NK = np.stack([_alike(about, options, defect) for defect in defects], axis=1)
+    alike_NK = np.stack([_alike(about, options, kind) for kind in kinds], axis=1)
+    if not alike_NK.any():
+        return None
     weights_NK = np.exp(SHARPNESS * alike_NK)
     weights_NK /= weights_NK.sum(axis=1, keepdims=True)
     return np.asarray(weights_NK / weights_NK.sum(axis=0))
 
 
-def _alike(about: About, options: Sequence[str], defect: DefectKnowledge) -> FloatArray:
-    """How like options are to what the file says of one kind, (options,).
+def _alike(about: About, options: Sequence[str], kind: _Kind) -> FloatArray:
+    """How like options are to what is said of one kind, (options,).
 
     What is asked for counts, and so does the text that is most like the option, whatever it tells:
     an effect may be told by the cause ("trapped gas"), or by the name ("the circuit is open").
     """
-    named = [defect.name, *defect.synonyms, f"{defect.name} {defect.appearance}"]
-    said = {"appearance": defect.appearance, "effect": defect.effect, "cause": defect.cause}
+    said = {"appearance": kind.appearance, "effect": kind.effect, "cause": kind.cause}
     told = said.get(about)
     if not told:
-        return np.asarray(likeness(options, named).max(axis=1))
-    alike_NT = likeness(options, [told, *named[:-1], *filter(None, said.values())])
+        looks = f"{kind.names[0]} {kind.appearance or ''}"
+        return np.asarray(likeness(options, [*kind.names, looks]).max(axis=1))
+    alike_NT = likeness(options, [told, *kind.names, *filter(None, said.values())])
     return np.asarray(alike_NT[:, 0] + alike_NT.max(axis=1))
