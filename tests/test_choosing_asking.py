@@ -43,6 +43,8 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("Isn't there a defect in the object?", BARE, "presence"),
     ("Would this part pass the inspection?", BARE, "presence"),
     ("Should this part be rejected?", BARE, "presence"),
+    ("Is any component missing?", BARE, "presence"),
+    ("Is the assembly complete?", BARE, "presence"),
     ("Are there any scratches on the surface?", BARE, "presence"),
     ("Compared with the normal image, is there any defect?", BARE, "presence"),
     ("The first image is a normal sample. Is there any defect in the second?", BARE, "presence"),
@@ -92,6 +94,7 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("Welche Art von Defekt ist zu sehen?", ("Kratzer.", "Riss.", "Delle."), "kind"),
     ("In the test image, which type of anomaly is on the cable?", NAMES, "kind"),
     ("Um welchen Fehler handelt es sich?", ("Kratzer.", "Riss."), "kind"),
+    (f"{GIVEN}What is its type?", ("No label.", "No cap.", "No wire."), "kind"),
     # Appearance.
     (f"{GIVEN}What is the appearance of the defect?", LOOKS, "appearance"),
     (f"{GIVEN}What does it look like?", LOOKS, "appearance"),
@@ -199,7 +202,11 @@ def test_letters_and_stops_do_not_matter() -> None:
         ("Is it normal?", ("Normal.", "Abnormal."), ("good", "bad")),
         ("Is it normal?", ("Yes, it is normal.", "No, it is defective."), ("good", "bad")),
         ("Is it defective?", ("No, it is not normal.", "Yes, no defect."), ("bad", "good")),
+        ("Is the assembly complete?", ("Yes it is", "No it isn't"), ("good", "bad")),
+        ("Is a wire missing?", BARE, ("bad", "good")),
+        ("Fehlt etwas?", JA_NEIN, ("bad", "good")),
         ("Is the label readable?", BARE, (None, None)),
+        ("What is missing?", ("No label", "No cap"), (None, None)),
         ("Is there a defect?", ("Yes", "No", "Cannot tell"), ("bad", "good", None)),
     ],
 )

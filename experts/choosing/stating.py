@@ -20,13 +20,13 @@ Side = Literal["good", "bad"]
 _BAD = re.compile(
     r"(defect|anomal|abnormal|damag|fault|flaw|imperfect|irregular|blemish|broken|wrong|unusual|"
     r"unexpected|suspicious|conspicuous|strange|reject|fail|nonconform|unaccept|deviat|differ|"
-    r"problem|issue|unqualified|fehler|defekt|mangel|mangl|schad|beschadig|auffallig|ungewohn|kaputt|schlecht|"
-    r"ausschuss|abweich)\w*|bad|nok|ng|odd"
+    r"problem|issue|unqualified|incomplete|incorrect|missing|fehler|defekt|mangel|mangl|schad|beschadig|auffallig|ungewohn|kaputt|schlecht|"
+    r"ausschuss|abweich|fehlt|fehlend|unvollstandig)\w*|bad|nok|ng|odd"
 )
 _GOOD = re.compile(
     r"(normal|flawless|faultless|undamag|unblemish|acceptabl|conform|fehlerfrei|fehlerlos|einwandfrei|"
     r"makellos|mangelfrei|defektfrei|unbeschadig|schadenfrei|unauffallig)\w*|"
-    r"qualified|good|ok|okay|fine|intact|perfect|healthy|accept(ed)?|pass(es|ed)?|gut(e[rsnm]?)?|heil|"
+    r"qualified|complete|correct|vollstandig|korrekt|good|ok|okay|fine|intact|perfect|healthy|accept(ed)?|pass(es|ed)?|gut(e[rsnm]?)?|heil|"
     r"ordnung"
 )
 _NEGATIONS = listed(
@@ -41,7 +41,12 @@ _BEHIND = listed("not nicht never free frei absent isn aren wasn weren")
 _REACH_BEHIND = 2
 
 _LETTER = re.compile(r"^\s*\(?[A-H][.):]\s+")
-_ANSWER = re.compile(r"^\W*(yes|no|ja|nein|true|false|none|keiner?)\b\W*", re.IGNORECASE)
+# "No" is an answer at the end, before a stop and in "no, it is"; "no label" is not.
+_ANSWER = re.compile(
+    r"^\W*(yes|no|ja|nein|true|false|none|keiner?)\b"
+    r"(?=\W*$|\s*[,;:.!–—-]|\s+(?:it|there|they|this|that|the|es|das)\b)",
+    re.IGNORECASE,
+)
 _ANSWER_APART = re.compile(r"^\W*(?:yes|no|ja|nein|true|false)\s*[,;:.!–—-]", re.IGNORECASE)
 _AGREES = listed("yes ja true")
 _CLAUSES = re.compile(r"[,;:.!?()–—]|\b(?:but|aber|sondern)\b", re.IGNORECASE)
