@@ -117,6 +117,7 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("What does the anomaly lead to?", EFFECTS, "effect"),
     ("Welche Auswirkung hat der Fehler?", ("Es leckt.", "Es rostet."), "effect"),
     ("Welche Folgen hat der Schaden?", ("Es leckt.", "Es rostet."), "effect"),
+    ("What would be the result of using the object with this defect?", EFFECTS, "effect"),
     # Cause.
     (f"{GIVEN}What is the most likely cause of the defect?", CAUSES, "cause"),
     ("What caused the damage?", CAUSES, "cause"),
@@ -126,6 +127,8 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("Wodurch ist der Defekt entstanden?", ("Staub.", "Hitze."), "cause"),
     ("What led to the defect?", CAUSES, "cause"),
     ("How was the defect formed?", CAUSES, "cause"),
+    ("What most likely produced this defect?", CAUSES, "cause"),
+    ("How did the scratch get there?", CAUSES, "cause"),
     # Product.
     ("What kind of product is displayed in the image?", THINGS, "product"),
     ("What kind of product is shown in the image?", THINGS, "product"),
@@ -133,6 +136,8 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("What type of industrial object is this?", THINGS, "product"),
     ("Which product is being inspected?", THINGS, "product"),
     ("What is shown in the picture?", THINGS, "product"),
+    ("What object can be seen in the image?", THINGS, "product"),
+    ("Um welches Produkt handelt es sich?", THINGS, "product"),
     ("What does the image show?", THINGS, "product"),
     ("Identify the object.", THINGS, "product"),
     ("What is the name of the object?", THINGS, "product"),

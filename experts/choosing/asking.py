@@ -19,14 +19,14 @@ _PLACE = r"(place|area|region|side|end|part|section|corner)s?"
 # The first of these words in a sentence tells what it asks: "What is the effect on its shape?"
 _OF_DEFECT: dict[About, tuple[str, ...]] = {
     "effect": (
-        r"effects?|consequences?|impacts?|affect\w*|influences?|results? in|leads? to|risks?",
+        r"effects?|consequences?|impacts?|affect\w*|influences?|results? (in|of)|leads? to|risks?",
         r"implications?|happens?|harm\w*|auswirk\w*|folgen?|bewirk\w*|fuhrt",
         # What a defect causes is not what causes it.
         rf"{_DEFECT} (\w+ )?cause|caused by (the|this|these|such)",
     ),
     "cause": (
         r"causes?|caused|reasons?|why|due to|origin\w*|arise|occur\w*|come about|led to|formed",
-        r"(result|results|resulted|come|comes) from",
+        r"how did|produced|(result|results|resulted|come|comes) from",
         r"\w*ursach\w*|warum|wodurch|woher|weshalb|entstand\w*|entsteh\w*",
     ),
     "appearance": (
@@ -60,7 +60,7 @@ _GEZEIGT = r"(zu sehen|abgebildet|gezeigt|dargestellt)"
 _PRODUCT = re.compile(
     "|".join(
         (
-            rf"\b(what|which) ({_CLASS} of )?(\w+ )?{_THING}(?! of\b)( (is|are|was)\b|$)",
+            rf"\b(what|which) ({_CLASS} of )?(\w+ )?{_THING}(?! of\b)( (is|are|was|can)\b|$)",
             rf"\b{_CLASS} of (the |this )?(\w+ )?{_THING}( (is|in|being|{_SHOWN})\b|$)",
             rf"\b{_CLASS} (does|is|do) (the |this )?(\w+ )?{_THING}\b",
             rf"\bwhat (is|are) ((the|this) )?({_THING} )?({_IN_IMAGE}|being|{_SHOWN}|called)\b",
@@ -69,7 +69,8 @@ _PRODUCT = re.compile(
             r"\b(image|picture|photo) (shows?|depicts?|displays?)$",
             rf"\b(welche\w*|was fur) .*\b({_THING}|{_GEZEIGT})$",
             rf"\b(welche\w*|was fur) .*{_THING} .*{_GEZEIGT}\b",
-            rf"\bwas ist (\w+ ){{0,4}}{_GEZEIGT}\b|\bwas (zeigt|ist das)\b|\bum was fur\b",
+            rf"\bwas ist (\w+ ){{0,4}}{_GEZEIGT}\b",
+            r"\bwas (zeigt|ist das)\b|\bum (welche\w*|was fur)\b",
         )
     )
 )
