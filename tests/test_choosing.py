@@ -39,10 +39,10 @@ def map_of(patch_scores_hw: Sequence[Sequence[float]], **changes: object) -> Ano
 
 
 def peaks_at(*cells: int) -> AnomalyMap:
-    """A map of 9 × 9 patches that is 1 in the middle of some of the nine cells."""
-    scores_hw = np.zeros((9, 9))
+    """A map of 9 × 15 patches that is 1 in the middle of some of the nine cells."""
+    scores_hw = np.zeros((9, 15))
     for cell in cells:
-        scores_hw[1 + 3 * (cell // 3), 1 + 3 * (cell % 3)] = 1
+        scores_hw[1 + 3 * (cell // 3), 2 + 5 * (cell % 3)] = 1
     return map_of(scores_hw.tolist())
 
 
@@ -157,7 +157,7 @@ def test_an_edge_that_has_no_side_is_all_around(cells: Sequence[int], expected: 
     scores_hw = np.array(peaks_at(*cells).patch_scores_HW)
     options = ("In the center.", "At the edge.", "At the edge and near the center.")
     # Within a sixth of the image's size.
-    scores_hw[0, 8] = scores_hw[1, 7]
+    scores_hw[0, 14] = scores_hw[1, 12]
     weighed = weigh(
         "Where is the defect?", options, Grounds(SIZE_HW, anomaly=map_of(scores_hw.tolist()))
     )
@@ -312,6 +312,28 @@ def test_what_is_said_of_a_kind_is_told_by_the_file(asked: str, text: str, kind:
     assert best(weighed, options) == options[list(texts).index(kind)]
 
 
+def test_an_option_that_fits_all_kinds_alike_tells_of_none() -> None:
+    effects = ("The ring is ugly to see.", "The ring holds grease.", "The ring tears.")
+    defects = [
+        defect.model_copy(update={"effect": effect})
+        for defect, effect in zip(FILE.defects, effects, strict=True)
+    ]
+    file = FILE.model_copy(update={"defects": defects})
+    options = ("The ring.", "It makes all look quite ugly.")
+    grounds = Grounds(SIZE_HW, knowledge=file, kinds={"scratch": 1.0})
+    assert likeness(options[:1], effects[:1]) > likeness(options[1:], effects[:1])
+    assert best(weigh("What is the effect of the defect?", options, grounds), options) == options[1]
+
+
+def test_what_is_asked_for_counts_more_than_what_else_is_said() -> None:
+    told = {"effect": "Grease gathers there.", "cause": "A careless hand."}
+    file = FILE.model_copy(update={"defects": [FILE.defects[0].model_copy(update=told)]})
+    options = ("Grease is lost.", "Careless people.")
+    asked = ("What is the effect of the defect?", "What is the cause of the defect?")
+    known = Grounds(SIZE_HW, knowledge=file)
+    assert [best(weigh(question, options, known), options) for question in asked] == list(options)
+
+
 def test_reasoning_may_be_left_out() -> None:
     weighed = weigh(KIND, KINDS, replace(EVERYTHING, weighs=False))
     assert weighed.evidence_ids == ("knowledge",)
@@ -360,6 +382,14 @@ def test_texts_like_none_of_the_known_tell_nothing() -> None:
     options = ("Qqqq.", "Zzzz.")
     for question in (KIND, "What is the effect of the defect?", "What is the object made of?"):
         weighed = weigh(question, options, Grounds(SIZE_HW, products=("washer",), knowledge=FILE))
+        assert weighed.probabilities == (0.5, 0.5)
+        assert weighed.evidence_ids == ()
+
+
+def test_options_that_tell_no_looks_rest_on_nothing_without_a_file() -> None:
+    place = Grounds(SIZE_HW, region=EVERYTHING.region)
+    for question in (KIND, "What is the effect of the defect?"):
+        weighed = weigh(question, ("Qqqq.", "Zzzz."), place)
         assert weighed.probabilities == (0.5, 0.5)
         assert weighed.evidence_ids == ()
 

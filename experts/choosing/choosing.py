@@ -196,13 +196,14 @@ def _means(about: About, options: Sequence[str], kinds: Sequence[_Kind]) -> Floa
     """How probably each option is what is said of each kind, (options, kinds).
 
     An option that is like all kinds alike tells nothing of any, so its weights are first shared out
-    among the kinds, and only then each kind's among the options. ``None`` if no option is like any.
+    among the kinds, an unknown one beside them, and only then each kind's among the options.
+    ``None`` if no option is like any.
     """
     alike_NK = np.stack([_alike(about, options, kind) for kind in kinds], axis=1)
     if not alike_NK.any():
         return None
     weights_NK = np.exp(SHARPNESS * alike_NK)
-    weights_NK /= weights_NK.sum(axis=1, keepdims=True)
+    weights_NK /= 1 + weights_NK.sum(axis=1, keepdims=True)
     return np.asarray(weights_NK / weights_NK.sum(axis=0))
 
 
