@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from pydantic import ValidationError
 
+from experts.clock import local_time
 from experts.errors import HistoryError
 from experts.evidence import Evidence, Inspection, Verdict
 
@@ -211,10 +212,9 @@ def check(verdict: str, by: str, reason: str) -> Judgement:
 
 
 def _already(case: Case) -> str:
-    day = case.time.astimezone().strftime("%Y-%m-%d %H:%M")
     return (
-        f"{case.inspection}: is resolved already by {case.by} on {day}: {case.verdict} "
-        f"({case.reason}); to judge it once more: --again"
+        f"{case.inspection}: is resolved already by {case.by} on {local_time(case.time)}: "
+        f"{case.verdict} ({case.reason}); to judge it once more: --again"
     )
 
 

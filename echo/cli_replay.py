@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from echo.cli_common import STYLES, Home, Json, Mllm, cell, listed, say
+from experts.clock import local_time
 
 if TYPE_CHECKING:
     from echo.again import Replayed
@@ -54,7 +54,7 @@ def history(
     table = Table("id", "time", "image", "verdict", "reason")
     for record in records:
         name, reason = cell(Path(record.image).name), cell(record.reason)
-        table.add_row(record.id, _local(record.time), name, _styled(record.verdict), reason)
+        table.add_row(record.id, local_time(record.time), name, _styled(record.verdict), reason)
     Console().print(table)
     if next(found, None):
         say(f"There are more; list them: --limit {10 * limit}")
@@ -102,7 +102,7 @@ def replay(
 
 def replayed_sentences(replayed: Replayed) -> list[str]:
     """What came of replaying an inspection: what changed first, then the verdict, then notes."""
-    head = f"{replayed.id} ({Path(replayed.image).name}, {_local(replayed.time)})"
+    head = f"{replayed.id} ({Path(replayed.image).name}, {local_time(replayed.time)})"
     inputs = [_sentence(changed.sentence) for changed in replayed.changed]
     notes = [_sentence(note) for note in replayed.notes]
     if replayed.reproduced:
@@ -130,10 +130,6 @@ def _outcome(replayed: Replayed) -> str:
 
 def _sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
-
-
-def _local(time: datetime) -> str:
-    return time.astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def show_replay(replay: Replay, *, as_json: bool = False) -> None:
@@ -171,7 +167,7 @@ def _table(replay: Replay) -> Table:
     for change in replay.changes:
         name, reason = cell(Path(change.image).name), cell(change.reason)
         verdicts = _styled(change.before), _styled(change.after)
-        table.add_row(name, _local(change.time), *verdicts, reason)
+        table.add_row(name, local_time(change.time), *verdicts, reason)
     return table
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 
 from echo.cli_common import STYLES, Home, Json, cell, complain, say, say_aside
 from echo.settings import home_folder, lines_folder
+from experts.clock import local_time
 from experts.errors import EchoError, HistoryError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def _print_waiting(waiting: list[Review]) -> None:
         record = one.record
         name, reason = cell(Path(record.image).name), cell(record.reason)
         seen = [cell(side) for side in _sides(one)]
-        table.add_row(record.id, _local(record.time), name, reason, *seen)
+        table.add_row(record.id, local_time(record.time), name, reason, *seen)
     Console().print(table)
     say(f"Next: echo-iad review show {waiting[0].record.id}")
 
@@ -159,7 +159,7 @@ def show(
 
 def _print_review(one: Review) -> None:
     record, inspection = one.record, one.inspection()
-    say(f"{record.id}: {record.verdict}, {_local(record.time)}, {record.image}")
+    say(f"{record.id}: {record.verdict}, {local_time(record.time)}, {record.image}")
     say(record.reason)
     if inspection.regions:
         table = Table("place", "where", "looks", "box", "size", "peak")
@@ -190,7 +190,7 @@ def _print_review(one: Review) -> None:
 
 
 def _said(case: Case) -> str:
-    return f"{case.verdict} by {case.by}, {_local(case.time)}: {case.reason}"
+    return f"{case.verdict} by {case.by}, {local_time(case.time)}: {case.reason}"
 
 
 def _draw(one: Review, out: Path, home: Path | None) -> Path:
@@ -315,8 +315,8 @@ def cases(
     for case in judged:
         verdicts = _styled(case.verdict_then), _styled(case.verdict)
         name = cell(Path(case.image).name)
-        words = cell(case.by), cell(case.reason)
-        table.add_row(str(case.number), case.inspection, _local(case.time), name, *verdicts, *words)
+        head = str(case.number), case.inspection, local_time(case.time), name
+        table.add_row(*head, *verdicts, cell(case.by), cell(case.reason))
     Console().print(table)
     say(agreement(newest(judged)))
 
@@ -341,7 +341,3 @@ def agreement(judged: list[Case]) -> str:
 
 def _styled(verdict: str) -> str:
     return f"[{STYLES[verdict]}]{verdict}[/]"
-
-
-def _local(time: datetime) -> str:
-    return time.astimezone().strftime("%Y-%m-%d %H:%M")

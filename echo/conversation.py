@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from echo.language import Language
 from echo.line import ProductLine
 from echo.rules import Rules
-from echo.subject import Subject, rules_of
+from echo.subject import Subject, made_and_judged, rules_of
 from experts.answers import Known
 from experts.dialogue import Answer, plain_question
 from experts.dialogue_partner import DialogueState, Partner
@@ -89,8 +89,9 @@ class Conversations:
             alpha = self._line.manifest.alpha_by(knowledge)
             equipment = replace(equipment, knowledge=knowledge, alpha=alpha)
         subject = Subject(self._line, inspection, shown, equipment)
+        time, judged = made_and_judged(self._line, inspection)
         partner = Partner(
-            known=Known(subject.inspection, knowledge, equipment.alpha),
+            known=Known(subject.inspection, knowledge, equipment.alpha, time=time, judged=judged),
             model=self._language.model,
             tools=_toolbox(equipment),
             scene=lambda: subject.scene,

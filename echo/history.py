@@ -342,29 +342,25 @@ def archive_of(name: str, home: str | os.PathLike[str] | None = None) -> Archive
 _OF_PARENT: list[sqlite3.Connection] = []
 
 
-def slim(inspection: Inspection) -> Inspection:
-    """An inspection without what other rules do not need, or what they compute anew.
+def kept(inspection: Inspection) -> Inspection:
+    """An inspection as it is kept: all of it, but for the map, of which the peak is left.
 
-    Of the map its peak is left; regions with their masks, and all that is measured, stay.
+    The map is most of it, and comes out of the image again. What the verdict rests on may not: the
+    image may be gone, and so may the rules.
     """
     anomaly = inspection.anomaly
     peak_11 = anomaly.patch_scores_HW.max(keepdims=True)
-    return inspection.model_copy(
-        update={
-            "references": (),
-            "clause_checks": (),
-            "steps": (),
-            "anomaly": anomaly.model_copy(update={"patch_scores_HW": peak_11}),
-        }
-    )
+    peak = anomaly.model_copy(update={"patch_scores_HW": peak_11})
+    return inspection.model_copy(update={"anomaly": peak})
 
 
-def _stored(inspection: Inspection) -> Inspection:
-    """What is kept: of what a person shall look at, also what is needed for that."""
-    if inspection.verdict != "review":
-        return slim(inspection)
-    seen = ("references", "clause_checks", "steps")
-    return slim(inspection).model_copy(update={name: getattr(inspection, name) for name in seen})
+def slim(inspection: Inspection) -> Inspection:
+    """What every stored inspection has, whichever Echo wrote it: what was measured, and decided.
+
+    Echos of before kept references, clause checks and steps of a review alone.
+    """
+    nothing = {"references": (), "clause_checks": (), "steps": ()}
+    return kept(inspection).model_copy(update=nothing)
 
 
 def _as_text(inspection: Inspection) -> str:
@@ -374,7 +370,7 @@ def _as_text(inspection: Inspection) -> str:
         HistoryError: If it holds what JSON cannot, such as half of a character.
     """
     try:
-        return _stored(inspection).model_dump_json()
+        return kept(inspection).model_dump_json()
     except ValueError as error:
         raise HistoryError(
             f"{inspection.image!r}: its inspection cannot be stored ({error}); if the name of the "

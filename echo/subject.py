@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 
+from echo.cases import Cases
 from echo.history import Archive, learned_sha256
 from echo.line import ProductLine
 from echo.record import Record, split_id
 from echo.rules import Rules
 from echo.rules_then import FixedRules, knowledge_of_then
+from experts.answers.known import Judged, rules_are_lost
 from experts.dialogue_partner import NO_IMAGE
 from experts.errors import EchoError, HistoryError, KnowledgeError
 from experts.evidence import Inspection
@@ -71,7 +74,7 @@ class Subject:
         self._line, self._picture, self._equipment = line, picture, equipment
         self.inspection = inspection
         self.unseen = NO_IMAGE
-        if not _is_slim(inspection) or picture is None:
+        if not _lacks_map(inspection) or picture is None:
             return
         if _is_of_before(inspection, line):
             self.unseen = (
@@ -87,27 +90,42 @@ class Subject:
 
         What is stored stays as it is, the verdict above all.
         """
+        again = self._again(stored, picture)
+        if again is None or _measured(again) != _measured(stored):
+            return stored
+        update: dict[str, object] = {
+            "anomaly": again.anomaly,
+            "references": stored.references or again.references,
+        }
+        # Echos of before did not keep how it got there; by other rules it would get elsewhere.
+        if not stored.steps and not rules_are_lost(stored, self._equipment.knowledge):
+            if _decided(again) != _decided(stored):
+                return stored
+            update |= {"clause_checks": again.clause_checks, "steps": again.steps}
+        return stored.model_copy(update=update)
+
+    def _again(self, stored: Inspection, picture: Picture) -> Inspection | None:
+        """What comes of inspecting the image again as it was then; ``None`` if nothing does."""
         from echo.inspector import Inspector, Then
 
-        rules = FixedRules(self._line, self._equipment.knowledge, stored.versions.knowledge_sha256)
+        knowledge = self._equipment.knowledge
+        rules = FixedRules(self._line, knowledge, stored.versions.knowledge_sha256)
         then = Then(rules, stored.opinion, stored.versions.cases)
         named = Picture(stored.image, picture.rgb_HW3)
+        # Views are named by the rules.
+        view = stored.sight.view if knowledge else None
+        causes = stored.cause is not None and not stored.steps
         try:
-            inspector = Inspector(self._line, keep=False, mllm="none", then=then)
-            again = inspector.inspect_picture(named, view=stored.sight.view)
+            inspector = Inspector(self._line, keep=False, mllm="none", causes=causes, then=then)
+            return inspector.inspect_picture(named, view=view)
         except EchoError:
-            return stored
-        same = [r.box_xyxy for r in again.regions] == [r.box_xyxy for r in stored.regions]
-        if not same or again.verdict != stored.verdict:
-            return stored
-        fields = ("references", "anomaly", "clause_checks", "steps")
-        return stored.model_copy(update={name: getattr(again, name) for name in fields})
+            return None
 
     @cached_property
     def scene(self) -> Scene | None:
         """What closer looks are taken at; ``None`` if the image is not at hand."""
         inspection, picture = self.inspection, self._picture
-        if picture is None or _is_slim(inspection):
+        if picture is None or _lacks_map(inspection):
             return None
         (features,) = self._line.see([picture])
         return Scene(
@@ -145,6 +163,30 @@ def rules_of(
         return None, (f"it was judged by revision {str(then)[:8]} of the rules, {error}",)
 
 
+def made_and_judged(
+    line: ProductLine, inspection: Inspection
+) -> tuple[datetime | None, Judged | None]:
+    """When an inspection was made, and what the last person found who judged the part.
+
+    Nothing of either is known of an inspection that was not stored, or cannot be read.
+    """
+    if inspection.id is None:
+        return None, None
+    archive = Archive(line.name, line.home)
+    try:
+        record = archive.record(split_id(inspection.id)[1])
+        cases = Cases(archive).of(inspection.id)
+    except HistoryError:
+        return None, None
+    if record.image_sha256 != inspection.versions.image_sha256:
+        # The history was begun anew: by now the number names another one.
+        return None, None
+    if not cases:
+        return record.time, None
+    last = cases[-1]
+    return record.time, Judged(last.verdict, last.by, last.reason, last.time)
+
+
 def _is_of_before(stored: Inspection, line: ProductLine) -> bool:
     """Whether the line itself has changed since; its rules may have."""
     try:
@@ -154,6 +196,17 @@ def _is_of_before(stored: Inspection, line: ProductLine) -> bool:
     return record.learned_sha256 != learned_sha256(line.manifest)
 
 
-def _is_slim(inspection: Inspection) -> bool:
+def _lacks_map(inspection: Inspection) -> bool:
     """Whether an inspection comes from where it was stored: of its map only the peak is there."""
     return inspection.anomaly.patch_scores_HW.size == 1
+
+
+def _measured(inspection: Inspection) -> tuple[object, ...]:
+    """What comes out the same, whatever the rules, if image and line are the same."""
+    return inspection.anomaly.p_value, [region.box_xyxy for region in inspection.regions]
+
+
+def _decided(inspection: Inspection) -> tuple[object, ...]:
+    """What it came to, but for how that was put in words, which may change from Echo to Echo."""
+    decision = inspection.decision
+    return decision.verdict, decision.deciding_clause, decision.defects

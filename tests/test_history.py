@@ -23,9 +23,8 @@ ALPHA = 0.05
 
 def left(inspection: Inspection) -> str:
     """All but what is not kept."""
-    fields = {"references", "steps", "clause_checks"}
     small = inspection.anomaly.model_copy(update={"patch_scores_HW": np.zeros((1, 1))})
-    return inspection.model_copy(update={"anomaly": small}).model_dump_json(exclude=fields)
+    return inspection.model_copy(update={"anomaly": small}).model_dump_json()
 
 
 def test_inspections_are_kept_with_all_that_rules_need(
@@ -43,7 +42,8 @@ def test_inspections_are_kept_with_all_that_rules_need(
         assert (record.knowledge_sha256, record.asked, record.alpha) == (None, None, ALPHA)
         assert record.learned_sha256 == learned_sha256(washer_line.manifest)
         back = record.inspection()
-        assert (back.references, back.steps, back.clause_checks) == ((), (), ())
+        assert back.references
+        assert back.steps
         assert back.anomaly.patch_scores_HW.shape == (1, 1)
         assert back.anomaly.patch_scores_HW.max() == inspection.anomaly.patch_scores_HW.max()
         assert left(back) == left(inspection)

@@ -24,13 +24,12 @@ MIN_STEMS = 2
 # A question is one of the file's own if they share so much of either.
 VERBATIM = 0.8
 ANSWERS = "The knowledge file answers on this: "
-NO_FILE = "The line has no knowledge file."
 
 
 def background(known: Known, regions: Sequence[Region]) -> Told:
     """Where the defects that the regions may be come from, and what they do."""
     if known.knowledge is None:
-        return Told((NO_FILE,))
+        return Told((known.without_file,))
     wanted = list(dict.fromkeys(name for r in regions for name in known.candidates(r)))
     defects = [d for name in wanted for d in known.knowledge.file.defects if d.name == name]
     if not defects:
@@ -46,7 +45,7 @@ def background(known: Known, regions: Sequence[Region]) -> Told:
 def severity(known: Known, regions: Sequence[Region]) -> Told:
     """How grave the file calls what the regions may be."""
     if known.knowledge is None:
-        return Told((NO_FILE,))
+        return Told((known.without_file,))
     wanted = {name for region in regions for name in known.candidates(region)}
     grave: dict[str, list[str]] = {}
     for defect in known.knowledge.file.defects:
@@ -72,7 +71,7 @@ def _few(names: Sequence[str]) -> str:
 def normal(known: Known, _regions: Sequence[Region]) -> Told:
     """What the file says of a good part."""
     if known.knowledge is None:
-        return Told(("The line has no knowledge file that says what a good part looks like.",))
+        return Told((known.without_file,))
     text = known.quoted(known.knowledge.file.normal)
     if not text:
         return Told()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from experts.answers.topics import topics_of
 from experts.answers.words import stems
@@ -16,6 +17,8 @@ from experts.knowledge import Knowledge
 from experts.knowledge.schema import DefectKnowledge
 
 NOT_THERE = "The knowledge file says nothing of that."
+NO_FILE = "The line has no knowledge file."
+RULES_LOST = "The rules that it was judged by are not kept any more."
 _QUOTED = re.compile("“([^”]*)”")
 
 
@@ -38,21 +41,41 @@ class Told(NamedTuple):
         return "\n".join(self.sentences)
 
 
+class Judged(NamedTuple):
+    """What a person found who looked at the part.
+
+    Attributes:
+        verdict: Theirs.
+        by: Who.
+        reason: Why, in their words.
+        time: When.
+    """
+
+    verdict: Literal["accept", "reject"]
+    by: str
+    reason: str
+    time: datetime
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of one inspection.
 
     Attributes:
         inspection: Its evidence.
-        knowledge: The rules that it was judged by, if the line had any.
+        knowledge: The rules that it was judged by, if the line had any and they are kept.
         alpha: The false-reject rate that the line promises.
         looks: Closer looks that were taken in the conversation.
+        time: When it was made, if that was stored.
+        judged: What the last person found who judged the part, if one did.
     """
 
     inspection: Inspection
     knowledge: Knowledge | None
     alpha: float
     looks: tuple[Look, ...] = ()
+    time: datetime | None = None
+    judged: Judged | None = None
 
     @cached_property
     def facts(self) -> Facts:
@@ -67,6 +90,11 @@ class Known:
         """Each defect of the knowledge file, with the stems of each of its names."""
         defects = self.knowledge.file.defects if self.knowledge else []
         return tuple((d, tuple(stems(n) for n in (d.name, *d.synonyms))) for d in defects)
+
+    @property
+    def without_file(self) -> str:
+        """Why there is no knowledge file to answer from, in a sentence."""
+        return RULES_LOST if rules_are_lost(self.inspection, self.knowledge) else NO_FILE
 
     def region(self, region_id: str) -> Region | None:
         """The region of that id, if there is one."""
@@ -95,6 +123,8 @@ class Known:
         """What a closer look found; of what was looked up only what gives no other verdict."""
         if look.tool != "lookup":
             return look.found
+        if rules_are_lost(self.inspection, self.knowledge):
+            return RULES_LOST
         if look.numbers.get("entries") == 0:
             return NOT_THERE
         return _QUOTED.sub(lambda found: f"“{self._harmless(found[1])}”", look.found)
@@ -111,3 +141,8 @@ class Known:
         return frozenset(
             (file.part, *(defect.name for defect in file.defects), *(z.name for z in file.zones))
         )
+
+
+def rules_are_lost(inspection: Inspection, knowledge: Knowledge | None) -> bool:
+    """Whether it was judged by rules of which nothing tells any more what they said."""
+    return knowledge is None and inspection.versions.knowledge_sha256 is not None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from experts.answers.known import Known, Told
+from experts.answers.known import RULES_LOST, Judged, Known, Told, rules_are_lost
+from experts.clock import local_time
 from experts.decoder.conformal import percent, smallest_p_value
-from experts.evidence import Clause, ClauseCheck, Region
+from experts.evidence import Clause, ClauseCheck, Inspection, Region
 from experts.wording import in_words, measured_in_words
 
 # So many rules that do not hold are told with their figures, and so many are named in a list.
@@ -26,19 +27,28 @@ def why(known: Known, _regions: Sequence[Region]) -> Told:
     decision = known.inspection.decision
     said, ids = [decision.reason], ["anomaly", *(r.id for r in known.inspection.regions)]
     if (check := _deciding(known)) is not None:
-        said.append(_computed(check))
+        said.append(computed(check))
         ids += [check.id]
     return Told(tuple(said), tuple(ids))
 
 
 def next_step(known: Known, _regions: Sequence[Region]) -> Told:
-    """What follows from the verdict."""
-    inspection = known.inspection
+    """What follows from the verdict, and what a person made of it since."""
+    inspection, judged = known.inspection, known.judged
     said = f"The verdict is {inspection.verdict}"
+    if judged is not None:
+        return Told((f"{said}.", judged_in_words(judged)), ("decision",))
     if inspection.verdict == "review":
         said += ": a person must decide"
         said += f" (echo-iad review show {inspection.id})" if inspection.id else ""
     return Told((f"{said}.",), ("decision",))
+
+
+def judged_in_words(judged: Judged) -> str:
+    """Who found what, when and why; it stands beside the verdict, which stays."""
+    found = {"accept": "accepted", "reject": "rejected"}[judged.verdict]
+    reason = judged.reason.rstrip(".")
+    return f"{judged.by} {found} it on {local_time(judged.time)}: “{reason}”."
 
 
 def _deciding(known: Known) -> ClauseCheck | None:
@@ -46,7 +56,7 @@ def _deciding(known: Known) -> ClauseCheck | None:
     return next((c for c in known.inspection.clause_checks if c.clause.id == clause), None)
 
 
-def _computed(check: ClauseCheck) -> str:
+def computed(check: ClauseCheck) -> str:
     """A rule with its limit, what was measured, and how far that is beyond."""
     clause = check.clause
     what = f"`{clause.id}` ({clause.source}, line {clause.line})"
@@ -70,8 +80,6 @@ def _beyond(check: ClauseCheck) -> str:
 def rule(known: Known, regions: Sequence[Region]) -> Told:
     """Which rule decided, what it would allow, and how far over its limit the part is."""
     inspection = known.inspection
-    if known.knowledge is None:
-        return Told(("The line has no knowledge file, so no rule allows anything.",), ("anomaly",))
     if inspection.sight.fault is not None:
         return Told((f"The rules cannot be applied: {inspection.sight.fault}.",))
     checks = inspection.clause_checks
@@ -85,7 +93,7 @@ def rule(known: Known, regions: Sequence[Region]) -> Told:
     fine = [c for c in checks if c.within]
     # One clause that holds is worth telling only where it is asked for, or none is broken.
     shown = [*broken[:MAX_BROKEN], *(fine[: 0 if broken else MAX_BROKEN])]
-    told = [_computed(check) for check in shown]
+    told = [computed(check) for check in shown]
     said = (
         [f"This clause decided. {told[0]}", *told[1:]]
         if deciding
@@ -97,8 +105,8 @@ def rule(known: Known, regions: Sequence[Region]) -> Told:
 
 def _others(broken: Sequence[ClauseCheck], fine: Sequence[ClauseCheck]) -> list[str]:
     """How many more clauses were computed; each can be asked for by its name."""
-    said = [f"{_clauses(broken)} not within the limit, too: {_listed(broken)}."] if broken else []
-    said += [f"{_clauses(fine)} within the limit: {_listed(fine)}."] if fine else []
+    said = [f"{_clauses(broken)} not within the limit, too: {listed(broken)}."] if broken else []
+    said += [f"{_clauses(fine)} within the limit: {listed(fine)}."] if fine else []
     return said
 
 
@@ -106,7 +114,8 @@ def _clauses(checks: Sequence[ClauseCheck]) -> str:
     return "1 more clause is" if len(checks) == 1 else f"{len(checks)} more clauses are"
 
 
-def _listed(checks: Sequence[ClauseCheck]) -> str:
+def listed(checks: Sequence[ClauseCheck]) -> str:
+    """The ids of clauses, the first ones of many."""
     names = ", ".join(f"`{check.clause.id}`" for check in checks[:MAX_RULES])
     more = len(checks) - MAX_RULES
     return f"{names} and {more} more" if more > 0 else names
@@ -114,14 +123,15 @@ def _listed(checks: Sequence[ClauseCheck]) -> str:
 
 def clauses_named(question: str, known: Known) -> Told | None:
     """What came of the clauses that a question names by their ids; ``None`` if it names none."""
-    clauses = known.knowledge.clauses if known.knowledge else ()
+    inspection = known.inspection
+    clauses = known.knowledge.clauses if known.knowledge else _clauses_of(inspection)
     asked = question.casefold()
     named = [c for c in clauses if "." in c.id and _names(c.id.casefold(), asked)]
     if not named:
         return None
-    checks = {check.clause.id: check for check in known.inspection.clause_checks}
+    checks = {check.clause.id: check for check in inspection.clause_checks}
     said = [
-        _computed(checks[clause.id]) if clause.id in checks else _not_computed(clause)
+        computed(checks[clause.id]) if clause.id in checks else _not_computed(clause, inspection)
         for clause in named
     ]
     return Told(tuple(said), tuple(checks[c.id].id for c in named if c.id in checks))
@@ -131,8 +141,22 @@ def _names(clause: str, question: str) -> bool:
     return re.search(rf"(?<![\w.]){re.escape(clause)}(?![\w]|\.\w)", question) is not None
 
 
-def _not_computed(clause: Clause) -> str:
-    return f"Clause `{clause.id}` allows{_of(clause)}: {clause.allows}; it was not computed here."
+def _clauses_of(inspection: Inspection) -> tuple[Clause, ...]:
+    """Of rules that are lost, those that were computed."""
+    return tuple(check.clause for check in inspection.clause_checks)
+
+
+def _not_computed(clause: Clause, inspection: Inspection) -> str:
+    said = f"Clause `{clause.id}` allows{_of(clause)}: {clause.allows}"
+    if _keeps_checks(inspection):
+        return f"{said}; it was not computed here."
+    decided = " It decided." if clause.id == inspection.decision.deciding_clause else ""
+    return f"{said}.{decided} What was measured for it was not stored."
+
+
+def _keeps_checks(inspection: Inspection) -> bool:
+    """Whether it would have clause checks if any were computed: Echos of before stored few."""
+    return bool(inspection.steps)
 
 
 def _of(clause: Clause) -> str:
@@ -142,16 +166,27 @@ def _of(clause: Clause) -> str:
 
 
 def _all_rules(known: Known) -> Told:
-    """What the rules allow, where none was computed since nothing stands out."""
+    """What the rules allow, where there is nothing that was computed of them."""
+    lost = rules_are_lost(known.inspection, known.knowledge)
+    if known.knowledge is None and not lost:
+        return Told(("The line has no knowledge file, so no rule allows anything.",), ("anomaly",))
     clauses = known.knowledge.clauses if known.knowledge else ()
-    said = ["No clause was computed, since the part is clearly normal."]
-    if known.inspection.verdict != "accept":
-        said = ["No clause could be computed."]
-    for clause in clauses[:MAX_RULES]:
-        said.append(f"Clause `{clause.id}` allows{_of(clause)}: {clause.allows}.")
+    said = [_why_no_checks(known.inspection), *([RULES_LOST] if lost else [])]
+    said += [f"Clause `{c.id}` allows{_of(c)}: {c.allows}." for c in clauses[:MAX_RULES]]
     if len(clauses) > MAX_RULES:
         said.append(f"There are {len(clauses) - MAX_RULES} more clauses.")
     return Told(tuple(said), ("anomaly",))
+
+
+def _why_no_checks(inspection: Inspection) -> str:
+    """Why there is no clause of which it can be said what was measured."""
+    if (clause := inspection.decision.deciding_clause) is not None:
+        return f"Clause `{clause}` decided. What was measured for it was not stored."
+    if inspection.verdict == "accept" and not inspection.regions:
+        return "No clause was computed, since the part is clearly normal."
+    if not _keeps_checks(inspection):
+        return "No clause decided. What was measured for each was not stored."
+    return "No clause could be computed."
 
 
 def score(known: Known, _regions: Sequence[Region]) -> Told:
