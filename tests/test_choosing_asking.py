@@ -18,6 +18,11 @@ EFFECTS = ("It may leak.", "It looks bad.", "It breaks under load.", "None of th
 CAUSES = ("Mishandling.", "Wrong temperature.", "Dust.", "A worn tool.")
 THINGS = ("A bottle.", "A cable.", "A screw.", "A circuit board.")
 COLOURS = ("Brown.", "Green.", "Grey.", "Blue.")
+GOOD_ONES = (
+    "A grey weave that is as fine in one corner as in the other, and even from edge to edge.",
+    "Black tracks with clean edges on a white ground, and holes in the middle of their pads.",
+    "A closed black zipper from top to bottom, with teeth in one straight row of even pitch.",
+)
 NUMBERS = ("One.", "Two.", "Three.", "Four.")
 NINE = ("Top left.", "Top.", "Right.", "Center.")
 LONG_PLACES = (
@@ -150,6 +155,11 @@ QUESTIONS: Sequence[tuple[str, Sequence[str], str]] = [
     ("What is the overall colour of the object?", COLOURS, "good part"),
     ("What is the surface of the object like?", LOOKS, "good part"),
     ("What is the structure of the object?", LOOKS, "good part"),
+    ("What does a normal object of this product look like?", GOOD_ONES, "good part"),
+    ("What is the normal appearance of the object in the image?", GOOD_ONES, "good part"),
+    ("Which text describes the object when it has no defect?", GOOD_ONES, "good part"),
+    ("Wie sieht ein einwandfreies Teil aus?", GOOD_ONES, "good part"),
+    ("Which of these is true?", GOOD_ONES, "good part"),
     ("What material is the object made of?", ("Glass.", "Steel."), "good part"),
     ("What kind of material is the product in the image made of?", COLOURS, "good part"),
     ("What is the main component of the object?", THINGS, "good part"),

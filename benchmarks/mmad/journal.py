@@ -101,7 +101,7 @@ class Journal:
         self._alone.release()
 
     def add(self, answers: Iterable[Answer]) -> None:
-        """Write answers, all of one image at once, and make sure that they are on disk.
+        """Write answers, so that they are there whatever becomes of this process.
 
         Raises:
             OutputError: If they cannot be written.
@@ -114,7 +114,6 @@ class Journal:
             try:
                 self._file.write(lines)
                 self._file.flush()
-                os.fsync(self._file.fileno())
             except OSError as error:
                 raise _cannot_be_written(self.path, error) from error
             self.answers |= {answer.id: answer for answer in found}

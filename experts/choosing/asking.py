@@ -85,6 +85,16 @@ _POINTS_BACK = re.compile(
 )
 
 
+# "What does it look like without a defect?"
+_OF_GOOD_ONE = re.compile(
+    r"\b(normal(ly)?|defect free|flawless|undamaged|intact|(without|no|free (of|from)) (an? |any )?"
+    r"(defects?|anomal\w*|damage|faults?|flaws?)|good (one|part|product|object|item)|"
+    r"einwandfrei\w*|fehlerfrei\w*|ohne (defekt|fehler|schaden))\b"
+)
+# Of more words an option says more than a place.
+_PLACE_WORDS = 10
+
+
 def what_is_asked(question: str, options: Sequence[str]) -> About:
     """What a question asks.
 
@@ -104,6 +114,8 @@ def what_is_asked(question: str, options: Sequence[str]) -> About:
     known = _is_known(said, words, of_defect)
     if _asks_presence(asked, options, about if known else None):
         return "presence"
+    if _OF_GOOD_ONE.search(words) and about in ("appearance", None):
+        return "good part"
     of_defect = of_defect or known
     if all(map(is_bare, options)):
         return "other" if of_defect else "good part"
@@ -157,4 +169,6 @@ def _asks_place(words: str, options: Sequence[str], of_defect: bool, about: Abou
     placed = sum(bool(places_in(option)) for option in options)
     if not of_defect and _NAMES_A_FEATURE.search(words):
         return False
-    return placed == len(options) or (2 * placed >= len(options) and about == "place")
+    if about == "place" and 2 * placed >= len(options):
+        return True
+    return placed == len(options) and max(len(o.split()) for o in options) <= _PLACE_WORDS
