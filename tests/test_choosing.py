@@ -465,3 +465,8 @@ def test_likeness_is_a_cosine() -> None:
     assert alike[1, 2] == 0
     assert likeness(texts, ()).shape == (7, 0)
     assert likeness((), texts).shape == (0, 7)
+
+
+def test_a_rare_word_says_more_than_a_common_one() -> None:
+    rare, common = likeness(["grommet", "surface"], ["A grommet on a surface."])[:, 0]
+    assert rare > common > 0
