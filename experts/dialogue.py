@@ -26,8 +26,8 @@ class Answer(Evidence):
             it says nothing else, as far as that can be checked. The text is what counts.
         language: Of the question, as the language model calls it.
         sentences: What the language model said, and what came of each sentence; empty without one.
-        faithfulness: Share of its sentences with claims that were right as they came; 1 if none
-            had any.
+        faithfulness: Share of its sentences with claims that were right as they came; ``None``
+            if none had any.
         model: The language model whose words are in the text; ``None`` where code wrote it all.
         revision: Which state of it.
         prompts_version: Of the texts that asked it.
@@ -43,7 +43,7 @@ class Answer(Evidence):
     translation: str | None = None
     language: str = ""
     sentences: tuple[Said, ...] = ()
-    faithfulness: float = 1.0
+    faithfulness: float | None = None
     model: str | None = None
     revision: str | None = None
     prompts_version: int | None = None

@@ -6,22 +6,20 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
-from experts.answers import Asked, Known, Told
+from experts.answers import Asked, Known, Told, Topic
 from experts.answers.weighing import next_step
-from experts.answers.words import share_known, stems
 from experts.claims import Facts, check
 from experts.claims.facts import quote_key
 from experts.claims.text import fold, sentences
 from experts.claims.translations import difference
-from experts.evidence import Look, Said, Verdict
+from experts.evidence import Look, Verdict
+from experts.grounding import Grounded, Words, ground, tells, words_of
 
-# Of what cannot be checked otherwise, so many words must be those of the evidence.
-GROUNDED = 0.6
-# What is left is checked again, as sentences may mean something else beside others.
-MAX_ROUNDS = 4
-UNGROUNDED = "nothing in the evidence says so"
+# In answer to these a model says what something is, which may make less of it.
+_OF_NATURE: frozenset[Topic] = frozenset(
+    ("kind", "severity", "normal", "reference", "background", "opinion", "healed")
+)
 # Why a sentence in a language that cannot be read need not be refused.
 _FOREIGN = frozenset({"a language that cannot be checked", "letters that cannot be checked"})
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
@@ -40,20 +38,6 @@ _VERDICTS: Mapping[Verdict, re.Pattern[str]] = {
 }
 
 
-class Grounded(NamedTuple):
-    """What is left of a model's words.
-
-    Attributes:
-        text: Empty if nothing is.
-        sentences: Each as it came, and what came of it.
-        faithfulness: Share of those with claims that were right as they came.
-    """
-
-    text: str
-    sentences: tuple[Said, ...]
-    faithfulness: float
-
-
 def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
     """Check what a model says in answer to a question.
 
@@ -67,14 +51,9 @@ def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
         draft: What code says on the question; it may be repeated word for word.
     """
     facts = facts_with(known, draft)
-    words = _words_of(known, draft)
     strict = "verdict" in asked.topics or "next" in asked.topics
-    first = [_told(s, words, strict=strict) for s in _checked(text, facts)]
-    claiming = [s for s in first if s.outcome != "none"]
-    right = sum(s.outcome == "right" for s in claiming)
-    faithfulness = right / len(claiming) if claiming else 1.0
-    left = _stable(_joined(first), facts, words, strict=strict)
-    return Grounded(_with_verdict(left, asked, known), tuple(first), faithfulness)
+    left = ground(text, facts, _words_of(known, facts, draft), strict=strict)
+    return left._replace(text=_with_verdict(left.text, asked, known))
 
 
 def facts_with(known: Known, draft: Told) -> Facts:
@@ -84,17 +63,12 @@ def facts_with(known: Known, draft: Told) -> Facts:
     does: who writes the file may write "Put it on the truck" into it.
     """
     facts = known.facts
-    quotes = {key: by for key, by in facts.quotes.items() if by == "evidence" and _tells(key)}
+    quotes = {key: by for key, by in facts.quotes.items() if by == "evidence" and tells(key)}
     for text in (*draft.sentences, *(known.looked_up(look) for look in known.looks)):
         keys = list(_keys(text))
         if len(keys) == 1 or not _quotes_file(text):
-            quotes |= {key: "evidence" for key in keys if _tells(key)}
+            quotes |= {key: "evidence" for key in keys if tells(key)}
     return replace(facts, quotes=quotes, names=(*facts.names, *_names(known.looks)))
-
-
-def _tells(text: str) -> bool:
-    """Whether a sentence says something by itself; "No." is an answer to any question."""
-    return len(stems(text)) > 1
 
 
 def _quotes_file(text: str) -> bool:
@@ -109,58 +83,25 @@ def _names(looks: Sequence[Look]) -> list[str]:
     return [look.id for look in looks]
 
 
-def _words_of(known: Known, draft: Told) -> frozenset[str]:
-    """The stems of all that the evidence and the knowledge file say."""
-    inspection = known.inspection
-    texts = [draft.text, inspection.decision.reason]
-    texts += [f"{step.looked_at} {step.found}" for step in inspection.steps]
-    texts += [known.looked_up(look) for look in known.looks]
-    if known.knowledge is not None:
-        file = known.knowledge.file
-        texts += [file.normal, file.product, file.part, *(v.normal or "" for v in file.views)]
-        for defect in file.defects:
-            texts += [defect.name, defect.appearance, defect.cause or "", defect.effect or ""]
-        texts += [f"{q.question} {q.answer}" for q in file.questions]
-    return stems(" ".join(texts))
-
-
-def _checked(text: str, facts: Facts) -> list[Said]:
-    return list(check(text, facts).sentences)
-
-
-def _told(said: Said, words: frozenset[str], *, strict: bool) -> Said:
-    """A sentence that cannot be checked is left out, if the evidence does not say it either."""
-    if said.outcome != "none" or said.said is None:
-        return said
-    if not strict and _tells(said.said) and share_known(said.said, words) >= GROUNDED:
-        return said
-    return Said(text=said.text, said=None, outcome="dropped", why=UNGROUNDED)
-
-
-def _joined(told: Sequence[Said]) -> str:
-    return " ".join(s.said for s in told if s.said)
-
-
-def _stable(text: str, facts: Facts, words: frozenset[str], *, strict: bool) -> str:
-    """What of a text stays as it is when it is checked again; empty if that is never reached."""
-    for _ in range(MAX_ROUNDS):
-        again = _joined([_told(s, words, strict=strict) for s in _checked(text, facts)])
-        if again == text:
-            return text
-        text = again
-    return ""
+def _words_of(known: Known, facts: Facts, draft: Told) -> Words:
+    """What the evidence says, and code beside it; what code quotes of the file is no evidence."""
+    looked = [look.found for look in known.looks if look.tool != "lookup"]
+    return words_of(facts, [text for text in (*draft.sentences, *looked) if not _quotes_file(text)])
 
 
 def _with_verdict(text: str, asked: Asked, known: Known) -> str:
     """An answer to what becomes of the part says the verdict in words of code.
 
-    So does one to a question of which it cannot be told whether it asks that.
+    Of a part that is held back, so does one to a question of which it cannot be told whether it
+    asks that, and one that may make less of what stands out.
     """
-    is_held_back = known.inspection.verdict != "accept"
-    if not text or not asked.about_verdict or not (asked.topics or is_held_back):
+    if not text:
         return text
-    code = [*next_step(known, ()).sentences]
-    code += [known.inspection.decision.reason] if asked.topics else []
+    is_held_back = known.inspection.verdict != "accept"
+    beside = is_held_back and (not asked.topics or bool(_OF_NATURE.intersection(asked.topics)))
+    decides = asked.about_verdict and bool(asked.topics)
+    code = [*next_step(known, ()).sentences] if beside or decides else []
+    code += [known.inspection.decision.reason] if decides else []
     return "\n".join((*(said for said in code if said not in text), text))
 
 

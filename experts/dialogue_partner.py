@@ -140,7 +140,7 @@ class Partner:
             text=told.text if told and told.text else draft.text,
             language=state["language"] if _LANGUAGE.fullmatch(state["language"]) else "",
             sentences=told.sentences if told else (),
-            faithfulness=told.faithfulness if told else 1.0,
+            faithfulness=told.faithfulness if told else None,
             model=state["model"] if spoke else None,
             revision=revision_of(model) if model else None,
             prompts_version=dialogue_prompts().version if state["model"] else None,
@@ -220,18 +220,25 @@ class Partner:
         return (*self.known.inspection.looks, *looks)
 
     def _asked(self, state: DialogueState) -> Asked:
-        regions, turns = self.known.inspection.regions, state.get("turns", [])
         before = None
-        if turns:
-            last = Answer.model_validate(turns[-1])
+        if (last := self._last(state)) is not None:
             topics = [topic for topic in get_args(Topic) if topic in last.topics]
             tool = last.looks[0].tool if last.looks else None
-            before = Before(last.about, topics, tool)
-        return read_question(state["question"], regions, before)
+            reason = self.known.inspection.decision.reason
+            told = any(reason in turn["text"] for turn in state["turns"])
+            before = Before(last.about, topics, tool, told)
+        return read_question(state["question"], self.known.inspection.regions, before)
 
     def _about(self, state: DialogueState) -> tuple[str, ...]:
+        last = self._last(state)
+        return last.about if last else ()
+
+    def _last(self, state: DialogueState) -> Answer | None:
+        """The turn that a question may go on with: the last one, thanks aside."""
         turns = state.get("turns", [])
-        return tuple(turns[-1]["about"]) if turns else ()
+        asked = (turn for turn in reversed(turns) if list(turn["topics"]) != ["thanks"])
+        last = next(asked, None)
+        return Answer.model_validate(last) if last else None
 
     def _set_model(self) -> MLLM | None:
         try:

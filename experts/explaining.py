@@ -2,17 +2,21 @@
 
 Where and what is settled before a word is written (localisation apart from dialogue, as in EIAD);
 what the words claim of place, size, count, kind or verdict is compared with it, see
-``experts.claims``: a false sentence is corrected or left out.
+``experts.claims``: a false sentence is corrected or left out. One that claims nothing stays only in
+the evidence's own words, see ``experts.grounding``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from experts.claims import Checked, Facts, check
+from experts.claims import Facts
+from experts.claims.checking import faithfulness
 from experts.claims.text import sentences
-from experts.evidence import Explanation, Said, Step
+from experts.evidence import Explanation, Step
+from experts.grounding import Grounded, ground, words_of
 from experts.mllm import MLLM
 from experts.mllm.base import with_question
 from experts.mllm.prompts import prompts
@@ -55,11 +59,12 @@ def explain(model: MLLM, thinking: Thinking, reason: str, facts: Facts) -> Told:
     text = legible(answer.text, MAX_EXPLANATION * LETTERS_PER_TOKEN)
     if answer.finish == "length" or len(text) < len(answer.text.strip()):
         text = whole_sentences(text)
-    checked = check(text, facts)
-    thoughts = [(thought, check(thought.text, facts)) for thought in thinking.thoughts]
-    every = said([*(checked for _, checked in thoughts), checked])
+    words = words_of(facts)
+    last = ground(text, facts, words)
+    thoughts = [(thought, ground(thought.text, facts, words)) for thought in thinking.thoughts]
+    every = tuple(chain(*(said.sentences for _, said in thoughts), last.sentences))
     explanation = Explanation(
-        text=checked.text.strip(),
+        text=last.text.strip(),
         sentences=every,
         faithfulness=faithfulness(every),
         model=name_of(model),
@@ -75,25 +80,9 @@ def whole_sentences(text: str) -> str:
     return text[: spans[-2].end] if len(spans) > 1 else ""
 
 
-def said(texts: Iterable[Checked]) -> tuple[Said, ...]:
-    """All sentences, and what came of each."""
-    return tuple(
-        Said(text=s.text, said=s.said, outcome=s.outcome, why=s.why)
-        for checked in texts
-        for s in checked.sentences
-    )
-
-
-def faithfulness(every: Sequence[Said]) -> float:
-    """Share of the sentences with claims that were right as they came; 1 if none had any."""
-    claiming = [sentence for sentence in every if sentence.outcome != "none"]
-    right = sum(sentence.outcome == "right" for sentence in claiming)
-    return right / len(claiming) if claiming else 1.0
-
-
-def _steps(thoughts: Sequence[tuple[Thought, Checked]], model: str) -> Iterable[Step]:
-    for thought, checked in thoughts:
-        if found := checked.text.strip():
+def _steps(thoughts: Sequence[tuple[Thought, Grounded]], model: str) -> Iterable[Step]:
+    for thought, grounded in thoughts:
+        if found := grounded.text.strip():
             yield Step(
                 looked_at=thought.looked_at,
                 found=found,

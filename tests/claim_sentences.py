@@ -77,6 +77,9 @@ RIGHT = {
         Ein dunkler Strich liegt oben links.
         Es kann ein Kratzer oder Riss sein.
         The dark line at the top left is due to a scratch or crack.
+        The dark line is not visible in the reference.
+        The part does not look like the reference.
+        It is a small, dark line.
     """,
     "three": """
         There are three places.
@@ -138,9 +141,11 @@ RIGHT = {
         No scratches were found.
         The p-value of 0.6 is larger than alpha.
         59 of 99 normal washers score at least as high (p = 0.6).
+        Nobody needs to look at it.
     """,
     "review": """
         The part needs review.
+        Look again.
         A person should look at it.
         It is sent to review.
         It cannot be shipped yet.
@@ -279,6 +284,29 @@ DROPPED = {
         The dark line at the top left is caused by coffee.
         The dark line at the top left is caused by the gripper.
         The anomaly weakens only slightly.
+        Nobody needs to look at it.
+        You need not check it.
+        The image looks like the reference.
+        The surface looks like that of the reference.
+        This washer shows the same as the good one.
+        Both images are identical.
+        Both washers look alike.
+        The dark line also appears in the reference.
+        Region-1 appears in the reference.
+        Region-1 is as bright as the reference.
+        Beide Bilder sind gleich.
+        Die Oberfläche sieht aus wie auf dem Referenzbild.
+        Auch das Referenzbild zeigt den Strich.
+        The washer shows only a clean edge.
+        It shows nothing but a reflection.
+        The dark line is just a shadow.
+        The dark line at the top left is a clean seam.
+        What is seen is a printed number.
+        That is how such washers look.
+        Such washers are made every day.
+        The dark line at the top left belongs there.
+        Echo is too strict here.
+        The detector was fooled by the light.
     """,
     "three": """
         It is 40 px long.
@@ -323,9 +351,14 @@ DROPPED = {
         It is 12 px long.
         A person should look at it.
         The image is unusual.
+        Better look twice.
+        Take a closer look, better double check.
+        The detector missed the crack.
     """,
     "review": """
         The part is not rejected.
+        Nobody has to check this washer.
+        The bright line at the right is only a reflection.
         The part is defective.
         The part can be shipped.
         Ein Mensch muss nicht entscheiden.

@@ -65,7 +65,7 @@ def test_what_claims_nothing_stays(case: str, text: str) -> None:
     found = checked(case, text)
     assert found.text == text
     assert {s.outcome for s in found.sentences} == {"none"}
-    assert found.faithfulness == 1.0
+    assert found.faithfulness is None
 
 
 @pytest.mark.parametrize("case", list(CASES))
@@ -103,7 +103,7 @@ def test_faithfulness_is_the_share_of_claims_that_were_right_as_they_came() -> N
     assert found.faithfulness == 2 / 4
     assert found.text == "The surface is ground. The part is rejected. It is 1 mm long. It is dark."
     assert (found.count("none"), found.count("right")) == (1, 2)
-    assert checked("one", "").faithfulness == 1.0
+    assert checked("one", "").faithfulness is None
 
 
 def test_lists_and_paragraphs_stay_what_they_are() -> None:

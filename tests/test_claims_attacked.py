@@ -173,9 +173,9 @@ def test_what_comes_out_is_right_and_stays_as_it_is(case: str, text: str) -> Non
     found = checked(case, text)
     again = checked(case, found.text)
     assert again.text == found.text
-    assert again.faithfulness == 1.0
+    assert again.faithfulness in (1.0, None)
     assert {s.outcome for s in again.sentences} <= {"none", "right"}
-    assert 0.0 <= found.faithfulness <= 1.0
+    assert found.faithfulness is None or 0.0 <= found.faithfulness <= 1.0
     said = [s.said for s in found.sentences if s.said is not None]
     assert all(sentence in found.text for sentence in said)
 

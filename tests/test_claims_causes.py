@@ -55,23 +55,51 @@ def test_what_was_not_tried_is_not_told(text: str) -> None:
     assert check(text, Facts.of(inspection, knowledge.file)).text == ""
 
 
-def test_causes_are_those_of_the_knowledge_file() -> None:
-    text = WASHER.replace("effect: Looks bad.", "effect: Looks bad.\n    cause: A worn gripper.")
-    text = text.replace("synonyms: [dark spot]", "synonyms: [dark spot, oil stain]")
-    knowledge = knowledge_of(text)
-    region = region_of(1, (20, 30, 40, 34), "top left", "dark line", kinds=("pit",))
+CAUSES = (
+    WASHER.replace("effect: Looks bad.", "effect: Looks bad.\n    cause: A loose conveyor.")
+    .replace("synonyms: [dark spot]", "synonyms: [dark spot, oil stain]")
+    .replace(
+        "appearance: A small dark hole.",
+        "appearance: A small dark hole.\n    cause: Stress when a worn gripper closes too hard.",
+    )
+)
+
+
+def facts_with_causes(kind: str) -> Facts:
+    knowledge = knowledge_of(CAUSES)
+    region = region_of(1, (20, 30, 40, 34), "top left", "dark line", kinds=(kind,))
     inspection = inspection_of(anomaly(0), [region], knowledge)
-    facts = Facts.of(inspection, knowledge.file, knowledge.clauses, ALPHA)
-    for said in (
+    return Facts.of(inspection, knowledge.file, knowledge.clauses, ALPHA)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "The dark line at the top left is caused by a worn gripper.",
         "The dark line at the top left is due to the gripper.",
-        "It is an oil stain.",
-    ):
-        assert check(said, facts).text == said
-    for said in (
+        "The dark line at the top left comes from stress when a gripper closes.",
+    ],
+)
+def test_causes_are_those_of_a_kind_that_the_place_may_be(text: str) -> None:
+    assert check(text, facts_with_causes("pit")).text == text
+    assert check(text, facts_with_causes("scratch")).text == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
         "The dark line at the top left is caused by a loose conveyor.",
         "The dark line at the top left is due to the weather.",
+        "The dark line at the top left is due to the gripper of the camera.",
+        "The dark line at the top left is caused by a worn conveyor.",
+        "The dark line at the top left comes from the gripper in the line.",
         "It is a coffee stain.",
         "It is a pit from glue.",
-    ):
-        assert check(said, facts).text == ""
+    ],
+)
+def test_no_cause_comes_from_a_word_of_the_file_alone(text: str) -> None:
+    assert check(text, facts_with_causes("pit")).text == ""
+
+
+def test_names_of_kinds_may_name_a_substance() -> None:
+    assert check("It is an oil stain.", facts_with_causes("pit")).text == "It is an oil stain."

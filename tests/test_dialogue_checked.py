@@ -14,9 +14,10 @@ from echo.dialogue import build_dialogue
 from experts.answers import Before, Known, read_question, tell
 from experts.claims import check
 from experts.dialogue import Answer
-from experts.dialogue_checking import UNGROUNDED, facts_with, fits, grounded
+from experts.dialogue_checking import facts_with, fits, grounded
 from experts.dialogue_partner import Partner
 from experts.errors import MLLMUnavailableError
+from experts.grounding import UNGROUNDED
 from experts.knowledge import Knowledge
 from experts.mllm import Message, ScriptedMLLM
 from tests.claim_facts import ALPHA, CASES, PLAIN, knowledge_of
@@ -124,7 +125,7 @@ def test_false_sentences_are_corrected_or_left_out() -> None:
 def test_what_the_evidence_does_not_say_is_left_out() -> None:
     text = "A dark line is at the top left. Such marks come from worn conveyor rollers."
     answer = answered(known_of("three"), "What do you see?", [reply(text)])
-    assert answer.text == "A dark line is at the top left."
+    assert answer.text == "The verdict is reject.\nA dark line is at the top left."
     assert answer.sentences[1].outcome == "dropped"
 
 
@@ -133,6 +134,7 @@ def test_sentences_of_code_may_be_repeated() -> None:
     for question in ("Why?", "How sure are you?", "Which rule?", "What is a pit?", "What now?"):
         draft = tell(read_question(question), known)
         left = grounded(draft.text, read_question(question), known, draft)
+        assert left.sentences, question
         assert all(s.outcome in ("right", "none") for s in left.sentences), left.sentences
 
 
@@ -258,13 +260,14 @@ def test_nothing_is_added_in_a_language_that_cannot_be_read(
 
 def test_an_answer_is_put_in_the_language_of_the_question() -> None:
     known, says = known_of("three"), "A bright spot of 15 × 12 px is in the centre."
-    german = "Eine helle Stelle von 15 × 12 px liegt in der Mitte."
+    text = f"The verdict is reject.\n{says}"
+    german = "Das Urteil lautet Ausschuss.\nEine helle Stelle von 15 × 12 px liegt in der Mitte."
     script = [reply(says, language="German"), german]
     answer = answered(known, "Was sieht man in der Mitte?", script)
-    assert (answer.text, answer.translation, answer.language) == (says, german, "German")
+    assert (answer.text, answer.translation, answer.language) == (text, german, "German")
     wrong = [reply(says, language="German"), german.replace("12", "21")]
     refused = answered(known, "Was sieht man in der Mitte?", wrong)
-    assert (refused.text, refused.translation) == (says, None)
+    assert (refused.text, refused.translation) == (text, None)
     assert refused.faults == ("without translation: what scripted wrote may not say the same",)
     failed = [reply(says, language="German"), MLLMUnavailableError("gone")]
     assert answered(known, "Was?", failed).faults == ("without translation: gone",)
@@ -295,6 +298,64 @@ def test_ungrounded_sentences_say_why() -> None:
     left = grounded("By all means.", asked, known, tell(asked, known))
     assert (left.text, left.sentences[0].why) == ("", UNGROUNDED)
     assert left.faithfulness == 0.0
+
+
+TAKEN_BACK = (
+    "Only the clean edge of the ring is seen.",
+    "A ring is seen. It is bright and clean.",
+    "The printed numbers belong there.",
+    "A number is the batch number.",
+    "Echo is too strict here.",
+    "The detector was fooled by the light.",
+    "Nobody needs to look at it.",
+    "The surface looks like that of the reference.",
+    "The clause may be too strict.",
+)  # fmt: skip
+NUMBERED = PLAIN.replace(
+    "round hole in the middle.", "round hole in the middle. Printed numbers are normal."
+) + """
+questions:
+  - question: Does a number on the ring matter?
+    answer: A number is the batch number.
+"""  # fmt: skip
+
+
+@pytest.mark.parametrize("question", ["What do you see?", "Tell me about it", "Where is it?"])
+@pytest.mark.parametrize("says", TAKEN_BACK)
+def test_nothing_takes_back_that_a_part_is_held_back(says: str, question: str) -> None:
+    for case in ("three", "review"):
+        known = known_of(case, knowledge_of(NUMBERED))
+        answer = answered(known, question, [reply(says)])
+        assert answer.model is None, answer.text
+        assert not set(says.split(". ")) & set(answer.text.split("\n"))
+        assert answer.faithfulness == 0.0
+
+
+def test_what_the_file_says_of_good_parts_may_be_said_of_these() -> None:
+    known = known_of("three", knowledge_of(NUMBERED))
+    says = "According to the knowledge file a good washer has a clean edge and printed numbers."
+    answer = answered(known, "What do you see?", [reply(says)])
+    assert answer.text == f"The verdict is reject.\n{says}"
+    assert answer.faithfulness is None
+    assert answered(known, "What do you see?", [reply("It has a clean edge.")]).model is None
+    accepted = known_of("none", knowledge_of(NUMBERED))
+    says = "The image shows a ring with a clean edge."
+    assert answered(accepted, "What do you see?", [reply(says)]).text == says
+
+
+@pytest.mark.parametrize("question", ["What do you see?", "What is normal?", "Hello", "Is it bad?"])
+def test_beside_a_models_words_on_a_part_held_back_stands_the_verdict(question: str) -> None:
+    says = "A dark line is at the top left."
+    answer = answered(known_of("three"), question, [reply(says)])
+    assert answer.text.startswith("The verdict is reject.\n")
+    assert answer.text.endswith(says)
+
+
+@pytest.mark.parametrize(
+    "says", ["There is a scratch, better look twice.", "Better look again.", "Pieces come loose."]
+)
+def test_of_an_accepted_part_nothing_is_said_that_was_not_found(says: str) -> None:
+    assert answered(known_of("none"), "What do you see?", [reply(says)]).model is None
 
 
 def test_a_reply_is_one_object() -> None:

@@ -183,6 +183,31 @@ def texts_of(messages: Any) -> list[str]:
     return [part for m in messages for part in m.content if isinstance(part, str)]
 
 
+TAKEN_BACK = (
+    "Nobody needs to look at it. The washer shows only upright stripes. The detector was fooled by "
+    "the light. Echo is too strict here. Both images are identical."
+)
+
+
+def test_nothing_that_a_model_says_takes_a_rejection_back(line: ProductLine) -> None:
+    inspection = inspect(line, thinker(words=TAKEN_BACK))
+    explanation = inspection.explanation
+    assert explanation is not None
+    assert (explanation.text, explanation.faithfulness) == ("", 0.0)
+    assert len(explanation.sentences) > 5
+    assert all(said.outcome == "dropped" for said in explanation.sentences)
+    by_model = [s.found for s in inspection.steps if s.by and s.evidence_ids != ("opinion",)]
+    assert by_model == []
+
+
+def test_words_that_claim_nothing_are_not_called_faithful(line: ProductLine) -> None:
+    good = "The knowledge file says that a good washer has upright stripes."
+    explanation = inspect(line, thinker(words=good)).explanation
+    assert explanation is not None
+    assert explanation.text == good
+    assert explanation.faithfulness is None
+
+
 def test_the_loop_is_bounded(line: ProductLine) -> None:
     model = thinker(*itertools.repeat({"tool": "measure", "target": "region-1"}, 50))
     inspection = inspect(line, model)

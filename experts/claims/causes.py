@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from experts.claims.facts import Facts, HealedFacts
+from experts.claims.facts import Facts
 from experts.claims.kind_words import COMMON, english_for, substance_in
 from experts.claims.kinds import Lexicon
+from experts.claims.looks import form_of, tone_of
 from experts.claims.reading import Claim, Reading, is_negator
 from experts.claims.words import COPULAS, GENERIC, HEDGES, PRONOUNS, listed, singular
+from experts.evidence import Cause, Healed
 
 _COMES_FROM = (
     "caused by", "due to", "because of", "owing to", "results from", "resulting from",
@@ -20,9 +22,11 @@ _COMES_FROM = (
 )  # fmt: skip
 _SMALL = listed(
     "a an the some any this that its their it during in of on at to from with by and or der die "
-    "das den dem des ein eine einen einem einer von vom aus im in am bei mit"
+    "das den dem des ein eine einen einem einer von vom aus im in am bei mit when while as after "
+    "before then later both als wenn wahrend"
 )
-_FAR = 6
+_FAR = 20
+_BEHIND = listed("of at in on near with by from to von am im an bei mit aus")
 # So many letters tell a word from others, whatever its ending.
 _STEM = 5
 # Of rules, and of the places themselves, something may be because.
@@ -63,13 +67,15 @@ def substance_claims(reading: Reading, facts: Facts) -> Iterator[Claim]:
 
 
 def cause_claims(reading: Reading, facts: Facts, lexicon: Lexicon) -> Iterator[Claim]:
-    """Caused by something: the knowledge file must tell of it."""
+    """Caused by something: the knowledge file must say it of a kind that the place may be."""
     for index in range(len(reading.tokens)):
         length = reading.follows(index, *_COMES_FROM)
         if not length:
             continue
         named = [i for i in reading.after(index + length - 1, _FAR) if _tells(reading, i)]
-        if named and not any(_is_known(reading, i, facts, lexicon) for i in named):
+        if named and not (
+            _is_computed(reading, named, facts, lexicon) or _is_told(reading, named, facts)
+        ):
             yield Claim("cause", "wrong", "nothing in the evidence says where it comes from")
 
 
@@ -78,14 +84,27 @@ def _tells(reading: Reading, index: int) -> bool:
     return bool(word) and word not in _SMALL | COPULAS | HEDGES and not is_negator(word)
 
 
-def _is_known(reading: Reading, index: int, facts: Facts, lexicon: Lexicon) -> bool:
-    word = reading.word(index)
-    if word in _COMPUTED | PRONOUNS | GENERIC | facts.part_words or lexicon.covers(reading, index):
-        return True
-    if singular(word) in COMMON or english_for(word):
-        # Other checks say whether it is of that kind.
-        return True
-    return any(known[:_STEM] == word[:_STEM] for known in facts.words)
+def _is_computed(reading: Reading, named: Sequence[int], facts: Facts, lexicon: Lexicon) -> bool:
+    """Whether it rests on something that other checks read: a rule, a size, a place, a kind."""
+    known = _COMPUTED | PRONOUNS | GENERIC | facts.part_words
+    # "The exposure at this place" is an exposure.
+    thing = [i for i in named if not any(reading.word(j) in _BEHIND for j in range(named[0], i))]
+    return any(
+        reading.word(i) in known
+        or tone_of(reading.word(i))
+        or form_of(reading.word(i))
+        or lexicon.covers(reading, i)
+        or singular(reading.word(i)) in COMMON
+        or english_for(reading.word(i))
+        for i in thing
+    )
+
+
+def _is_told(reading: Reading, named: Sequence[int], facts: Facts) -> bool:
+    """Whether one kind that the places may be has all that is named for its cause."""
+    said = [reading.word(i) for i in named]
+    causes = ({word[:_STEM] for word in kind.cause} for kind in facts.kinds_told)
+    return any(all(word[:_STEM] in cause for word in said) for cause in causes)
 
 
 def healing_claims(reading: Reading, facts: Facts) -> Iterator[Claim]:
@@ -114,18 +133,18 @@ def healing_claims(reading: Reading, facts: Facts) -> Iterator[Claim]:
         yield Claim("healed", "right" if state else "wrong", "that is not what became of it")
 
 
-def _about(reading: Reading, healed: HealedFacts) -> list[str]:
+def _about(reading: Reading, cause: Cause) -> list[Healed]:
     """The regions that are named, or all that were replaced."""
-    named = [token.text for token in reading.tokens if token.kind == "region"]
-    return [i for i in named if i in healed.after] or list(healed.after)
+    named = {token.text for token in reading.tokens if token.kind == "region"}
+    return [h for h in cause.healed if h.region_id in named] or list(cause.healed)
 
 
-def _is_so(says: str, slightly: bool, ids: list[str], healed: HealedFacts) -> bool:
-    whole = len(ids) == len(healed.after)
-    stays = any(healed.stays(i) for i in ids) or (whole and not healed.explains)
+def _is_so(says: str, slightly: bool, about: list[Healed], cause: Cause) -> bool:
+    whole = len(about) == len(cause.healed)
+    stays = any(healed.stays for healed in about) or (whole and not cause.explains)
     if says != "weaker":
         return stays == (says == "stays")
-    shares = [healed.after[i] / healed.before[i] for i in ids if healed.before[i]]
+    shares = [healed.after / healed.before for healed in about if healed.before]
     weaker = bool(shares) and max(shares) < 1 - _LEAST
     if slightly:
         return stays and bool(shares) and min(shares) > 1 - _SLIGHT

@@ -18,6 +18,7 @@ from experts.claims.kinds import Lexicon, kinds_said
 from experts.claims.languages import is_foreign, tells_language
 from experts.claims.limits import limit_claims
 from experts.claims.looks import looks_said
+from experts.claims.normality import normality_claims
 from experts.claims.opinions import opinion_claims
 from experts.claims.orders import is_bare_answer, unclear_judgement, unclear_order
 from experts.claims.places import places_said
@@ -72,13 +73,19 @@ class Checked:
         return sum(sentence.outcome == outcome for sentence in self.sentences)
 
     @property
-    def faithfulness(self) -> float:
-        """Share of the sentences with claims that were right as they came; 1 if none had any.
+    def faithfulness(self) -> float | None:
+        """Share of the sentences with claims that were right as they came; see there."""
+        return faithfulness(self.sentences)
 
-        What cannot be told counts as not right.
-        """
-        claiming = len(self.sentences) - self.count("none")
-        return self.count("right") / claiming if claiming else 1.0
+
+def faithfulness(sentences: Sequence[Said]) -> float | None:
+    """Share of the sentences with claims that were right as they came; ``None`` if none had any.
+
+    What cannot be told counts as not right.
+    """
+    claiming = [said for said in sentences if said.outcome != "none"]
+    right = sum(said.outcome == "right" for said in claiming)
+    return right / len(claiming) if claiming else None
 
 
 class _Found(NamedTuple):
@@ -260,6 +267,7 @@ def _claims(
         *comparisons(reading, facts, lexicon),
         *rank_claims(reading, facts),
         *count_claims(reading, facts, lexicon),
+        *normality_claims(reading, facts, lexicon),
         *verdict_claims(reading, facts, lexicon),
     ]
     claims += [

@@ -10,46 +10,23 @@ from experts.claims.facts import Facts, PlaceFacts
 from experts.claims.kinds import Lexicon
 from experts.claims.looks import form_of, tone_of
 from experts.claims.reading import Claim, Reading
+from experts.claims.size_words import ORDERS, Measure
 from experts.claims.words import COPULAS, FAULTS, GENERIC, listed
 
 _Measure = Callable[[PlaceFacts], float]
 
 
-def _size(place: PlaceFacts) -> float:
-    return place.area_px
-
-
-def _length(place: PlaceFacts) -> float:
-    return place.lengths_px["length"][0]
-
-
-def _width(place: PlaceFacts) -> float:
-    return place.lengths_px["width"][0]
-
-
-def _peak(place: PlaceFacts) -> float:
-    return place.numbers["peak"][0]
-
-
-_MOST: dict[str, tuple[_Measure, int]] = {
-    **dict.fromkeys(listed("largest biggest grosste grossten grosster"), (_size, 1)),
-    **dict.fromkeys(listed("smallest tiniest kleinste kleinsten kleinster"), (_size, -1)),
-    **dict.fromkeys(listed("longest langste langsten langster"), (_length, 1)),
-    **dict.fromkeys(listed("shortest kurzeste kurzesten kurzester"), (_length, -1)),
-    **dict.fromkeys(listed("widest thickest broadest breiteste breitesten"), (_width, 1)),
-    **dict.fromkeys(listed("narrowest thinnest schmalste schmalsten"), (_width, -1)),
-    **dict.fromkeys(listed("strongest clearest starkste starksten"), (_peak, 1)),
-    **dict.fromkeys(listed("weakest faintest schwachste schwachsten"), (_peak, -1)),
+_MEASURES: dict[Measure, _Measure] = {
+    "area": lambda place: place.area_px,
+    "length": lambda place: place.lengths_px["length"][0],
+    "width": lambda place: place.lengths_px["width"][0],
+    "peak": lambda place: place.numbers["peak"][0],
 }
-_MORE: dict[str, tuple[_Measure, int]] = {
-    **dict.fromkeys(listed("larger bigger grosser grossere"), (_size, 1)),
-    **dict.fromkeys(listed("smaller tinier kleiner kleinere"), (_size, -1)),
-    **dict.fromkeys(listed("longer langer langere"), (_length, 1)),
-    **dict.fromkeys(listed("shorter kurzer kurzere"), (_length, -1)),
-    **dict.fromkeys(listed("wider thicker broader breiter dicker"), (_width, 1)),
-    **dict.fromkeys(listed("narrower thinner schmaler dunner"), (_width, -1)),
-    **dict.fromkeys(listed("stronger clearer starker"), (_peak, 1)),
-    **dict.fromkeys(listed("weaker fainter schwacher"), (_peak, -1)),
+_MOST = {
+    word: (_MEASURES[order.measure], order.sign) for order in ORDERS for word in order.all_most
+}
+_MORE = {
+    word: (_MEASURES[order.measure], order.sign) for order in ORDERS for word in order.all_more
 }
 # These compare as well, by what nothing here measures.
 _UNMEASURED = listed("deeper greater brighter darker lighter tiefer")

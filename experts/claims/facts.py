@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from experts.claims.text import fold
-from experts.evidence import Clause, Inspection, Verdict
+from experts.evidence import Cause, Clause, Inspection, Verdict
 from experts.knowledge import KnowledgeFile
 
 Words = tuple[str, ...]
@@ -64,25 +64,20 @@ class PlaceFacts:
         return next((word for word in ("left", "right") if word in self.place.split()), "")
 
 
-@dataclass(frozen=True)
-class HealedFacts:
-    """What became of the image once its places were replaced by normal ones.
+class KindWords(NamedTuple):
+    """What the knowledge file says of one kind of defect, in words as they are compared.
 
     Attributes:
-        before: Of each region how far it stood out, in units of what normal images reach.
-        after: The same, once it was replaced.
-        p_after: The p-value of the image then.
-        explains: Whether the image was no longer unusual then.
+        appearance: How it looks.
+        thing: Of these, what it is said to be: "a small dark hole" of "a small dark hole in …".
+        cause: Where it comes from.
+        effect: What it does.
     """
 
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-    p_after: float
-    explains: bool
-
-    def stays(self, place_id: str) -> bool:
-        """Whether a place still stood out."""
-        return self.after.get(place_id, 0.0) > 1.0
+    appearance: Words
+    thing: Words
+    cause: Words
+    effect: Words
 
 
 @dataclass(frozen=True)
@@ -132,7 +127,9 @@ class Facts:
         names: Of files, models and the like; what is in them is no claim.
         opinion: What a language model takes the image for, with the probability of each.
         quotes: Folded sentences of the evidence and the knowledge file.
-        words: Those of the knowledge file, from which causes may be told.
+        words: All those of the knowledge file.
+        told: What the knowledge file says of each kind, by its name there.
+        seen: Words with which the evidence tells what was found on this image.
         healed: What became of the image without its places; ``None`` if that was not tried.
     """
 
@@ -152,7 +149,20 @@ class Facts:
     opinion: Mapping[str, float]
     quotes: Mapping[str, Source]
     words: frozenset[str]
-    healed: HealedFacts | None
+    told: Mapping[str, KindWords]
+    seen: frozenset[str]
+    healed: Cause | None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether the part is rejected, or waits for a person."""
+        return self.verdict != "accept"
+
+    @cached_property
+    def kinds_told(self) -> tuple[KindWords, ...]:
+        """What the knowledge file says of the kinds that the places may be."""
+        names = dict.fromkeys(name for place in self.places for name in place.kinds)
+        return tuple(self.told[name] for name in names if name in self.told)
 
     @cached_property
     def clause_ids(self) -> dict[str, str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from experts.claims.facts import (
     Facts,
-    HealedFacts,
+    KindWords,
     LimitFacts,
     PlaceFacts,
     Source,
@@ -32,6 +33,10 @@ _PARTS = (
     "specimen",
     "workpiece",
 )
+# What a thing is called ends here: "a thin line that runs along the edge".
+_THING_ENDS = re.compile(
+    r"[,;:.(]|\b(?:that|which|with|without|of|at|in|on|near|from|to|along|across|where|is|are|runs)\b"
+)
 _PARTS_TOO = ("object", "article", "image", "photo", "teil", "bauteil", "werkstuck", "produkt")
 
 
@@ -46,11 +51,12 @@ def gather(
     names = _names_of_kinds(inspection, knowledge, clauses)
     parts = (knowledge.part, knowledge.product, *knowledge.aliases) if knowledge else ()
     many = (knowledge.parts,) if knowledge else ()
-    scale = _scale(inspection)
+    places = tuple(_place(region, inspection, names) for region in inspection.regions)
+    quotes, told = _quotes(inspection, knowledge), _told(knowledge)
     return Facts(
         verdict=inspection.verdict,
         suspicious=inspection.verdict != "accept" or bool(inspection.regions),
-        places=tuple(_place(region, inspection, names) for region in inspection.regions),
+        places=places,
         crowded=any(check.or_more for check in inspection.clause_checks),
         defects=len(inspection.decision.defects),
         limits=_limits(inspection.clause_checks, clauses, names),
@@ -67,16 +73,18 @@ def gather(
             )
         ),
         numbers=_numbers(inspection, alpha),
-        mm_per_px=scale,
+        mm_per_px=_scale(inspection),
         names=_file_names(inspection),
         opinion=dict(
             zip(inspection.opinion.candidates, inspection.opinion.probabilities, strict=True)
         )
         if inspection.opinion
         else {},
-        quotes=_quotes(inspection, knowledge),
+        quotes=quotes,
         words=_words(knowledge),
-        healed=_healed(inspection),
+        told=told,
+        seen=_seen(quotes, (told[k] for p in places for k in p.kinds if k in told)),
+        healed=inspection.cause,
     )
 
 
@@ -89,16 +97,22 @@ def _words(knowledge: KnowledgeFile | None) -> frozenset[str]:
     return frozenset(w for t in (*_texts_of(knowledge), *names, *kinds) for w in words_of(t))
 
 
-def _healed(inspection: Inspection) -> HealedFacts | None:
-    cause = inspection.cause
-    if cause is None:
-        return None
-    return HealedFacts(
-        before={healed.region_id: healed.before for healed in cause.healed},
-        after={healed.region_id: healed.after for healed in cause.healed},
-        p_after=cause.p_after,
-        explains=cause.explains,
-    )
+def _told(knowledge: KnowledgeFile | None) -> dict[str, KindWords]:
+    return {
+        defect.name: KindWords(
+            words_of(defect.appearance),
+            words_of(_THING_ENDS.split(defect.appearance)[0]),
+            words_of(defect.cause or ""),
+            words_of(defect.effect or ""),
+        )
+        for defect in (knowledge.defects if knowledge else ())
+    }
+
+
+def _seen(quotes: Mapping[str, Source], told: Iterable[KindWords]) -> frozenset[str]:
+    """Words of the evidence, and of what the kinds that the places may be look like."""
+    found = {word for key, by in quotes.items() if by == "evidence" for word in words_of(key)}
+    return frozenset(found.union(*(kind.thing for kind in told)))
 
 
 def _scale(inspection: Inspection) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from experts.claims.size_words import ORDERS
 from experts.claims.words import listed
 
 
@@ -138,15 +139,9 @@ CONTRASTS = (
         exact=False,
     ),
     Contrast(
-        (
-            _pair(r"largest|biggest", r"grosst\w+"),
-            _pair(r"smallest|tiniest", r"kleinst\w+"),
-            _pair(r"longest", r"langst\w+"),
-            _pair(r"shortest", r"kurzest\w+"),
-            _pair(r"widest|broadest|thickest", r"breitest\w+|dickst\w+"),
-            _pair(r"narrowest|thinnest", r"schmalst\w+|dunnst\w+"),
-            _pair(r"strongest|clearest", r"starkst\w+|deutlichst\w+"),
-            _pair(r"weakest|faintest", r"schwachst\w+"),
+        tuple(
+            _pair("|".join(order.most), "|".join(rf"{stem}\w+" for stem in order.most_german))
+            for order in ORDERS
         ),
         exact=True,
     ),

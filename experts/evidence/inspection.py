@@ -103,7 +103,8 @@ class Explanation(Evidence):
     Attributes:
         text: What is left of them; it contradicts nothing.
         sentences: Each as it came, and what came of it.
-        faithfulness: Share of the sentences with claims that were right as they came.
+        faithfulness: Share of the sentences with claims that were right as they came; ``None`` if
+            none had any.
         model: Name of the model.
         revision: Which state of it.
         prompts_version: Of the texts that asked it.
@@ -111,7 +112,7 @@ class Explanation(Evidence):
 
     text: str
     sentences: tuple[Said, ...]
-    faithfulness: float
+    faithfulness: float | None
     model: str
     revision: str
     prompts_version: int
