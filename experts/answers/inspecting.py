@@ -7,7 +7,10 @@ from pathlib import Path
 
 from experts.answers.known import Known, Told
 from experts.answers.weighing import why
-from experts.evidence import Region
+from experts.evidence import Region, TwinScore
+from experts.wording import times_in_words
+
+NO_NORMAL = "No normal image was enrolled, so there is nothing to compare with."
 
 
 def reference(known: Known, _regions: Sequence[Region]) -> Told:
@@ -21,14 +24,36 @@ def reference(known: Known, _regions: Sequence[Region]) -> Told:
     if anomaly.calibration_size:
         said.append(f"Its score was compared with those of {anomaly.calibration_size} normal ones.")
     if anomaly.twin is not None:
-        twin = anomaly.twin
-        said.append(
-            f"It was laid over {twin.path.name}, from which it differs by {twin.difference:.0%} of "
-            "the grey range at most."
-        )
+        said.append(_laid_over(anomaly.twin))
     if not said:
-        said.append("No normal image was enrolled, so there is nothing to compare with.")
+        said.append(NO_NORMAL)
     return Told(tuple(said), ("anomaly", *(r.id for r in references)))
+
+
+def _laid_over(twin: TwinScore) -> str:
+    return (
+        f"It was laid over {twin.path.name}, from which it differs by {twin.difference:.0%} of "
+        "the grey range at most."
+    )
+
+
+def twin(known: Known, _regions: Sequence[Region]) -> Told:
+    """What a twin is, which one this image has, and how much it differs from it."""
+    found = known.inspection.anomaly.twin
+    what = "A twin is an enrolled normal image that shows the same and lies exactly on this one."
+    if found is None:
+        return Told((what, "This image has none."), ("anomaly",))
+    counts = "That difference counts." if found.stands_out else "That difference does not count."
+    return Told((what, _laid_over(found), counts), ("anomaly",))
+
+
+def learned(known: Known, _regions: Sequence[Region]) -> Told:
+    """How many normal images it was compared with."""
+    normal = known.inspection.anomaly.calibration_size
+    if not normal:
+        return Told((NO_NORMAL,), ("anomaly",))
+    images = "1 normal image" if normal == 1 else f"{normal} normal images"
+    return Told((f"Its score was compared with those of {images} of the line.",), ("anomaly",))
 
 
 def _images(count: int) -> str:
@@ -75,7 +100,10 @@ def healed(known: Known, regions: Sequence[Region]) -> Told:
     cause = known.inspection.cause
     if cause is None:
         return Told(
-            ("Whether the anomaly goes away with the places made normal was not tried here.",),
+            (
+                "Whether the anomaly goes away with the places made normal was not tried here.",
+                "To try it, inspect the image with echo-iad inspect --causes.",
+            ),
         )
     wanted = {region.id for region in regions}
     said = []
@@ -84,8 +112,8 @@ def healed(known: Known, regions: Sequence[Region]) -> Told:
             becomes = "still stands out" if place.stays else "no longer stands out"
             said.append(
                 f"With {place.region_id} replaced by the same place of {cause.reference} it "
-                f"{becomes}: {place.before:.1f} times what normal images reach before, "
-                f"{place.after:.1f} times after."
+                f"{becomes}: {times_in_words(place.before)} times what normal images reach before, "
+                f"{times_in_words(place.after)} times after."
             )
     whole = "no longer unusual" if cause.explains else "still unusual"
     said.append(f"With all places replaced the image is {whole} (p = {cause.p_after:.2g}).")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from experts.answers.known import Known, Told
 from experts.answers.weighing import next_step
 from experts.answers.words import stems
-from experts.claims.kind_words import english_for
+from experts.claims.kind_words import english_for, names_kind
 from experts.claims.text import fold
 from experts.evidence import Clause, Region
 from experts.knowledge.schema import DefectKnowledge, Question
@@ -117,9 +117,19 @@ def kinds_named(question: str, known: Known) -> tuple[str, ...]:
     return tuple(defect.name for defect in _named(question, known))
 
 
-def names_a_kind(question: str, known: Known) -> bool:
-    """Whether a question names a kind of defect of the knowledge file."""
-    return bool(_named(question, known))
+def kind_words(question: str) -> tuple[str, ...]:
+    """Words for kinds of defect that a question uses, whether the file has them or not."""
+    words = re.findall(r"[^\W_]+", question)
+    return tuple(dict.fromkeys(word for word in words if names_kind(fold(word).text)))
+
+
+def no_kinds(words: Sequence[str], known: Known) -> Told:
+    """That these words for kinds of defect are none of the file's; nothing without a file."""
+    if known.knowledge is None:
+        return Told()
+    said = [f"“{word}”" for word in words[:MAX_DEFECTS]]
+    are = f"{' and '.join(said)} are no kinds" if len(said) > 1 else f"{said[0]} is no kind"
+    return Told((f"{are} of defect that the knowledge file names.",), ("knowledge",))
 
 
 def _named(question: str, known: Known) -> list[DefectKnowledge]:

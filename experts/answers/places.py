@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+
+import numpy as np
 
 from experts.answers.known import Known, Told
 from experts.answers.pointing import Rank
+from experts.decoder.regions import place_in_words
 from experts.evidence import Region
-from experts.wording import describe, in_words, kinds_in_words
+from experts.wording import describe, in_words, kinds_in_words, times_in_words
 
 # Of so many places each is told.
 MAX_PLACES = 5
+# And so many kinds that one may be of.
+MAX_KINDS = 8
 NO_PLACE = "No single place stands out."
 
 
@@ -59,26 +65,61 @@ def _kind(known: Known, region: Region) -> str:
     candidates = known.candidates(region)
     if not candidates:
         return f"{said} Which kind of defect it may be was not told to this line."
-    names = " or ".join(map(known.named, candidates[:8]))
-    rest = f" or one of {len(candidates) - 8} more" if len(candidates) > 8 else ""
-    return f"{said} By the rules it may be {names}{rest}; nothing tells these apart."
+    return f"{said} By the rules it may be {_listed(known, candidates)}; nothing tells these apart."
 
 
 def whether(known: Known, regions: Sequence[Region], kinds: Sequence[str]) -> Told:
     """Whether any of the regions may be of one of the kinds that are asked about."""
+    names = " or ".join(map(known.named, kinds))
+    if not regions:
+        return Told((f"{NO_PLACE} Nothing is taken for {names}.",), ("anomaly",))
     may_be = [r for r in regions if set(kinds) & set(known.candidates(r))]
     told = kind(known, may_be or regions)
-    if may_be or not regions or not all(known.candidates(region) for region in regions):
+    if may_be or not all(known.candidates(region) for region in regions):
         return told
-    names = " or ".join(map(known.named, kinds))
     which = f"{regions[0].id} is not" if len(regions) == 1 else "No place is"
     return Told((f"{which} taken for {names}.", *told.sentences), told.evidence_ids, told.about)
 
 
-def ranking(rank: Rank, regions: Sequence[Region]) -> Told:
+def same(known: Known, regions: Sequence[Region]) -> Told:
+    """Whether the regions may be of one kind, by the kinds that each may be of."""
+    if len(regions) < 2:
+        return kind(known, regions)
+    each = [set(known.candidates(region)) for region in regions]
+    told = kinds_in_short(known, regions)
+    if not all(each):
+        return told
+    if not set.intersection(*each):
+        said = "They are not taken for the same."
+    elif all(len(names) == 1 for names in each):
+        said = "They are taken for the same."
+    else:
+        said = "They may be of the same kind; nothing tells for sure."
+    return Told((said, *told.sentences), told.evidence_ids, told.about)
+
+
+def kinds_in_short(known: Known, regions: Sequence[Region]) -> Told:
+    """Which kinds the regions may be of, without what they look like."""
+    return _each(known, regions, lambda region: _kinds_in_short(known, region))
+
+
+def _kinds_in_short(known: Known, region: Region) -> str:
+    kinds = known.candidates(region)
+    if not kinds:
+        return f"Which kind of defect {region.id} may be was not told to this line."
+    return f"{region.id} {'is taken for' if len(kinds) == 1 else 'may be'} {_listed(known, kinds)}."
+
+
+def _listed(known: Known, kinds: Sequence[str]) -> str:
+    more = len(kinds) - MAX_KINDS
+    names = " or ".join(map(known.named, kinds[:MAX_KINDS]))
+    return f"{names} or one of {more} more" if more > 0 else names
+
+
+def ranking(rank: Rank, regions: Sequence[Region], known: Known) -> Told:
     """The regions in the order that is asked for, the one that is meant first."""
     if not regions:
-        return Told((NO_PLACE,), ("anomaly",))
+        return Told((NO_PLACE, *_highest(known)), ("anomaly",))
     first, *others = (
         f"{region.id} ({rank.measure.told(region)})"
         for region in rank.ordered(regions)[: MAX_PLACES + 1]
@@ -89,6 +130,21 @@ def ranking(rank: Rank, regions: Sequence[Region]) -> Told:
     then = f"{', '.join(others[:-1])} and {others[-1]}" if others[1:] else others[0]
     said = f"Of {len(regions)} places the {rank.called} is {first}, then {then}."
     return Told((said,), ids, (rank.ordered(regions)[0].id,))
+
+
+def _highest(known: Known) -> tuple[str, ...]:
+    """Where the map is highest, though nothing stands out."""
+    anomaly = known.inspection.anomaly
+    scores_hw = anomaly.patch_scores_HW
+    if not scores_hw.size or not math.isfinite(anomaly.limit) or anomaly.limit <= 0:
+        return ()
+    row, column = np.unravel_index(int(np.argmax(scores_hw)), scores_hw.shape)
+    reached = times_in_words(float(scores_hw[row, column]) / anomaly.limit)
+    (down, right), (top, left) = anomaly.patch_stride_px, anomaly.patch_centre_px
+    y, x = int(top + row * down), int(left + column * right)
+    place = place_in_words((x, y, x, y), anomaly.image_size_HW)
+    at = "in the" if place == "centre" else "at the"
+    return (f"The map is highest {at} {place}: {reached} times what normal images reach.",)
 
 
 def size(known: Known, regions: Sequence[Region]) -> Told:

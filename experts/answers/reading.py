@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from experts.answers.pointing import Rank, read_numbers, read_place, read_rank
-from experts.answers.topics import Topic, may_mean_verdict, topics_of
+from experts.answers.pointing import (
+    CORNERS,
+    EDGE,
+    WHOLE_IMAGE,
+    Rank,
+    read_numbers,
+    read_other,
+    read_place,
+    read_rank,
+)
+from experts.answers.topics import Topic, judges, may_mean_verdict, topics_of
 from experts.answers.words import stems
 from experts.claims.text import fold
 from experts.evidence import Region, Tool
@@ -36,7 +45,7 @@ _TOOLS: tuple[tuple[Tool, re.Pattern[str]], ...] = (
         "measure",
         re.compile(
             r"(^|\b(please|you|and|now|bitte|,) )measure\b|\bvermiss|\bvermess|\bmiss\b|\bmessen\b|"
-            r"\bhow (far|close|near) (\w+ ){0,4}(from|to)\b|\bdistance|\babstand|"
+            r"\bhow (far|close|near) ([\w-]+ ){0,4}(from|to)\b|\bdistance|\babstand|"
             r"\bwie weit\b(?! (uber|ueber|daruber)\b)"
         ),
     ),
@@ -71,7 +80,31 @@ _WHETHER = re.compile(
     r"(it|this|that|these|they|there|region|one|any|es|das|dies\w*|sie|da|der|die|hier|nicht)\b|"
     r"\bare there\b|\bgibt es\b|\bdoes (it|the \w+|this \w+) have\b|\bhat (es|das|sie|er)\b"
 )
-_IS_IT_A = re.compile(r"\b(is|are|ist|sind) (it|this|that|these|es|das|dies|sie) (an?|eine?)\b")
+_IS_IT_A = re.compile(
+    r"\b(is|are|ist|sind) (it|this|that|these|es|das|dies|sie) (an?|eine?)\b|"
+    r"\b(can|could|may|might) (it|this|that|these|they) (\w+ly |just |also )?be\b"
+    r"(?! (\w+ed|sold|sent|built|kept|cut|put)\b)|"
+    r"\b(kann|konnte|koennte|konnten) (es|das|dies|sie) .*\bsein\b"
+)
+_HOW_MANY = re.compile(r"\bhow many\b|\bwie ?viele\b")
+# A question that is complete does not go on with what was asked before; "what about" does.
+_COMPLETE = re.compile(
+    r"^((and|und|but|aber|so|ok|now|then) )*"
+    r"(is|are|was|were|does|do|did|has|have|can|could|will|would|should|may|might|must|which|where|"
+    r"who|when|why|how(?! about)|what(?! (about|of))|ist|sind|war|waren|gibt|hat|haben|kann|konnte|"
+    r"liegt|liegen|muss|soll|darf|wird|welche\w*|wo|wer|wann|warum|wie|was(?! ist mit))\b"
+)
+_THANKS = re.compile(
+    r"^(many )?(thanks|thank you|thx|danke\w*|vielen dank|besten dank)(?! for)\b"
+    r"((so |very )?much|a lot|vielmals|schon|sehr|dir|ihnen|[\s,.])*(and |und |but |aber )?"
+)
+# They are told of the regions; nothing has to be looked at again.
+_COMPUTED = frozenset({"apart", "edge", "centre", "margin"})
+_FROM_TO = re.compile(r"\b(from|to|vom|von|zum|zur)\b")
+_WHOLE = re.compile(
+    r"\b(whole|entire|ganze[nrs]?)\b|\b(compare|vergleiche?) (the|this|das|dieses) "
+    r"(image|photo|picture|bild|foto)\b"
+)
 # A question that names so few things goes on with what was asked before.
 _FEW = 2
 
@@ -83,11 +116,13 @@ class Before(NamedTuple):
         about: Ids of the regions that were spoken of.
         topics: What was asked.
         tool: The closer look that was taken.
+        reason_told: Whether the reason of the verdict was told.
     """
 
     about: Sequence[str] = ()
     topics: Sequence[Topic] = ()
     tool: Tool | None = None
+    reason_told: bool = False
 
 
 @dataclass(frozen=True)
@@ -103,6 +138,7 @@ class Asked:
         follows: Whether it speaks of something that was named before.
         whether: Whether it asks if something is so, as "is it a crack?" does.
         call: The closer look that it asks for.
+        in_short: Whether the reason of the verdict was told before.
     """
 
     text: str
@@ -113,6 +149,7 @@ class Asked:
     follows: bool
     whether: bool
     call: Call | None
+    in_short: bool = False
 
     @property
     def about_verdict(self) -> bool:
@@ -130,23 +167,26 @@ def read_question(text: str, regions: Sequence[Region] = (), before: Before | No
     """
     before = before or Before()
     words = _words(text)
-    numbers = read_numbers(words)
-    rank, rest = read_rank(words, numbers)
+    if (rest := _THANKS.sub("", words)) != words and (rest := rest.strip(" ,.-")):
+        asked = read_question(rest, regions, before)
+        if asked.topics or asked.rank or asked.call:
+            return replace(asked, text=text)
+    numbers = _numbers(words, regions, before)
+    rank, rest = read_rank(words, numbers, _kind_words(regions))
     if rank and rank.picks and regions and not numbers:
         numbers = (region_number(rank.ordered(regions)[0]),)
     place = read_place(rest)
     follows = bool(_THESE.search(words))
-    tool, topics = _tool(rest), topics_of(rest)
-    if tool == "compare" and len(numbers) > 1:
-        # Two places are put beside each other by what was measured.
-        tool, topics = None, ["kind", "size"]
-    asks = bool(topics or tool or rank)
-    if not asks and _goes_on(rest, points=bool(numbers or place), follows=follows):
-        tool, topics = before.tool, list(before.topics)
-    # How far a place is from the edge is asked of the place.
-    place = place if tool == "zoom" or place != "the whole image" else ""
+    tool, topics = _asks(rest, numbers, place)
+    if not (topics or tool or rank) and _goes_on(
+        rest, points=bool(numbers or place), follows=follows
+    ):
+        tool, topics = before.tool, [topic for topic in before.topics if topic != "thanks"]
+    # What it is far from is not what is asked about.
+    place = "" if _COMPUTED & set(topics) else _at(place, tool, rest)
     if not topics and tool is None and not rank:
         topics = _at_least(rest, place=place, numbers=numbers)
+    target = _target(numbers, "" if place in (EDGE, CORNERS) else place, regions, before)
     return Asked(
         text,
         tuple(topics),
@@ -154,9 +194,47 @@ def read_question(text: str, regions: Sequence[Region] = (), before: Before | No
         place,
         rank,
         follows,
-        bool(_WHETHER.search(rest)),
-        _call(tool, text, rest, _target(numbers, place, regions, before)) if tool else None,
+        bool(_WHETHER.search(rest) or _HOW_MANY.search(rest) or _IS_IT_A.search(rest)),
+        _call(tool, text, rest, target) if tool else None,
+        before.reason_told,
     )
+
+
+def _numbers(words: str, regions: Sequence[Region], before: Before) -> tuple[int, ...]:
+    """The numbers of the regions that are meant: those that are named, or the other ones."""
+    numbers = read_numbers(words)
+    there = [region_number(region) for region in regions]
+    said = [number for number in there if f"region-{number}" in before.about]
+    return read_other(words, numbers, said, there) or numbers
+
+
+def _kind_words(regions: Sequence[Region]) -> frozenset[str]:
+    """The words of the kinds that the regions may be of."""
+    named = (name for region in regions if region.kinds for name in region.kinds.names)
+    return frozenset(word for name in named for word in fold(name).text.split())
+
+
+def _asks(words: str, numbers: Sequence[int], place: str) -> tuple[Tool | None, list[Topic]]:
+    """The closer look and the topics that a question asks for by its own words."""
+    tool, topics = _tool(words), topics_of(words)
+    if tool == "compare" and len(numbers) > 1:
+        # Two places are put beside each other by what was measured.
+        return None, ["kind", "size"]
+    if tool == "measure" and _FROM_TO.search(words):
+        if len(numbers) > 1:
+            topics = ["apart"]
+        elif place not in ("", WHOLE_IMAGE, EDGE, "the centre"):
+            topics = ["edge"]
+    return (None if _COMPUTED & set(topics) else tool), topics
+
+
+def _at(place: str, tool: Tool | None, words: str) -> str:
+    """The place that is asked about; how far a region is from the edge is asked of the region."""
+    if tool in ("zoom", "compare") and place in (EDGE, CORNERS):
+        return WHOLE_IMAGE
+    if tool == "compare" and not _WHOLE.search(words):
+        return "" if place == WHOLE_IMAGE else place
+    return place if tool in ("zoom", "compare") or place != WHOLE_IMAGE else ""
 
 
 def region_number(region: Region) -> int:
@@ -172,13 +250,15 @@ def _tool(words: str) -> Tool | None:
 def _goes_on(words: str, *, points: bool, follows: bool) -> bool:
     """Whether a question that asks nothing by itself asks what was asked before."""
     named = len(stems(words))
+    if _COMPLETE.search(words):
+        return False
     return (points and named <= _FEW) or (follows and not named)
 
 
 def _at_least(words: str, *, place: str, numbers: Sequence[int]) -> list[Topic]:
     """What a question may ask of which no word tells it."""
     if place:
-        return ["where"]
+        return ["verdict"] if judges(words) else ["where"]
     if may_mean_verdict(words):
         return ["verdict"]
     names_few = bool(numbers) and len(stems(words)) <= _FEW

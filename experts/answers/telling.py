@@ -5,34 +5,58 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from experts.answers.inspecting import healed, opinion, origin, reference, steps, thanks, time
+from experts.answers.distances import apart, centre, edge, share
+from experts.answers.inspecting import (
+    healed,
+    learned,
+    opinion,
+    origin,
+    reference,
+    steps,
+    thanks,
+    time,
+    twin,
+)
 from experts.answers.knowing import (
     answered,
     background,
     from_knowledge,
     in_general,
+    kind_words,
     kinds_named,
+    no_kinds,
     normal,
     severity,
 )
 from experts.answers.known import NOT_THERE, Known, Told
+from experts.answers.margins import margin, odds, resolve
 from experts.answers.places import (
     NO_PLACE,
     count,
     image,
     kind,
+    kinds_in_short,
     named,
     ranking,
+    same,
     scale,
     size,
     where,
     whether,
 )
+from experts.answers.pointing import at_place, regions_at
 from experts.answers.reading import Asked, region_number
 from experts.answers.topics import Topic
-from experts.answers.weighing import certainty, clauses_named, next_step, rule, score, verdict, why
+from experts.answers.weighing import (
+    certainty,
+    clauses_named,
+    next_step,
+    rule,
+    score,
+    verdict,
+    why,
+)
 from experts.evidence import Region
-from experts.tools.places import box_of, reaches
 
 HELP = (
     "You can ask why, where, what kind, how large, how many, which rule decided, how sure this is, "
@@ -66,8 +90,9 @@ def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) 
     else:
         # A closer look answers what asked for it.
         topics = [t for t in asked.topics if not looks or t in ("verdict", "next")]
-        rank = None if looks else asked.rank
-        told_of += _by_topics(replace(asked, topics=tuple(topics), rank=rank), known, regions)
+        if looks:
+            asked = replace(asked, rank=None, place="")
+        told_of += _by_topics(replace(asked, topics=tuple(topics)), known, regions)
     if not any(part.sentences for part in told_of):
         told_of = [from_knowledge(asked.text, known)]
     if not any(part.sentences for part in told_of):
@@ -77,7 +102,7 @@ def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) 
 
 def _by_topics(asked: Asked, known: Known, regions: Sequence[Region]) -> list[Told]:
     """What there is on each topic; of a kind that is named, what the knowledge file says."""
-    told = [ranking(asked.rank, _ranked(asked, known))] if asked.rank else []
+    told = [ranking(asked.rank, _ranked(asked, known), known)] if asked.rank else []
     if checks := clauses_named(asked.text, known):
         return [*told, checks]
     topics = set(asked.topics)
@@ -87,8 +112,33 @@ def _by_topics(asked: Asked, known: Known, regions: Sequence[Region]) -> list[To
         if _OF_KINDS & topics:
             others = [t for t in asked.topics if t in _OF_THE_PART]
             told += [from_knowledge(asked.text, known)]
-            return [*told, *(_TOPICS[t](known, regions) for t in others)]
-    return [*told, *(_TOPICS[topic](known, regions) for topic in asked.topics)]
+            return [*told, *(_on(t, asked, known, regions) for t in others)]
+    elif asked.whether and topics <= {"kind", "count"} and (words := kind_words(asked.text)):
+        told_of = kinds_in_short if known.knowledge else kind
+        return [*told, no_kinds(words, known), told_of(known, regions)]
+    return [*told, *(_on(topic, asked, known, regions) for topic in asked.topics)]
+
+
+def _on(topic: Topic, asked: Asked, known: Known, regions: Sequence[Region]) -> Told:
+    """What there is on a topic; of the verdict in short where more would drown the point."""
+    if topic != "verdict" or not (asked.place or asked.in_short):
+        return _TOPICS[topic](known, regions)
+    ends = next_step(known, ())
+    return _joined([_there(asked.place, known), ends]) if asked.place else ends
+
+
+def _there(place: str, known: Known) -> Told:
+    """What stands out at a place."""
+    regions = regions_at(place, known.inspection.regions, known.inspection.size_HW)
+    ids = tuple(region.id for region in regions)
+    found = named(regions) or (f"Nothing stands out {at_place(place)}.",)
+    return Told(found, ("anomaly", *ids), ids)
+
+
+def _summary(known: Known, regions: Sequence[Region]) -> Told:
+    """The verdict, its reason, and what stands out."""
+    told = [verdict(known, regions)]
+    return _joined([*told, count(known, regions)] if known.inspection.regions else told)
 
 
 def _ranked(asked: Asked, known: Known) -> Sequence[Region]:
@@ -113,7 +163,7 @@ def _regions(asked: Asked, known: Known, about: Sequence[str]) -> tuple[Region, 
     if asked.numbers:
         return tuple(r for r in regions if region_number(r) in asked.numbers)
     if asked.place:
-        return _at(asked.place, known) or regions
+        return regions_at(asked.place, regions, known.inspection.size_HW) or regions
     named = tuple(r for r in regions if r.id in about)
     return named if asked.follows and named else regions
 
@@ -125,21 +175,14 @@ def _missing(asked: Asked, known: Known) -> Told | None:
     if lacking:
         if not regions:
             return Told((f"There is no region-{lacking[0]}.", NO_PLACE), ("anomaly",))
-        there = ", ".join(r.id for r in regions)
-        return Told((f"There is no region-{lacking[0]}; the regions are: {there}.",))
+        ids = ", ".join(r.id for r in regions)
+        return Told((f"There is no region-{lacking[0]}; the regions are: {ids}.",))
     placed = {"where", "size", "kind"} & set(asked.topics)
-    if asked.place and placed and not _at(asked.place, known):
-        ids = tuple(r.id for r in regions)
-        at = "in" if asked.place == "the centre" else "at"
-        found = f"Nothing stands out {at} {asked.place}."
-        return Told((found, *named(regions)), ("anomaly", *ids), ids)
+    there = _there(asked.place, known) if asked.place and placed else None
+    if there is not None and not there.about:
+        about = tuple(r.id for r in regions)
+        return Told((*there.sentences, *named(regions)), ("anomaly", *about), about)
     return None
-
-
-def _at(place: str, known: Known) -> tuple[Region, ...]:
-    """The regions that reach into a place, wherever their middle lies."""
-    box = box_of(place, known.inspection.size_HW)
-    return tuple(region for region in known.inspection.regions if reaches(region, box))
 
 
 def _looked(known: Known, looks: int) -> Told:
@@ -155,22 +198,33 @@ def _looked(known: Known, looks: int) -> Told:
 
 _TOPICS: Mapping[Topic, Callable[[Known, Sequence[Region]], Told]] = {
     "verdict": verdict,
+    "summary": _summary,
     "why": why,
+    "margin": margin,
     "where": where,
     "kind": kind,
+    "same": same,
     "severity": severity,
     "size": size,
+    "apart": apart,
+    "edge": edge,
+    "centre": centre,
+    "share": share,
     "scale": scale,
     "image": image,
     "count": count,
     "rule": rule,
     "score": score,
     "certainty": certainty,
+    "odds": odds,
     "reference": reference,
+    "twin": twin,
+    "learned": learned,
     "steps": steps,
     "time": time,
     "origin": origin,
     "next": next_step,
+    "resolve": resolve,
     "background": background,
     "healed": healed,
     "opinion": opinion,

@@ -8,18 +8,18 @@ from experts.claims.words import listed, singular
 
 # Of these no sentence may speak unless the line knows the word.
 _COMMON = listed(
-    "abrasion abrasions adhesion blister blisters blowhole blowholes bubble bubbles bruise bruises "
-    "bump bumps burn burns burr burrs chip chips chipping cavity cavities contamination "
+    "abrasion abrasions adhesion blister blisters blowhole blowholes bubble bubbles bruise "
+    "bruises bump bumps burn burns burr burrs chip chips chipping cavity cavities contamination "
     "contaminations corrosion crack cracks cracking crater craters crease creases cut cuts "
     "deformation delamination dent dents deposit deposits dirt discoloration discolouration dust "
     "erosion fibre fibres fiber fibers fissure fissures flake flakes flaking fold folds fracture "
-    "fractures gouge gouges hole holes impurity impurities inclusion inclusions indentation "
-    "indentations leak microcrack microcracks misalignment misprint nick nicks notch notches "
-    "oxidation particle particles peeling pit pits pitting pore pores porosity residue residues "
-    "rupture rust scratch scratches scrape scrapes scuff scuffs shrinkage slag smear smears smudge "
-    "smudges spall spalling reflection reflections artifact artifacts artefact artefacts shadow "
-    "shadows glare splinter splinters split splits stain stains tarnish tear tears void voids warp "
-    "warping wear wrinkle wrinkles"
+    "fractures gouge gouges hair hairs hole holes impurity impurities inclusion inclusions "
+    "indentation indentations leak microcrack microcracks misalignment misprint nick nicks notch "
+    "notches oxidation particle particles peeling pit pits pitting pore pores porosity residue "
+    "residues rupture rust scratch scratches scrape scrapes scuff scuffs shrinkage slag smear "
+    "smears smudge smudges spall spalling reflection reflections artifact artifacts artefact "
+    "artefacts shadow shadows glare splinter splinters split splits stain stains tarnish tear "
+    "tears void voids warp warping wear wrinkle wrinkles"
 )
 COMMON = frozenset(singular(word) for word in _COMMON)
 
@@ -50,8 +50,13 @@ _GERMAN: dict[str, str] = {
     "verunreinigung": "contamination impurity", "verzug": "warp warping",
     "vertiefung": "pit indentation dent", "hohlraum": "void cavity", "fremdkorper": "inclusion",
     "abriss": "tear rupture", "fussel": "fibre fiber", "fraktur": "fracture",
+    "haar": "hair fibre fiber", "mausbiss": "mousebite bite", "kurzschluss": "short",
+    "unterbrechung": "open", "unterbrochen": "open", "dorn": "spur", "sporn": "spur",
+    "nadelloch": "pinhole",
 }  # fmt: skip
 _KINDS = {german: frozenset(english.split()) for german, english in _GERMAN.items()}
+# What kinds are called, in either language.
+NAMES = frozenset((*COMMON, *_KINDS))
 # English names for which there is a German one.
 HAVE_GERMAN = frozenset(kind for kinds in _KINDS.values() for kind in kinds)
 # Where these end a longer word, they still name the kind: "Oberflächenkratzer"; "Fleck" alone says
@@ -94,6 +99,11 @@ def english_for(word: str) -> frozenset[str]:
         if head:
             return _HEADS[head]
     return frozenset()
+
+
+def names_kind(word: str) -> bool:
+    """Whether a word is one for a kind of defect, in either language."""
+    return singular(word) in COMMON or bool(english_for(word))
 
 
 @lru_cache(maxsize=4096)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from experts.claims.kind_words import english_for
 from experts.evidence import Clause, Look
 from experts.knowledge import Knowledge
 from experts.knowledge.schema import DefectKnowledge, Question
@@ -110,8 +111,8 @@ def _is_said(name: str, wanted: Sequence[str]) -> bool:
 
 
 def _alike(word: str, other: str) -> bool:
-    """Whether two words are forms of one, such as ``scratch`` and ``scratches``."""
-    if word == other:
+    """Whether words are forms of one, as ``scratch`` and ``scratches``, or the first is German."""
+    if word == other or other in english_for(word):
         return True
     same = next((i for i, (a, b) in enumerate(zip(word, other, strict=False)) if a != b), None)
     shared = min(len(word), len(other)) if same is None else same

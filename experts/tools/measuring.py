@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-
-import numpy as np
-from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from experts.evidence import Look, Region
+from experts.tools.gaps import nearest_other
 from experts.tools.places import Target, reaches
 from experts.tools.scene import Looked, Scene
 from experts.wording import in_words, times_in_words
@@ -53,7 +48,7 @@ def _of_region(region: Region, scene: Scene) -> tuple[str, dict[str, float]]:
     numbers |= {name: value for name in along if (value := getattr(region, name)) is not None}
     if region.traits is not None:
         numbers["edge_distance_px"] = region.traits.edge_distance_px
-    other, distance = _nearest_other(region, scene.regions)
+    other, distance = nearest_other(region, scene.regions)
     if other is not None:
         numbers["other_distance_px"] = distance
     if scale is not None:
@@ -103,26 +98,6 @@ def _times_in_words(numbers: dict[str, float]) -> str:
     if "times" not in numbers:
         return f"; its map value is {numbers['map_value']:.3g}, with no normal image to compare"
     return f"; it stands out {times_in_words(numbers['times'])} times as far as normal images reach"
-
-
-def _nearest_other(region: Region, regions: Sequence[Region]) -> tuple[Region | None, float]:
-    """The region that is nearest to one, and how many pixels lie between the two."""
-    others = [other for other in regions if other.id != region.id]
-    if not others:
-        return None, math.inf
-    tree = cKDTree(_outline(region))
-    gaps = [float(tree.query(_outline(other))[0].min()) for other in others]
-    nearest = int(np.argmin(gaps))
-    # Neighbouring pixels have centres one pixel apart, and nothing between them.
-    return others[nearest], max(0.0, gaps[nearest] - 1)
-
-
-def _outline(region: Region) -> NDArray[np.float64]:
-    """Pixels (N, 2) of a region's rim, as (y, x) of the image."""
-    padded = np.pad(region.mask, 1)
-    rim = padded & ~ndimage.binary_erosion(padded)
-    left, top = region.box_xyxy[:2]
-    return np.asarray(np.argwhere(rim[1:-1, 1:-1]) + np.array([top, left]), float)
 
 
 def _of_place(target: Target, scene: Scene) -> tuple[str, dict[str, float], tuple[str, ...]]:
