@@ -269,7 +269,7 @@ class DecisionMaker:
         normal = f"{n} normal {self._wording.parts}"
         above = round(p * (n + 1)) - 1
         if anomaly.twin is not None and anomaly.twin.decides:
-            return f"{self._differs_in_words(anomaly, anomaly.twin, normal)} (p = {p:.2g})"
+            return f"{self._differs_in_words(anomaly.twin, above, normal)} (p = {p:.2g})"
         # Those that differ from their twins rank above, whatever they score.
         others = above - anomaly.differing
         aside = ""
@@ -282,13 +282,13 @@ class DecisionMaker:
             return f"scores beyond all but {others} of {normal}{aside} (p = {p:.2g})"
         return f"{others} of {normal} score at least as high{aside} (p = {p:.2g})"
 
-    def _differs_in_words(self, anomaly: AnomalyMap, twin: TwinScore, normal: str) -> str:
-        alike = f"only {anomaly.differing}" if anomaly.differing else "none"
-        verb = "do" if anomaly.differing > 1 else "does"
-        return (
-            f"differs from {twin.path.name}, which else shows the same, as {alike} of {normal} "
-            f"{verb} from its twin"
-        )
+    def _differs_in_words(self, twin: TwinScore, above: int, normal: str) -> str:
+        """How far it differs from its twin; so many normal images do so as much, which gives p."""
+        words = f"differs from {twin.path.name}, which else shows the same,"
+        if not above:
+            return f"{words} more than any of {normal} does from its twin"
+        do = "do from their twins" if above > 1 else "does from its twin"
+        return f"{words} as much as only {above} of {normal} {do}"
 
 
 def _fine_in_words(seen: _Seen) -> str:

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from experts.decoder.conformal import percent
 from experts.evidence import AnomalyMap, Clause, ClauseCheck, Reference, Region, Step, TwinScore
 from experts.knowledge import Excerpt, Knowledge, worth_a_step
-from experts.wording import describe, kinds_in_words, measured_in_words, set_aside_in_words
+from experts.wording import (
+    describe,
+    kinds_in_words,
+    measured_in_words,
+    set_aside_in_words,
+    times_in_words,
+)
 
 
 class ReasoningExpert:
@@ -120,8 +126,8 @@ def _lay_over(twin: TwinScore) -> Step:
 def _examine(region: Region, anomaly: AnomalyMap) -> Step:
     text = describe(region)
     found = (
-        f"{text[0].upper()}{text[1:]}; its peak is {region.peak_score / anomaly.limit:.1f} "
-        "times what normal images reach."
+        f"{text[0].upper()}{text[1:]}; its peak is "
+        f"{times_in_words(region.peak_score / anomaly.limit)} times what normal images reach."
     )
     if region.traits:
         found += f" It is {region.traits.in_words}."

@@ -7,12 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from experts.answers.known import Known
+from experts.answers.weighing import certainty
+from experts.claims import Facts, check
 from experts.decision import DecisionMaker, Wording
 from experts.evidence import AnomalyMap, TwinScore
+from experts.knowledge import Excerpt
+from experts.reasoning import ReasoningExpert
+from tests.claim_facts import inspection_of
 from tests.findings import anomaly_of
 
 
-def differing(p_value: float, *, calibrated: bool) -> AnomalyMap:
+def differing_by(p_value: float, *, calibrated: bool) -> AnomalyMap:
     twin = TwinScore(
         path=Path("board-7.png"),
         agreement=0.97,
@@ -29,7 +35,7 @@ def differing(p_value: float, *, calibrated: bool) -> AnomalyMap:
 
 def test_what_is_not_calibrated_never_rejects_and_says_what_the_promise_leaves_out() -> None:
     maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    shown = differing(0.4, calibrated=False)
+    shown = differing_by(0.4, calibrated=False)
     decision, _ = maker.decide(shown, [], [])
     assert decision.verdict == "review"
     assert decision.reason == (
@@ -65,25 +71,52 @@ def test_normal_images_that_rank_above_for_their_twins_are_told_apart(
     p_value: float, alike: int, words: str
 ) -> None:
     maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    plain = differing(p_value, calibrated=True).model_copy(
+    plain = differing_by(p_value, calibrated=True).model_copy(
         update={"twin": None, "differing": alike}
     )
     assert words in maker.decide(plain, [], [])[0].reason
 
 
 @pytest.mark.parametrize(
-    ("alike", "words"),
+    ("above", "words", "step"),
     [
-        (0, "as none of 99 normal boards does from its twin (p = 0.01)"),
-        (1, "as only 1 of 99 normal boards does from its twin (p = 0.01)"),
-        (2, "as only 2 of 99 normal boards do from its twin (p = 0.01)"),
+        (
+            0,
+            "more than any of 99 normal boards does from its twin (p = 0.01)",
+            "none of the 99 normal ones differs from its twin and scores that high, so p = 0.01.",
+        ),
+        (
+            1,
+            "as much as only 1 of 99 normal boards does from its twin (p = 0.02)",
+            "1 of the 99 normal ones differs from its twin and scores that high, so p = 0.02.",
+        ),
+        (
+            2,
+            "as much as only 2 of 99 normal boards do from their twins (p = 0.03)",
+            "2 of the 99 normal ones differ from their twins and score that high, so p = 0.03.",
+        ),
     ],
 )
-def test_what_is_calibrated_says_how_rare_it_is(alike: int, words: str) -> None:
+@pytest.mark.parametrize("differing", [0, 3])
+def test_reason_step_and_answer_name_the_count_that_gives_p(
+    above: int, words: str, step: str, differing: int
+) -> None:
+    shown = differing_by((above + 1) / 100, calibrated=True)
+    # So many more normal boards differ from their twins, but less than this one does.
+    shown = shown.model_copy(update={"differing": above + differing})
     maker = DecisionMaker(0.05, Wording("board", "boards"), has_knowledge=False)
-    shown = differing(0.01, calibrated=True).model_copy(update={"differing": alike})
     decision, _ = maker.decide(shown, [], [])
     assert decision.reason == (
         "To review: the board as a whole differs from board-7.png, which else shows the same, "
         f"{words}, but no single place stands out."
     )
+    steps = ReasoningExpert(None).reason((), shown, (), (), Excerpt((), (), (), 0))
+    assert any(one.found.endswith(step) for one in steps)
+    inspection = inspection_of(shown)
+    assert inspection.decision.reason.endswith(
+        f"{words}, but no single place stands out.".replace("boards", "images")
+    )
+    said = certainty(Known(inspection, None, 0.05), ()).sentences[0]
+    assert f": {above or 'none'} of the 99 normal ones that it is compared with rank" in said
+    (checked,) = check(inspection.decision.reason, Facts.of(inspection, alpha=0.05)).sentences
+    assert checked.said == inspection.decision.reason

@@ -31,7 +31,7 @@ from experts.images import MIN_SIDE_PX, Picture
 from experts.tools.aligning import Window
 from experts.tools.cropping import MIN_NORMAL, Crops, cut, ids_of
 from experts.tools.drawing import enlarged
-from experts.tools.places import Target, window_of
+from experts.tools.places import Target, reaches, window_of
 from experts.tools.scene import Equipment, Looked, Scene
 from experts.wording import describe, look_of, times_in_words
 
@@ -41,6 +41,8 @@ NEAREST, PATCHES = 8, 200
 ODD = 1
 # Steps from patch to patch that are finer than before by less than this share show nothing new.
 FINER = 0.9
+# Of the regions that stood out there before, so many are named.
+MAX_NAMED = 2
 # Squared distances of features below this are rounding: equal images differ by nothing.
 MIN_LIMIT = 1e-4
 
@@ -198,6 +200,8 @@ def _in_words(target: Target, scene: Scene, scored: _Scored) -> tuple[str, dict[
         f"At native resolution, {width} × {height} px, {target.words} differs from the same place "
         f"of {differs}{_places(regions, scored.crops.own)} "
     )
+    if not regions:
+        found += _on_whole_image(target, scene)
     if not scored.crops.native:
         found += "Of the normal photos only small copies are left, so it was compared as small."
     elif scored.step_px > FINER * before:
@@ -222,6 +226,22 @@ def _places(regions: Sequence[Region], crop: Picture) -> str:
     if len(regions) == 1:
         return f"; one place stands out, {strongest}."
     return f"; {len(regions)} places stand out, the strongest {strongest}."
+
+
+def _on_whole_image(target: Target, scene: Scene) -> str:
+    """What stood out there before, where nothing stands out now; empty if nothing did."""
+    own = [target.region] if target.region is not None else list(scene.regions)
+    there = [region for region in own if reaches(region, target.box_xyxy)]
+    if not there:
+        return ""
+    names = " and ".join(region.id for region in there[:MAX_NAMED])
+    names += f" and {len(there) - MAX_NAMED} more" if len(there) > MAX_NAMED else ""
+    up_to = "up to " if len(there) > 1 else ""
+    times = times_in_words(max(r.peak_score for r in there) / scene.anomaly.limit)
+    return (
+        f"On the whole image {names} stood out, at {up_to}{times} times what normal images reach; "
+        "the verdict rests on that and stays. "
+    )
 
 
 def _look(
