@@ -171,6 +171,8 @@ def _all_rules(known: Known) -> Told:
     if known.knowledge is None and not lost:
         return Told(("The line has no knowledge file, so no rule allows anything.",), ("anomaly",))
     clauses = known.knowledge.clauses if known.knowledge else ()
+    decided = known.inspection.decision.deciding_clause
+    clauses = tuple(c for c in clauses if c.id == decided) or clauses
     said = [_why_no_checks(known.inspection), *([RULES_LOST] if lost else [])]
     said += [f"Clause `{c.id}` allows{_of(c)}: {c.allows}." for c in clauses[:MAX_RULES]]
     if len(clauses) > MAX_RULES:
@@ -209,7 +211,7 @@ def certainty(known: Known, _regions: Sequence[Region]) -> Told:
             f"{'ranks' if above == 1 else 'rank'} that high, and of good parts at most "
             f"{percent(p)} do in expectation."
         ]
-    said.append(f"The confidence is {inspection.decision.confidence:.2f}.")
+    said.append(_confidence(inspection))
     if n and smallest_p_value(n) <= alpha * (1 + 1e-9):
         said.append(
             f"The line promises that at most {percent(alpha)} of its good parts are held back in "
@@ -221,3 +223,13 @@ def certainty(known: Known, _regions: Sequence[Region]) -> Told:
             f"be promised, so {percent(alpha)} is not."
         )
     return Told(tuple(said), ("anomaly", "decision"))
+
+
+def _confidence(inspection: Inspection) -> str:
+    """The confidence, and what of."""
+    decision = inspection.decision
+    if decision.verdict == "review":
+        return f"A person must decide, so the confidence is {decision.confidence:.2f}."
+    return (
+        f"The confidence that the verdict {decision.verdict} is right is {decision.confidence:.2f}."
+    )
