@@ -104,6 +104,13 @@ MAY_NOT_COME = (
         r"almost|nearly|suppos\w*|alleged\w*|actually",
         r"fast|beinahe|nahezu|angeblich\w*|vermeintlich\w*|eigentlich\w*|scheinbar\w*",
     ),
+    _pair(r"hardly|barely|scarcely", r"kaum|schwerlich"),
+    _pair(r"good|well|fine|better|best", r"gut|gute[nrms]?|bestens|prima|besser"),
+    _pair(
+        r"small\w*|tin(?:y|ier|iest)|little|less|fewer|minor|lower|short\w*|narrow\w*",
+        r"klein\w*|winzig\w*|minimal\w*",
+    ),
+    _pair(r"out|outside|beyond|over|past", r"hinaus|heraus|ragt|ragen|ubersteht"),
     _pair(r"yes|sure|course|certainly", r"ja|jawohl|naturlich|selbstverstandlich|klar"),
 )
 
@@ -147,6 +154,17 @@ CONTRASTS = (
     ),
     Contrast(
         (_pair(r"only|just", r"nur|lediglich|allein"), _pair(r"too(?! \w)|also", r"auch")),
+        exact=False,
+    ),
+    Contrast(
+        (_pair(r"high\w*", r"hoch(?!stens)\w*|hoh\w*"), _pair(r"low\w*", r"niedrig\w*|tief\w*")),
+        exact=False,
+    ),
+    Contrast(
+        (
+            _pair(r"confidence|confident|sure|certain\w*", r"konfidenz\w*|sicher\w*|vertrauen\w*"),
+            _pair(r"unsure|uncertain\w*|doubt\w*", r"unsicher\w*|ungewiss\w*|zweifel\w*"),
+        ),
         exact=False,
     ),
     Contrast((_pair(r"few|little", r"wenige?\w?"), _pair(r"many|much", r"viele?\w?")), exact=False),

@@ -17,6 +17,7 @@ from experts.claims.kind_words import HAVE_GERMAN, SUBSTANCES, english_for, subs
 from experts.claims.kinds import Lexicon
 from experts.claims.reading import Reading
 from experts.claims.text import fold, sentences
+from experts.claims.translation_vocabulary import has_riders
 from experts.claims.translation_words import (
     BETWEEN,
     CONTRASTS,
@@ -78,6 +79,8 @@ def difference(german: str, english: str, facts: Facts) -> str:
     for said, meant in _aligned(german, english):
         if len(said.split()) > _LONGER * len(meant.split()) + _LONGER_BY:
             return "much longer"
+        if has_riders(_NAME.sub(" ", said), _NAME.sub(" ", meant), facts):
+            return "more than that"
         why = _differs(*_without_common(said, meant), facts)
         if why := why or _other_judgement(said, meant, facts, lexicon):
             return why
