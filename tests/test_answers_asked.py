@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from experts.answers import HELP, NOTHING, Before, Known, Topic, read_question, tell
+from experts.dialogue import MAX_QUESTION
 from experts.evidence import Cause, Healed, TwinScore
 from experts.knowledge.reading import parse_knowledge
 from experts.tools import Call
@@ -40,7 +42,12 @@ def said(case: str, question: str, before: Before | None = None) -> str:
         ("Who decides?", ["next"]),
         ("Who is responsible for the final decision?", ["next"]),
         ("Wer muss das prüfen?", ["next"]),
+        ("Wer hat entschieden?", ["next"]),
         ("Who inspected it?", ["origin"]),
+        ("If it is not good, what now?", ["next"]),
+        ("Was wäre, wenn die Stelle nicht da wäre?", ["healed"]),
+        ("What is the area share of the defects?", ["share"]),
+        ("How likely is it a defect?", ["odds"]),
         ("Is the first place responsible?", ["healed"]),
         ("How many normal images did you learn from?", ["learned"]),
         ("Wie viele Bilder kennst du?", ["learned"]),
@@ -79,6 +86,8 @@ def test_a_question_is_read_as_a_whole(question: str, topics: list[Topic]) -> No
         "How many pixels is the track?",
         "How often does this happen?",
         "Wie oft kommt das vor?",
+        "How many defective tiles were there?",
+        "Wer ist schuld?",
         "At which second did it stop?",
         "Is the longest side of the board measured?",
         "Can we repair it?",
@@ -123,6 +132,40 @@ def test_what_points_at_no_place(question: str, numbers: tuple[int, ...], place:
     assert (asked.numbers, asked.place) == (numbers, place)
 
 
+@pytest.mark.parametrize(
+    ("order", "words"),
+    [
+        ("largest", "largest biggest greatest größte groesste"),
+        ("smallest", "smallest tiniest kleinste"),
+        ("longest", "longest längste laengste"),
+        ("widest", "widest thickest breiteste dickste"),
+        ("narrowest", "narrowest thinnest schmalste dünnste"),
+        ("strongest", "strongest worst stärkste schlimmste auffälligste"),
+        ("weakest", "weakest mildest schwächste harmloseste"),
+    ],
+)
+def test_orders_are_read_in_both_languages(order: str, words: str) -> None:
+    for word in words.split():
+        rank = read_question(f"Which one is the {word}?", REGIONS).rank
+        assert rank is not None, word
+        assert (rank.called, rank.picks) == (order, True), word
+    compared = read_question("Is region 1 greater or region 2?", REGIONS).rank
+    assert compared is not None
+    assert not compared.picks
+
+
+@pytest.mark.parametrize(
+    "word",
+    ["they the same ", "how many x ", "if a b ", "wenn das ", "no 2 ", "danke, ", "which second ",
+     "clos", "apart ", "is it ", ", right", "wie viele bild "],
+)  # fmt: skip
+def test_long_questions_are_read_in_no_time(word: str) -> None:
+    text = word * (MAX_QUESTION // len(word))
+    begun = time.perf_counter()
+    read_question(text, REGIONS)
+    assert time.perf_counter() - begun < 2
+
+
 def test_thanks_are_not_what_is_asked_next() -> None:
     before = Before(("region-1",), ("thanks",))
     asked = read_question("and the top right?", REGIONS, before)
@@ -146,6 +189,7 @@ def test_the_other_one_is_what_was_not_spoken_of() -> None:
         asked = read_question(question, two, before)
         assert (asked.numbers, asked.topics) == ((2,), ("size",)), question
     assert read_question("the others?", REGIONS, before).numbers == (2, 3)
+    assert read_question("what about the other two?", REGIONS).numbers == (2, 3)
     assert read_question("On the other hand, why?", two, before).numbers == ()
     assert read_question("Are there any other places?", two, before).topics == ("count",)
 

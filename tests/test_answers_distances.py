@@ -138,6 +138,9 @@ def test_how_near_another_verdict_was() -> None:
     assert broken.count("not within the limit") == 3
     assert "Its p-value is 0.02; up to 0.05 a part counts as unusual." in broken
     assert broken.endswith("The verdict is reject.")
+    one = said("three", "How close is region 1 to the limit?")
+    assert "`scratch.length`" in one
+    assert "`pit.size`" not in one
     near = said("within", "How close was it to being rejected?")
     assert near.startswith("The nearest to its limit: Clause `pit.size`")
     assert "That leaves 0.93 mm." in near

@@ -10,10 +10,10 @@ from experts.evidence import ClauseCheck, Region
 from experts.wording import in_words
 
 
-def margin(known: Known, _regions: Sequence[Region]) -> Told:
+def margin(known: Known, regions: Sequence[Region]) -> Told:
     """Which clauses do not hold and by how much, or how near the nearest came; and p."""
-    checks = known.inspection.clause_checks
-    broken = [check for check in checks if not check.within]
+    checks, asked = known.inspection.clause_checks, {region.id for region in regions}
+    broken = [c for c in checks if not c.within and (not asked or asked & set(c.broken_by))]
     said = [computed(check) for check in broken[:MAX_BROKEN]]
     if more := broken[MAX_BROKEN:]:
         said.append(f"Not within the limit are also {listed(more)}.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from experts.claims.kind_words import NAMES
+from experts.claims.size_words import ORDERS, Measure
 from experts.claims.words import GENERIC, listed, singular
 from experts.evidence import Region
 from experts.tools import places
@@ -64,15 +66,11 @@ class _Measure:
     """By what places are put in order.
 
     Attributes:
-        most: Words for the first of the order; folded, as a pattern.
-        least: Words for its last.
-        called: What sentences call the first and the last.
+        called: What sentences call the first and the last of the order.
         value: What the order goes by.
         told: The value in words.
     """
 
-    most: str
-    least: str
     called: tuple[str, str]
     value: Callable[[Region], float]
     told: Callable[[Region], str]
@@ -94,39 +92,43 @@ def _with_mm(px: str, mm: float | None, unit: str) -> str:
     return px if mm is None else f"{in_words(mm, 3)} {unit}"
 
 
-_MEASURES = (
-    _Measure(
-        r"longe(r|st)|lang(er|ste\w*)|laeng(er|ste\w*)",
-        r"shorte(r|st)|kurz(er|este\w*)|kuerz(er|este\w*)",
-        ("longest", "shortest"),
-        lambda region: region.length_px,
-        _length,
-    ),
-    _Measure(
-        r"wide(r|st)|broade(r|st)|thicke(r|st)|breit(er|este\w*)|dick(er|ste\w*)",
-        r"narrowe(r|st)|thinne(r|st)|schmal(er|ste\w*)|dunn(er|ste\w*)|duenn(er|ste\w*)",
-        ("widest", "narrowest"),
-        lambda region: region.width_px,
-        _width,
-    ),
-    _Measure(
-        r"large(r|st)|bigge(r|st)|greate(r|st)|gross(er|te\w*)|groess(er|te\w*)",
-        r"smalle(r|st)|tinie(r|st)|klein(er|ste\w*)",
-        ("largest", "smallest"),
-        lambda region: float(region.area_px),
-        _area,
-    ),
-    _Measure(
-        r"worst|worse|stronge(r|st)|most (unusual|striking|severe|serious|anomalous|suspicious|"
-        r"conspicuous|noticeable|critical|obvious)|verdachtigste\w*|"
-        r"schlimm(er|ste\w*)|stark(er|ste\w*)|staerk(er|ste\w*)|auffallig(er|ste\w*)",
-        r"weake(r|st)|mildest|schwach(er|ste\w*)|harmlos(er|este\w*)",
+_MEASURES: Mapping[Measure, _Measure] = {
+    "length": _Measure(("longest", "shortest"), lambda region: region.length_px, _length),
+    "width": _Measure(("widest", "narrowest"), lambda region: region.width_px, _width),
+    "area": _Measure(("largest", "smallest"), lambda region: float(region.area_px), _area),
+    "peak": _Measure(
         ("strongest", "weakest"),
         lambda region: region.peak_score,
         lambda region: f"map value {region.peak_score:.3g}",
     ),
+}
+
+
+class _Wording(NamedTuple):
+    """Words for one end of an order, folded, as patterns; ``most`` points at one place."""
+
+    measure: Measure
+    least: bool
+    most: str
+    more: str
+
+
+_WORDINGS = (
+    *(
+        _Wording(o.measure, o.sign < 0, "|".join(sorted(o.all_most)), "|".join(sorted(o.all_more)))
+        for o in ORDERS
+    ),
+    # Questions say more than sentences that can be checked.
+    _Wording(
+        "peak",
+        False,
+        r"most (unusual|striking|severe|serious|anomalous|suspicious|conspicuous|noticeable|"
+        r"critical|obvious)|verdachtigste\w*|gravierendste\w*",
+        r"more (unusual|striking|severe|serious|suspicious)|schlimmer|auffalliger|verdachtiger",
+    ),
+    _Wording("area", False, "greatest", "greater"),
+    _Wording("peak", True, r"least (unusual|severe|serious)|harmloseste\w*", "harmloser"),
 )
-_SUPERLATIVE = re.compile(r"st$|st(e|en|er|es)$|grosste|most ")
 _WHICH = re.compile(r"\b(which|welche\w*)\b")
 # What is allowed, or larger than a limit, is no question of order; nor is what no longer is there.
 _NO_RANK = re.compile(
@@ -180,15 +182,15 @@ def read_rank(
     """
     if _NO_RANK.search(words):
         return None, words
-    for measure in _MEASURES:
-        for least, pattern in ((False, measure.most), (True, measure.least)):
+    for wording in _WORDINGS:
+        for picks, pattern in ((True, wording.most), (False, wording.more)):
             found = re.search(rf"\b({pattern})\b", words)
             if found is None or not _of_places(words[found.end() :], frozenset(kinds)):
                 continue
-            picks = bool(_SUPERLATIVE.search(found[0]))
             if picks or numbers or _WHICH.search(words):
                 rest = words[: found.start()] + words[found.end() :]
-                return Rank(measure, least, picks), " ".join(rest.split())
+                rank = Rank(_MEASURES[wording.measure], wording.least, picks)
+                return rank, " ".join(rest.split())
     return None, words
 
 
@@ -218,7 +220,7 @@ def read_other(
     """
     if not _OTHER.search(words) or (numbers and not _NOT.search(words)):
         return ()
-    known = numbers or (said if len(said) < len(there) else there[:1])
+    known = numbers or (said if 0 < len(said) < len(there) else there[:1])
     return tuple(number for number in there if number not in known)
 
 

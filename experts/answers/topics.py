@@ -60,21 +60,20 @@ _SEVERAL = (
     r"zwei|drei|stellen|fehler|flecken|bereiche?|defekte)"
 )
 _DECIDES = (
-    r"(decid|judg|check|approv|sign|releas|confirm|resolv|look|ask|call|contact|tell|entscheid|"
+    r"(decid|judg|check|approv|sign|releas|confirm|resolv|look|ask|call|contact|tell|entscheid|entschied|"
     r"urteil|beurteil|pruf|prueft|frag|freig|bestatig|schau|sieht)\w*"
 )
 _GONE = (
-    r"(not|n t|removed|repaired|gone|away|cleaned|missing|absent|healed|fixed|weren t|wasn t|"
-    r"isn t|aren t)"
+    r"(removed|repaired|gone|away|cleaned|missing|absent|healed|fixed|"
+    r"(not|n t)( (there|here|present|removed|repaired)|$))"
 )
 # Letters are folded: "Größe" is "grosse", "näher" is "naher"; people also write "naeher".
 _WORDS_OF: Mapping[Topic, str] = {
-    "healed": rf"\bwhat if\b|\bif ([\w-]+ ){{1,4}}((was|were|is|are|had been) )?{_GONE}\b|"
+    "healed": rf"\bwhat if\b|\bif ([\w-]+ ){{1,5}}{_GONE}|"
     r"\bif (i|we|you|one|someone) (\w+ )?(remov|repair|clean|ignor|fix|delet|polish)\w*|"
-    r"\b(wenn|falls) .*\b((entfern|reparier|fehl|beseitig|ignorier|ausbesser)\w*|weg\w*|heil|"
-    r"(nicht|weder) (\w+ )?(da|dort|ware|waere|waren|gabe|gaebe|vorhanden))\b|"
-    r"\bwithout\b|\breally (the cause|because)|(?<!who )(?<!who is )(?<!who s )\bresponsible\b"
-    r"(?! for (\w+ ){0,2}(decision|verdict|inspection))|"
+    r"\b(wenn|falls) .*\b((entfern|reparier|fehl|beseitig|ignorier|ausbesser)\w*|weg|weggeh\w*|"
+    r"heil|nicht (mehr )?(da|dort|ware|waere|waren|gabe|gaebe|vorhanden))\b|"
+    r"\bwithout\b|\breally (the cause|because)|\bresponsible\b|"
     r"\bohne\b|\bwirklich die ursache|\bschuld\b",
     "summary": r"\bsummar|\bsum (\w+ )?up\b|\bin short\b|\boverview|\bzusammenfass|"
     r"\bfass\w* (\w+ )*zusammen|\buberblick|\bueberblick",
@@ -106,6 +105,7 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\b(abstand|weit|nachsten|naher) (\w+ ){0,3}(zur|vom|von der|zum) (mitte|zentrum)\b",
     "share": r"\b(percent|percentage|proportion|fraction|share|prozent|anteil)\b.*"
     r"\b(affected|defective|damaged|covered|covers?|unusual|betroffen|defekt|beschadigt|bedeckt)|"
+    r"\barea share|\bshare of the (area|image|surface)|\bflachenanteil|"
     r"\bhow much of (the|this|my|that)\b|\bwie ?viel (vom|von d\w+|des|der)\b",
     "size": r"\bhow (big|large|long|wide|small|thick|broad|far)|\bsize|\blength|\bwidth|"
     r"\barea\b|\bdiameter|\bdimension|\bmillimet|\bmm\b|\bgross|\blang\b|\blange?\b|\blaeng|"
@@ -131,7 +131,8 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bp[- ]?wert|\bzuverlass|\bzuverlaess|\bwie gewiss|\bunusual|\bungewohnlich|"
     r"\bwhat (does|is) (a |the |this )?(p|alpha)\b|\bwas (bedeutet|heisst|ist) (das )?(p|alpha)\b",
     "odds": r"\b(probab\w*|likel\w*|chances?|odds|wahrschein\w*)\b.*"
-    r"\b(good|ok|okay|fine|bad|defective|faulty|gut|gute\w*|defekt|schlecht|in ordnung)\b",
+    r"\b(good|ok|okay|fine|bad|defective|faulty|an? (defect|fault)|gut|gute\w*|defekt|"
+    r"schlecht|in ordnung)\b",
     "twin": r"\btwins?\b|\bzwilling",
     "learned": r"\b(how many|number of|wie ?viele?|anzahl)\b(?=.*\b(image|photo|picture|example|"
     r"sample|part|board|bild|foto|aufnahme|beispiel|teil))(?=.*\b(learn|know|train|enrol|compar|"
@@ -146,7 +147,10 @@ _WORDS_OF: Mapping[Topic, str] = {
     "origin": r"\bwhich (line|encoder|version|file|image|photo)\b|\bwhat (line|encoder|version)\b|"
     r"\bwelche[sr]? (linie|encoder|version|datei|bild)\b|"
     r"\bwho (inspected|examined|tested|analysed|analyzed|measured)\b|"
-    r"\bwer (hat .*(gepruft|geprueft|untersucht|gemessen)|untersuchte|prufte)\b",
+    r"\bwer (hat .*(gepruft|geprueft|untersucht|gemessen)|untersuchte|prufte)\b|"
+    r"\b(when|what (time|day|date)) (was|were|did)\b.*\b(inspect|examin|check|test|analy[sz]|measur|judg|decid|"
+    r"accept|reject)|\b(wann|um wie ?viel uhr|an welchem tag) (wurde|war|hat)\w*\b.*(pruf|pruef|untersuch|gemessen|"
+    r"inspi|inspek|kontroll|beurteil|entschied|abgelehnt|angenommen)",
     "next": r"\bwhat (now|next)|\bnext\b|\bwhat (should|shall|must|do|can) (i|we)\b|"
     rf"\b(who|wer|wen)\b.*\b({_DECIDES}|responsible|in charge|verantwortlich|zustandig|"
     r"zustaendig|decision|verdict)\b|\b(who|wer) (must|has to|should|muss|soll)\b|"
@@ -186,7 +190,7 @@ _RATHER: Mapping[Topic, frozenset[Topic]] = {
     "odds": frozenset({"certainty", "verdict", "kind", "normal"}),
     "margin": frozenset({"verdict", "kind", "size", "rule"}),
     "same": frozenset({"kind", "verdict", "count"}),
-    "share": frozenset({"verdict", "count", "kind"}),
+    "share": frozenset({"verdict", "count", "kind", "size"}),
     "apart": frozenset({"size", "kind"}),
     "edge": frozenset({"size", "kind"}),
     "centre": frozenset({"size", "kind"}),
@@ -200,9 +204,11 @@ _RATHER: Mapping[Topic, frozenset[Topic]] = {
     "time": frozenset({"size", "steps"}),
     "origin": frozenset({"kind"}),
 }
-# "Who decides?" asks for a person, and no verdict; how often a defect comes is not known here.
+# "Who decides?" asks for a person, and no verdict; "how many are defective" asks of other parts;
+# how often a defect comes is not known here.
 _NOT_ASKED: tuple[tuple[re.Pattern[str], frozenset[Topic]], ...] = (
-    (re.compile(r"^(and |und )?(who|wer|wen)\b"), frozenset({"verdict"})),
+    (re.compile(r"^(and |und )?(who|wer|wen)\b"), frozenset({"verdict", "healed"})),
+    (re.compile(r"\b(how many|wie ?viele)\b"), frozenset({"verdict"})),
     (
         re.compile(r"\bhow (often|frequent)|\bwie (oft|haufig|haeufig)\b"),
         frozenset({"background", "count"}),
@@ -227,14 +233,19 @@ def topics_of(words: str) -> list[Topic]:
         words: Of the question, folded, in one line.
     """
     found: list[Topic] = [topic for topic, words_of in _TOPICS.items() if words_of.search(words)]
+    not_asked = _not_asked(words)
+    found = [topic for topic in found if topic not in not_asked]
     covered = {covered for topic in found for covered in _RATHER.get(topic, ())}
-    covered |= {t for pattern, topics in _NOT_ASKED if pattern.search(words) for t in topics}
     return [topic for topic in found if topic not in covered]
+
+
+def _not_asked(words: str) -> set[Topic]:
+    return {topic for pattern, topics in _NOT_ASKED if pattern.search(words) for topic in topics}
 
 
 def may_mean_verdict(words: str) -> bool:
     """Whether a question that asks nothing else may ask what becomes of the part."""
-    return judges(words) or bool(_ANY_DEFECT.search(words))
+    return "verdict" not in _not_asked(words) and (judges(words) or bool(_ANY_DEFECT.search(words)))
 
 
 def judges(words: str) -> bool:
