@@ -9,6 +9,7 @@ import pytest
 
 from echo import Inspector, ProductLine
 from experts.claims import Checked, Facts, check
+from experts.claims.size_words import ORDERS, Order
 from experts.knowledge import load_knowledge
 from experts.wording import describe
 from tests.claim_facts import (
@@ -168,6 +169,18 @@ def test_a_region_of_no_kind_that_was_shown_is_of_none() -> None:
     assert check("It is of no kind that was shown.", facts).count("right") == 1
     assert check("It may be a scratch.", facts).text == ""
     assert checked("one", "It is of unknown kind.").text == ""
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: f"{order.measure} {order.sign}")
+def test_all_words_that_put_places_in_order_are_read(order: Order) -> None:
+    others = [other for other in ORDERS if other is not order]
+    assert not any(order.all_most & other.all_most for other in others)
+    for word in order.all_most:
+        verdicts = {
+            number: check(f"region-{number} is the {word}.", FACTS["three"]).text != ""
+            for number in (1, 2, 3)
+        }
+        assert sum(verdicts.values()) == 1, (word, verdicts)
 
 
 def test_a_real_inspection_can_be_told_in_its_own_words(washer_home: Path) -> None:
