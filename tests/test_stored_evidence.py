@@ -14,6 +14,7 @@ from echo import Inspection, Inspector, ProductLine, replay_inspection
 from echo.history import Archive
 from echo.review import Reviews
 from experts.answers.known import RULES_LOST
+from experts.clock import local_time
 from experts.images import read_picture
 from tests.conftest import TIME, bad_part, good_part, save
 from tests.histories import rewrite
@@ -173,3 +174,35 @@ def test_what_is_judged_waits_for_nobody(
     verdict, person = inspector.ask(review, "Who decides?").text.splitlines()
     assert verdict == "The verdict is review."
     assert re.fullmatch(rf"Ada Berg rejected it on {TIME}: “a pit”\.", person)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When was it inspected?",
+        "On what day was this examined?",
+        "When was the part rejected?",
+        "Wann wurde es geprüft?",
+        "Wann war die Prüfung?",
+    ],
+)
+def test_when_it_was_inspected_is_told(home: Path, bad: Inspection, question: str) -> None:
+    time = Archive("washer", home).record(1).time
+    assert f"It was inspected on {local_time(time)}." in asked(home, question).splitlines()
+    unstored = bad.model_copy(update={"id": None})
+    told = inspector_of(home).ask(unstored, question).text
+    assert "It is not stored when it was inspected." in told.splitlines()
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "When was it made?",
+        "Wann wurde es hergestellt?",
+        "When should I check it again?",
+        "Wann soll ich es wieder prüfen?",
+    ],
+)
+def test_other_times_are_not_known(home: Path, bad: Inspection, question: str) -> None:
+    assert bad.id == "washer:1"
+    assert "inspected on" not in asked(home, question)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experts.answers.known import Known, Told
-from experts.answers.weighing import why
+from experts.answers.weighing import judged_in_words, why
+from experts.clock import local_time
 from experts.evidence import Region, TwinScore
 from experts.wording import times_in_words
 
@@ -84,7 +85,7 @@ def time(known: Known, _regions: Sequence[Region]) -> Told:
 
 
 def origin(known: Known, _regions: Sequence[Region]) -> Told:
-    """Which image it was, on which line, and by what it was inspected."""
+    """Which image it was, on which line, by what it was inspected, and when; and by whom since."""
     inspection = known.inspection
     versions = inspection.versions
     stored = f", stored as {inspection.id}" if inspection.id else ""
@@ -92,7 +93,11 @@ def origin(known: Known, _regions: Sequence[Region]) -> Told:
         f"The image is {Path(inspection.image).name}, inspected on the line {versions.line} by "
         f"Echo {versions.echo} with the encoder {versions.encoder}{stored}."
     )
-    return Told((said,))
+    when = "It is not stored when it was inspected."
+    if known.time is not None:
+        when = f"It was inspected on {local_time(known.time)}."
+    judged = (judged_in_words(known.judged),) if known.judged is not None else ()
+    return Told((said, when, *judged))
 
 
 def healed(known: Known, regions: Sequence[Region]) -> Told:

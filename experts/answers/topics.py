@@ -148,9 +148,10 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bwelche[sr]? (linie|encoder|version|datei|bild)\b|"
     r"\bwho (inspected|examined|tested|analysed|analyzed|measured)\b|"
     r"\bwer (hat .*(gepruft|geprueft|untersucht|gemessen)|untersuchte|prufte)\b|"
-    r"\b(when|what (time|day|date)) (was|were|did)\b.*\b(inspect|examin|check|test|analy[sz]|measur|judg|decid|"
-    r"accept|reject)|\b(wann|um wie ?viel uhr|an welchem tag) (wurde|war|hat)\w*\b.*(pruf|pruef|untersuch|gemessen|"
-    r"inspi|inspek|kontroll|beurteil|entschied|abgelehnt|angenommen)",
+    r"\b(when|what (time|day|date)) (was|were|did)\b.*"
+    r"\b(inspect|examin|check|test|analy[sz]|measur|judg|decid|accept|reject)|"
+    r"\b(wann|um wie ?viel uhr|an welchem tag) (wurde|war|hat)\w*\b.*(pruf|pruef|untersuch|"
+    r"gemessen|inspi|inspek|kontroll|beurteil|entschied|abgelehnt|angenommen)",
     "next": r"\bwhat (now|next)|\bnext\b|\bwhat (should|shall|must|do|can) (i|we)\b|"
     rf"\b(who|wer|wen)\b.*\b({_DECIDES}|responsible|in charge|verantwortlich|zustandig|"
     r"zustaendig|decision|verdict)\b|\b(who|wer) (must|has to|should|muss|soll)\b|"
