@@ -44,6 +44,8 @@ def said(case: str, question: str, before: Before | None = None) -> str:
         ("Wer muss das prüfen?", ["next"]),
         ("Wer hat entschieden?", ["next"]),
         ("Who inspected it?", ["origin"]),
+        ("When was it inspected?", ["origin"]),
+        ("Wann wurde es geprüft?", ["origin"]),
         ("If it is not good, what now?", ["next"]),
         ("Was wäre, wenn die Stelle nicht da wäre?", ["healed"]),
         ("What is the area share of the defects?", ["share"]),

@@ -145,6 +145,12 @@ def test_how_near_another_verdict_was() -> None:
     assert near.startswith("The nearest to its limit: Clause `pit.size`")
     assert "That leaves 0.93 mm." in near
     assert near.endswith("The verdict is accept.")
+    known = known_of("within")
+    checks = tuple(c.model_copy(update={"region_ids": ()}) for c in known.inspection.clause_checks)
+    nowhere = known.inspection.model_copy(update={"regions": (), "clause_checks": checks})
+    asked = read_question("How close was it to being rejected?")
+    text = tell(asked, Known(nowhere, known.knowledge, ALPHA)).text
+    assert text.startswith("Its p-value is 0.03;")
     assert said("none", "War das knapp?").startswith("Its p-value is 0.6;")
 
 

@@ -19,7 +19,9 @@ def margin(known: Known, regions: Sequence[Region]) -> Told:
         said.append(f"Not within the limit are also {listed(more)}.")
     if not checks and (clause := known.inspection.decision.deciding_clause) is not None:
         said.append(f"Clause `{clause}` decided.")
-    near = sorted((c for c in checks if c.within and c.clause.limit), key=_room)
+    # A clause that nothing was measured for has no place that came near its limit.
+    held = (c for c in checks if c.within and c.clause.limit and c.region_ids)
+    near = sorted(held, key=_room)
     if near and not broken:
         said.append(f"The nearest to its limit: {computed(near[0])} {_left(near[0])}")
     said += [_p_against_alpha(known), *next_step(known, ()).sentences]

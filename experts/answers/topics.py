@@ -146,6 +146,7 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bwie schnell|\bsekunde",
     "origin": r"\bwhich (line|encoder|version|file|image|photo)\b|\bwhat (line|encoder|version)\b|"
     r"\bwelche[sr]? (linie|encoder|version|datei|bild)\b|"
+    r"\bwhen (was|were|did)\b|\bwann (wurde|war|hast)\b|"
     r"\bwho (inspected|examined|tested|analysed|analyzed|measured)\b|"
     r"\bwer (hat .*(gepruft|geprueft|untersucht|gemessen)|untersuchte|prufte)\b|"
     r"\b(when|what (time|day|date)) (was|were|did)\b.*"
