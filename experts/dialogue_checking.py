@@ -51,7 +51,7 @@ def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
         draft: What code says on the question; it may be repeated word for word.
     """
     facts = facts_with(known, draft)
-    strict = "verdict" in asked.topics or "next" in asked.topics
+    strict = asked.of_verdict
     left = ground(text, facts, _words_of(known, facts, draft), strict=strict)
     return left._replace(text=_with_verdict(left.text, asked, known))
 

@@ -100,6 +100,20 @@ def test_what_is_not_known_is_not_answered_by_something_else(question: str) -> N
     assert said("three", question) == UNKNOWN
 
 
+def test_what_might_have_become_of_the_part_is_of_the_verdict() -> None:
+    for question in (
+        "How close was it to being rejected?",
+        "What is the probability that it is good?",
+        "Would it be accepted if the first place were not there?",
+        "Give me a summary",
+        "How do I resolve it?",
+    ):
+        asked = read_question(question, REGIONS)
+        assert asked.of_verdict, question
+        assert asked.about_verdict, question
+    assert not read_question("Where is it?", REGIONS).of_verdict
+
+
 def test_how_often_is_answered_where_the_file_tells() -> None:
     asks = """
 questions:

@@ -17,7 +17,7 @@ from experts.answers.pointing import (
     read_place,
     read_rank,
 )
-from experts.answers.topics import Topic, judges, may_mean_verdict, topics_of
+from experts.answers.topics import OF_VERDICT, Topic, judges, may_mean_verdict, topics_of
 from experts.answers.words import stems
 from experts.claims.text import fold
 from experts.evidence import Region, Tool
@@ -152,9 +152,14 @@ class Asked:
     in_short: bool = False
 
     @property
+    def of_verdict(self) -> bool:
+        """Whether it asks what becomes of the part, or what might have become of it."""
+        return not OF_VERDICT.isdisjoint(self.topics)
+
+    @property
     def about_verdict(self) -> bool:
         """Whether it asks what becomes of the part, or it cannot be told what it asks."""
-        return not (self.topics or self.rank) or bool({"verdict", "next"} & set(self.topics))
+        return not (self.topics or self.rank) or self.of_verdict
 
 
 def read_question(text: str, regions: Sequence[Region] = (), before: Before | None = None) -> Asked:

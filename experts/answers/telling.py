@@ -46,7 +46,7 @@ from experts.answers.places import (
 )
 from experts.answers.pointing import at_place, regions_at
 from experts.answers.reading import Asked, region_number
-from experts.answers.topics import Topic
+from experts.answers.topics import OF_VERDICT, Topic
 from experts.answers.weighing import (
     certainty,
     clauses_named,
@@ -59,15 +59,15 @@ from experts.answers.weighing import (
 from experts.evidence import Region
 
 HELP = (
-    "You can ask why, where, what kind, how large, how many, which rule decided, how sure this is, "
-    "what it was compared with, what was done, what comes next, what the knowledge file says of a "
-    "defect, or for a closer look at a place."
+    "You can ask why, where, what kind, how large, how far apart, how many, which rule decided, "
+    "how sure and how near this is, what it was compared with, what was done, what comes next, "
+    "what the knowledge file says of a defect, or for a closer look at a place."
 )
 NOTHING = "Nothing in the evidence says that."
 # Asked of a kind of defect, these are about the kind and not about the part.
 _OF_KINDS = frozenset({"background", "kind", "severity", "rule", "normal"})
 # And these are about the part all the same.
-_OF_THE_PART = frozenset({"verdict", "next", "why", "where", "count"})
+_OF_THE_PART = OF_VERDICT | {"why", "where", "count"}
 
 
 def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) -> Told:
@@ -89,7 +89,7 @@ def tell(asked: Asked, known: Known, about: Sequence[str] = (), looks: int = 0) 
         told_of.append(missing)
     else:
         # A closer look answers what asked for it.
-        topics = [t for t in asked.topics if not looks or t in ("verdict", "next")]
+        topics = [t for t in asked.topics if not looks or t in OF_VERDICT]
         if looks:
             asked = replace(asked, rank=None, place="")
         told_of += _by_topics(replace(asked, topics=tuple(topics)), known, regions)

@@ -227,6 +227,11 @@ _ANY_DEFECT = re.compile(
     r"\b(defect|defekt|fehler|fault|flaw|problem|mangel)"
 )
 
+# They ask what becomes of the part, or what might have become of it.
+OF_VERDICT: frozenset[Topic] = frozenset(
+    {"verdict", "next", "summary", "margin", "odds", "resolve", "healed"}
+)
+
 
 def topics_of(words: str) -> list[Topic]:
     """What a question is about.
