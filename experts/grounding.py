@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from experts.answers.words import share_known, stems
 from experts.claims import Checked, Facts, check
-from experts.claims.checking import faithfulness
+from experts.claims.checking import MAY_JUDGE, faithfulness
+from experts.claims.facts import quote_key
 from experts.claims.reading import is_negator
 from experts.claims.text import fold, joined, sentences
 from experts.claims.words import listed
@@ -25,6 +26,9 @@ _OF_GOOD_PARTS = re.compile(
     r"(?:(?:knowledge )?file(?: says| tells| states)?|good|normal|flawless|defect-free)\b"
 )
 _OF_THIS_PART = re.compile(r"\b(?:region|look)-\d+\b|\b(?:it|its|this|these|here|they|such)\b")
+_BETWEEN_PARTS = re.compile(
+    r"[,;:()]\s|\s[-–—]\s|\b(?:and|but|yet|because|since|so|while|whereas|although|though|which)\b"
+)
 _LESS = listed("only just merely simply nothing too but although however anyway nur bloss aber")
 
 
@@ -103,9 +107,13 @@ def _left(text: str, checked: Checked, told: Sequence[Said]) -> str:
 
 def _told(said: Said, facts: Facts, words: Words, *, strict: bool) -> Said:
     """A sentence that cannot be checked is left out, if the evidence does not say it either."""
-    if said.outcome != "none" or said.said is None or not any(c.isalnum() for c in said.said):
+    if said.said is None or not any(c.isalnum() for c in said.said):
         return said
-    if not strict and _is_grounded(said.said, facts, words):
+    if said.outcome != "none":
+        rests = not facts.held_back or not _rides_along(said.said, facts, words)
+    else:
+        rests = not strict and _is_grounded(said.said, facts, words)
+    if rests:
         return said
     return Said(text=said.text, said=None, outcome="dropped", why=UNGROUNDED)
 
@@ -123,6 +131,16 @@ def _is_grounded(sentence: str, facts: Facts, words: Words) -> bool:
     if not of_good and (_denies(folded) or folded.rstrip("\"')]*_ ").endswith("?")):
         return False
     return share_known(sentence, known) == 1
+
+
+def _rides_along(sentence: str, facts: Facts, words: Words) -> bool:
+    """Whether beside what is right a part of a sentence says something that nothing tells."""
+    parts = [part.strip() for part in _BETWEEN_PARTS.split(sentence)]
+    if len(parts) < 2 or quote_key(sentence) in facts.quotes:
+        return False
+    free = (p for p in parts if tells(p) and share_known(p, words.of_part) < 1)
+    alone = (said for part in free for said in check(part, facts).sentences)
+    return any(said.outcome == "none" or said.why == MAY_JUDGE for said in alone)
 
 
 def tells(sentence: str) -> bool:

@@ -311,6 +311,14 @@ TAKEN_BACK = (
     "The surface looks like that of the reference.",
     "The clause may be too strict.",
 )  # fmt: skip
+RIDERS = (
+    "A dark line is at the top left, which nobody minds in practice.",
+    "A dark line is at the top left, a batch number.",
+    "The dark line at the top left is part of the design.",
+    "A dark line is at the top left, yet the washer is what it should be.",
+    "The dark line at the top left is tolerated by the customer.",
+    "A dark line is at the top left - printed by the supplier on purpose.",
+)
 NUMBERED = PLAIN.replace(
     "round hole in the middle.", "round hole in the middle. Printed numbers are normal."
 ) + """
@@ -329,6 +337,14 @@ def test_nothing_takes_back_that_a_part_is_held_back(says: str, question: str) -
         assert answer.model is None, answer.text
         assert not set(says.split(". ")) & set(answer.text.split("\n"))
         assert answer.faithfulness == 0.0
+
+
+@pytest.mark.parametrize("says", RIDERS)
+def test_nothing_rides_along_with_what_is_right(says: str) -> None:
+    answer = answered(known_of("three"), "What do you see?", [reply(says)])
+    assert (answer.model, says in answer.text) == (None, False)
+    plain = "A dark line is at the top left, a bright spot in the centre."
+    assert plain in answered(known_of("three"), "What do you see?", [reply(plain)]).text
 
 
 def test_what_the_file_says_of_good_parts_may_be_said_of_these() -> None:

@@ -20,7 +20,7 @@ from experts.claims.limits import limit_claims
 from experts.claims.looks import looks_said
 from experts.claims.normality import normality_claims
 from experts.claims.opinions import opinion_claims
-from experts.claims.orders import is_bare_answer, unclear_judgement, unclear_order
+from experts.claims.orders import BUYERS, is_bare_answer, unclear_judgement, unclear_order
 from experts.claims.places import places_said
 from experts.claims.ranks import rank_claims
 from experts.claims.reading import Claim, Reading, edited, is_negator
@@ -52,6 +52,8 @@ _NUMBER_WORDS = (
 _LESS_AND_LESS: tuple[tuple[Outcome, ...], ...] = (("none", "right"), ("none",), ())
 # Why a sentence cannot be read.
 FOREIGN = "a language that cannot be checked"
+# It claims nothing that is known, and yet may say what becomes of the part.
+MAY_JUDGE = "it may judge the part"
 # Nobody says so much in one sentence.
 MAX_SENTENCE = 1500
 
@@ -324,9 +326,11 @@ def _doubt(reading: Reading, facts: Facts, claims: Sequence[Claim]) -> str:
         return "what may be done is not clear"
     if names_a_fault(reading, facts):
         return "no defect was found"
+    if facts.held_back and words & BUYERS:
+        return "what a customer does with it is not known"
     if claims:
         return _doubt_of_claims(reading, words, claims)
-    return "it may judge the part" if unclear_judgement(reading, facts) else ""
+    return MAY_JUDGE if unclear_judgement(reading, facts) else ""
 
 
 def _doubt_of_claims(reading: Reading, words: Collection[str], claims: Sequence[Claim]) -> str:

@@ -45,6 +45,10 @@ _USUAL = listed(
     "inherent intended everyday ublich ublicherweise gehort gehoren naturlich gewohnlich"
 )
 _SUCH = listed("such solche solcher derartige")
+_AS_MEANT = (
+    *("part of the", "part of its", "as it should", "as they should", "what it should"),
+    *("as intended", "as designed", "by design", "as expected", "wie es soll", "teil der"),
+)
 _LOOKING = listed(
     "look looks looking check checks checked checking inspect inspected examine examined "
     "attention worry worried concern care person persons human people decide decides bother "
@@ -217,6 +221,8 @@ def _is_called_usual(reading: Reading, facts: Facts) -> bool:
         word, following = reading.word(index), reading.word(index + 1)
         if word in _USUAL and index not in reading.used:
             return True
+        if reading.follows(index, *_AS_MEANT) and index not in reading.used:
+            return True
         if word in _SUCH and following in many:
             return True
         if word == "how" and any(
@@ -232,7 +238,8 @@ def _is_another_thing(reading: Reading, index: int, facts: Facts, lexicon: Lexic
     article = index + 1
     while reading.word(article) in _BELITTLING | {"also", "clearly", "be", "not", "seen"}:
         article += 1
-    if word not in COPULAS | {"be"} or reading.word(article) not in _ARTICLES:
+    opens = word in COPULAS | {"be"} or reading.mark(index) in (",", "(", ";", ":")
+    if not opens or reading.word(article) not in _ARTICLES:
         return False
     if not _is_of_place(reading, index):
         return False
@@ -246,8 +253,8 @@ def _is_another_thing(reading: Reading, index: int, facts: Facts, lexicon: Lexic
 
 
 def _is_of_place(reading: Reading, index: int) -> bool:
-    """Whether the words before a verb speak of a place, or of what is seen."""
-    for at in reading.before(index, 8):
+    """Whether the words before speak of a place, or of what is seen."""
+    for at in range(max(0, index - 8), index):
         word = reading.word(at)
         seen = word in GENERIC | PRONOUNS | {"what", "seen", "there"} or form_of(word)
         if seen or reading.tokens[at].kind == "region":

@@ -12,7 +12,7 @@ _ANSWERS = listed(
     "true definitely of course right yep nope affirmative negative please"
 )
 # Who speaks of them speaks of what becomes of the part.
-_BUYERS = listed("customer customers client clients buyer buyers kunde kunden consumer user users")
+BUYERS = listed("customer customers client clients buyer buyers kunde kunden consumer user users")
 _NOTHING = listed("anything nothing nichts hardly kein keine keinen no none")
 # Nor can it be told from an image what a defect does.
 _WORKING = listed("function functions functionality functional performance impact usability")
@@ -58,7 +58,7 @@ def unclear_judgement(reading: Reading, facts: Facts) -> bool:
     "The surface is ground" tells of the surface; "it sails through" tells what becomes of the part,
     in words that nobody can list.
     """
-    if reading.has(_BUYERS | _NOTHING | _WORKING):
+    if reading.has(BUYERS | _NOTHING | _WORKING):
         return True
     if reading.folded.text.rstrip("\"')]*_ ").endswith((".", "!")) and not _has_verb(reading):
         return True
