@@ -132,21 +132,27 @@ def enroll(
         seed=seed,
         home=home,
     )
-    from_ = f"from {len(line.manifest.images)} images" if images else "without images"
-    say(f"Enrolled {name} {from_}: {line.promise}.")
-    if copies := line.manifest.copies:
-        what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
-        say(f"{what} left out.")
-    if without := [Path(i.path).name for i in line.manifest.images if not i.part_found]:
-        say(
-            f"No part stands out from the background of {', '.join(without)}; nothing was learned "
-            "from it, but a missing part counts as less unusual: leave it out."
-        )
+    _tell_of(line)
     if lost:
         say(f"Of the old line these kinds are lost, teach them again: {lost}.")
     if audit:
         cli_lines.show_audit(line, out)
     say(f"Next: echo-iad inspect {name} IMAGE...")
+
+
+def _tell_of(line: ProductLine) -> None:
+    """Say what a line was learned from, what it promises, and what of its images did not serve."""
+    manifest = line.manifest
+    from_ = f"from {len(manifest.images)} images" if manifest.images else "without images"
+    say(f"Enrolled {line.name} {from_}: {line.promise}.")
+    if copies := manifest.copies:
+        what = "1 copy of another image was" if copies == 1 else f"{copies} copies of others were"
+        say(f"{what} left out.")
+    if without := [Path(i.path).name for i in manifest.images if not i.part_found]:
+        say(
+            f"No part stands out from the background of {', '.join(without)}; nothing was learned "
+            "from it, but a missing part counts as less unusual: leave it out."
+        )
 
 
 def _kinds_of(name: str, home: Path | None) -> str:

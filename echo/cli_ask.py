@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,12 +54,9 @@ def ask(
     """
     from echo.inspector import Inspector
     from echo.line import ProductLine
-    from experts.dialogue import plain_question
     from experts.images import read_picture
 
-    # What cannot be asked is told before anything is inspected.
-    for given in question or ():
-        plain_question(given)
+    _check_questions(question or ())
     if image is None and ":" not in what:
         raise typer.BadParameter("Name an image, or a stored inspection such as washer:17.")
     line = ProductLine.load(what.partition(":")[0], home=home)
@@ -73,6 +70,23 @@ def ask(
     if not as_json:
         _begin(talk, new=new)
     _Run(talk, as_json=as_json).ask_all(question)
+
+
+def _check_questions(given: Sequence[str]) -> None:
+    """Refuse what cannot be asked, before anything is inspected; of several it is said which.
+
+    Raises:
+        QuestionError: If one of them is empty or too long.
+    """
+    from experts.dialogue import plain_question
+
+    for number, question in enumerate(given, start=1):
+        try:
+            plain_question(question)
+        except QuestionError as error:
+            if len(given) == 1:
+                raise
+            raise QuestionError(f"of {len(given)} questions number {number}: {error}") from error
 
 
 def _stored(identifier: str, home: Path | None) -> Inspection:

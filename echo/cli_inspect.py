@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from echo.cli_common import (
     STYLES,
@@ -24,9 +23,12 @@ from echo.cli_common import (
     say,
     say_aside,
 )
+from echo.cli_tables import EMPTY, REASON, Listing
 from experts.errors import EchoError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from echo.inspector import Failure, Inspected, LeftOut
     from echo.line import ProductLine
     from experts.evidence import Inspection
@@ -89,23 +91,19 @@ def inspect(
         # Also where the run breaks off: what was inspected until then is worth a page.
         if writer is not None:
             say_aside(f"Report: {writer.finish(run.failures)}")
-    if run.table.row_count and not as_json:
-        Console().print(run.table)
-        for sentence in run.causes_in_words() if causes else ():
-            say(sentence)
+    if not as_json:
+        run.show(causes=causes)
     if run.left_out:
         say_aside(run.left_out_in_words(line))
-    if run.failures:
-        raise typer.Exit(2)
-    if run.held_back:
-        raise typer.Exit(1)
+    if run.exit_code:
+        raise typer.Exit(run.exit_code)
 
 
 class _Run:
     """What the end of an inspection run needs of its results, and no more: there may be many."""
 
     def __init__(self) -> None:
-        self.table = results_table([])
+        self.results = _results()
         self.failures: list[str] = []
         self.held_back = False
         self.left_out: Counter[str] = Counter()
@@ -131,7 +129,7 @@ class _Run:
         for fault in set(result.inspection.faults) - self._told:
             self._told.add(fault)
             complain(fault)
-        _add_row(self.table, result.inspection)
+        _add_row(self.results, result.inspection)
         self._note_cause(result.inspection)
         self.held_back |= result.inspection.verdict != "accept"
         try:
@@ -148,7 +146,20 @@ class _Run:
             if step.looked_at == LOOKED_AT:
                 self._causes.setdefault(step.found, []).append(name)
 
-    def causes_in_words(self) -> list[str]:
+    @property
+    def exit_code(self) -> int:
+        """0: all accepted, 1: rejected or to review, 2: failed."""
+        return 2 if self.failures else int(self.held_back)
+
+    def show(self, *, causes: bool) -> None:
+        """Print the table, and what tests of causes came to."""
+        if not len(self.results):
+            return
+        self.results.show()
+        for sentence in self._causes_in_words() if causes else ():
+            say(sentence)
+
+    def _causes_in_words(self) -> list[str]:
         """What became of each unusual image without its places; what is said of several, once."""
         if not self._causes and not self.held_back:
             return ["No image is unusual, so there is no cause to test."]
@@ -187,19 +198,23 @@ def _with_progress(
 
 
 def results_table(inspections: Iterable[Inspection]) -> Table:
-    """A row for each inspection; more may be added."""
-    table = Table("id", "image", "verdict", "p", "reason")
+    """A row for each inspection, as wide as the window."""
+    results = _results()
     for inspection in inspections:
-        _add_row(table, inspection)
-    return table
+        _add_row(results, inspection)
+    return results.table(Console().width)
 
 
-def _add_row(table: Table, inspection: Inspection) -> None:
+def _results() -> Listing:
+    return Listing("id", "image", "verdict", "p", REASON)
+
+
+def _add_row(results: Listing, inspection: Inspection) -> None:
     verdict = f"[{STYLES[inspection.verdict]}]{inspection.verdict}[/]"
     name = cell(Path(inspection.image).name)
     p_value = f"{inspection.anomaly.p_value:.2g}"
     reason = cell(inspection.decision.reason)
-    table.add_row(inspection.id or "–", name, verdict, p_value, reason)
+    results.add(inspection.id or EMPTY, name, verdict, p_value, reason)
 
 
 def _json_row(inspection: Inspection) -> str:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from echo.cli_common import STYLES, Home, Json, Mllm, cell, listed, say
+from echo.cli_tables import REASON, Listing
 from experts.clock import local_time
 
 if TYPE_CHECKING:
@@ -51,11 +52,11 @@ def history(
         only = " of this kind" if verdict or image else ""
         say(f"No inspection{only} of line {line} is stored.")
         return
-    table = Table("id", "time", "image", "verdict", "reason")
+    listing = Listing("id", "time", "image", "verdict", REASON)
     for record in records:
         name, reason = cell(Path(record.image).name), cell(record.reason)
-        table.add_row(record.id, local_time(record.time), name, _styled(record.verdict), reason)
-    Console().print(table)
+        listing.add(record.id, local_time(record.time), name, _styled(record.verdict), reason)
+    listing.show()
     if next(found, None):
         say(f"There are more; list them: --limit {10 * limit}")
     say(f"Next: echo-iad replay {records[0].id}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from echo.cli_common import STYLES, Home, Json, cell, complain, say, say_aside
+from echo.cli_tables import EMPTY, REASON, Listing
 from echo.settings import home_folder, lines_folder
 from experts.clock import local_time
 from experts.errors import EchoError, HistoryError
@@ -18,7 +20,7 @@ from experts.errors import EchoError, HistoryError
 if TYPE_CHECKING:
     from echo.cases import Case
     from echo.review import Review
-    from experts.evidence import Inspection, Opinion
+    from experts.evidence import Inspection, Opinion, Region
 
 # Of many references the nearest say enough.
 MAX_REFERENCES = 3
@@ -58,13 +60,13 @@ def list_reviews(
 
 
 def _print_waiting(waiting: list[Review]) -> None:
-    table = Table("id", "time", "image", "reason", "Echo saw", "the language model saw")
+    listing = Listing("id", "time", "image", REASON, "Echo saw", "the language model saw")
     for one in waiting:
         record = one.record
         name, reason = cell(Path(record.image).name), cell(record.reason)
         seen = [cell(side) for side in _sides(one)]
-        table.add_row(record.id, local_time(record.time), name, reason, *seen)
-    Console().print(table)
+        listing.add(record.id, local_time(record.time), name, reason, *seen)
+    listing.show()
     say(f"Next: echo-iad review show {waiting[0].record.id}")
 
 
@@ -120,11 +122,11 @@ def _sides(one: Review) -> tuple[str, str]:
     try:
         inspection = one.inspection()
     except HistoryError:
-        return "–", "–"
+        return EMPTY, EMPTY
     places = len(inspection.regions)
     count = "1 place" if places == 1 else f"{places or 'no'} places"
     seen = f"p = {inspection.anomaly.p_value:.2g}, {count}"
-    return seen, _opinion(inspection.opinion) if inspection.opinion else "–"
+    return seen, _opinion(inspection.opinion) if inspection.opinion else EMPTY
 
 
 def _opinion(opinion: Opinion) -> str:
@@ -160,19 +162,10 @@ def show(
 def _print_review(one: Review) -> None:
     record, inspection = one.record, one.inspection()
     say(f"{record.id}: {record.verdict}, {local_time(record.time)}, {record.image}")
-    say(record.reason)
+    for sentence in _why(one, inspection):
+        say(sentence)
     if inspection.regions:
-        table = Table("place", "where", "looks", "box", "size", "peak")
-        for region in inspection.regions:
-            left, top, right, bottom = region.box_xyxy
-            box = f"{left}, {top} – {right}, {bottom}"
-            size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
-            if region.length_mm is not None and region.width_mm is not None:
-                size += f", {region.length_mm:.2g} × {region.width_mm:.2g} mm"
-            looks = region.traits.in_words if region.traits else region.looks
-            cells = (region.id, region.place, cell(looks), box, size, f"{region.peak_score:.3g}")
-            table.add_row(*cells)
-        Console().print(table)
+        Console().print(_places(inspection.regions))
     for number, step in enumerate(inspection.steps, 1):
         # Of a language model the step names itself.
         say(f"{number}. {step.looked_at}: {step.found}")
@@ -187,6 +180,29 @@ def _print_review(one: Review) -> None:
         say(f"Judged: {_said(case)}")
     if one.waits:
         say(f"Next: echo-iad review resolve {record.id} accept|reject --by NAME --reason TEXT")
+
+
+def _why(one: Review, inspection: Inspection) -> tuple[str, ...]:
+    """The reason, and the clause that decided with its figures, as far as they are stored."""
+    from experts.answers.known import Known
+    from experts.answers.weighing import figures_lost, why
+
+    told = why(Known(inspection, None, one.record.alpha), ()).sentences
+    return (*told, *figures_lost(inspection))
+
+
+def _places(regions: Sequence[Region]) -> Table:
+    table = Table("place", "where", "looks", "box", "size", "peak")
+    for region in regions:
+        left, top, right, bottom = region.box_xyxy
+        box = f"{left}, {top} – {right}, {bottom}"
+        size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
+        if region.length_mm is not None and region.width_mm is not None:
+            size += f", {region.length_mm:.2g} × {region.width_mm:.2g} mm"
+        looks = region.traits.in_words if region.traits else region.looks
+        cells = (region.id, region.place, cell(looks), box, size, f"{region.peak_score:.3g}")
+        table.add_row(*cells)
+    return table
 
 
 def _said(case: Case) -> str:
@@ -311,13 +327,13 @@ def cases(
     if not judged:
         say(f"Nobody has judged an inspection of line {line} yet.")
         return
-    table = Table("case", "id", "time", "image", "Echo said", "judged", "by", "reason")
+    listing = Listing("case", "id", "time", "image", "Echo said", "judged", "by", REASON)
     for case in judged:
         verdicts = _styled(case.verdict_then), _styled(case.verdict)
         name = cell(Path(case.image).name)
         head = str(case.number), case.inspection, local_time(case.time), name
-        table.add_row(*head, *verdicts, cell(case.by), cell(case.reason))
-    Console().print(table)
+        listing.add(*head, *verdicts, cell(case.by), cell(case.reason))
+    listing.show()
     say(agreement(newest(judged)))
 
 

@@ -128,13 +128,7 @@ class ProductLine(LineParts):
             WeightsError: If the encoder's weights or its tokenizer are missing.
         """
         _check_name(name)
-        if alpha is not None and not MIN_ALPHA <= alpha < 1:
-            raise EnrolError(
-                f"alpha is {alpha!r}; expected a false-reject rate from {MIN_ALPHA} to below 1, "
-                "such as 0.05"
-            )
-        if seed < 0:
-            raise EnrolError(f"seed is {seed!r}; expected 0 or more")
+        _check_numbers(alpha, seed)
         rules = _read_rules(knowledge)
         # What holds once the file says nothing about it.
         without_rules = alpha if alpha is not None else DEFAULT_ALPHA
@@ -142,7 +136,7 @@ class ProductLine(LineParts):
         sources = None if images is None else find_images(images)
         if sources is None:
             _check_blind(name, home)
-        if sources is not None:
+        else:
             check_count(len(sources), 0, alpha, single=single)
         model = load_encoder(encoder)
         if sources is None:
@@ -347,6 +341,16 @@ class ProductLine(LineParts):
         from echo.audit import audit_line
 
         return audit_line(self)
+
+
+def _check_numbers(alpha: float | None, seed: int) -> None:
+    if alpha is not None and not MIN_ALPHA <= alpha < 1:
+        raise EnrolError(
+            f"alpha is {alpha!r}; expected a false-reject rate from {MIN_ALPHA} to below 1, "
+            "such as 0.05"
+        )
+    if seed < 0:
+        raise EnrolError(f"seed is {seed!r}; expected 0 or more")
 
 
 def _check_name(name: str) -> None:

@@ -77,7 +77,7 @@ class Review:
         return self.record.verdict == "review" and not self.cases
 
     def inspection(self) -> Inspection:
-        """The inspection; of a review with its steps, references and clause checks.
+        """The inspection, but for its map.
 
         Raises:
             HistoryError: If this Echo cannot read it.
@@ -363,6 +363,8 @@ def to_show(inspection: Inspection) -> dict[str, Any]:
         "image_sha256": inspection.versions.image_sha256,
         "verdict": inspection.verdict,
         "reason": inspection.decision.reason,
+        "deciding_clause": inspection.decision.deciding_clause,
+        "clause_checks": [check.model_dump(mode="json") for check in inspection.clause_checks],
         "p_value": anomaly.p_value,
         "calibration_size": anomaly.calibration_size,
         "references": [str(reference.path) for reference in inspection.references],

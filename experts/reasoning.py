@@ -46,16 +46,11 @@ class ReasoningExpert:
         if anomaly.twin is not None:
             steps.append(_lay_over(anomaly.twin))
         steps += [_examine(region, anomaly) for region in regions]
-        told = worth_a_step(checks, excerpt)
+        # Of what was measured on no place there is nothing to tell but that it holds.
+        told = [c for c in worth_a_step(checks, excerpt) if c.region_ids or not c.within]
         steps += [_weigh_clause(check) for check in told]
-        if others := len(checks) - len(told):
-            steps.append(
-                Step(
-                    looked_at="all other clauses",
-                    found=f"{others} more {'clause holds' if others == 1 else 'clauses hold'}.",
-                    evidence_ids=tuple(check.id for check in checks if check not in told),
-                )
-            )
+        if others := [check for check in checks if check not in told]:
+            steps.append(_hold(others, more=bool(told)))
         return tuple(steps)
 
     def _observe_normal(self, references: Sequence[Reference], view: str | None) -> Step:
@@ -157,6 +152,16 @@ def _weigh_clause(check: ClauseCheck) -> Step:
         found=f"{_condition(clause)}: allowed is {clause.allows}, measured "
         f"{measured_in_words(check)}; {'within' if check.within else 'not within'} the limit.",
         evidence_ids=(check.id, *check.region_ids),
+    )
+
+
+def _hold(checks: Sequence[ClauseCheck], *, more: bool) -> Step:
+    """That clauses hold of which nothing else is told, beside others or alone."""
+    count = f"{len(checks)} more" if more else f"{len(checks)}"
+    return Step(
+        looked_at="all other clauses" if more else "all clauses",
+        found=f"{count} {'clause holds' if len(checks) == 1 else 'clauses hold'}.",
+        evidence_ids=tuple(check.id for check in checks),
     )
 
 

@@ -51,8 +51,9 @@ def test_what_waits_is_listed(run: Command, photos: Path) -> None:
         listed = run("review", "list", *line)
         assert listed.code == 0
         assert re.search(
-            rf"│ nut:1 │ {TIME} │ a\.png │ To review: .+ │ p = 0\.14, 1 place +│ –", listed.out
+            rf"│ nut:1 │ {TIME} │ a\.png │ To review: .+ │ p = 0\.14, 1 place +│\n", listed.out
         )
+        assert "language model" not in listed.out
         assert listed.out.endswith("Next: echo-iad review show nut:1\n")
         assert listed.out.count("nut:") == 2
     (row,) = json.loads(run("review", "list", "--json").out)

@@ -180,10 +180,18 @@ def _all_rules(known: Known) -> Told:
     return Told(tuple(said), ("anomaly",))
 
 
+def figures_lost(inspection: Inspection) -> tuple[str, ...]:
+    """That nothing is known of the clause that decided but its name, where that is so."""
+    decided = inspection.decision.deciding_clause
+    if decided is None or decided in {check.clause.id for check in inspection.clause_checks}:
+        return ()
+    return (f"Clause `{decided}` decided. What was measured for it was not stored.",)
+
+
 def _why_no_checks(inspection: Inspection) -> str:
     """Why there is no clause of which it can be said what was measured."""
-    if (clause := inspection.decision.deciding_clause) is not None:
-        return f"Clause `{clause}` decided. What was measured for it was not stored."
+    if lost := figures_lost(inspection):
+        return lost[0]
     if inspection.verdict == "accept" and not inspection.regions:
         return "No clause was computed, since the part is clearly normal."
     if not _keeps_checks(inspection):
