@@ -88,6 +88,8 @@ def bench_mmad(
         workers=workers,
         knowledge=knowledge,
     )
+    # What is missing is told before a model is loaded.
+    bench.check(root, out, settings)
     bench.run(root, out, settings, open_mllm(mllm), Console())
 
 

@@ -22,6 +22,7 @@ from benchmarks.mmad.bench import Settings
 from benchmarks.mmad.data import QUESTIONS, read_benchmark
 from benchmarks.mmad.journal import ANSWERS, Journal, read_answers
 from benchmarks.mmad.running import SETTINGS
+from benchmarks.mmad.seeing import EXPERTS
 from experts.decoder import efficientnet
 from experts.errors import BenchmarkError, EchoError, MLLMAnswerError, MLLMError
 from experts.mllm import Message, ScriptedMLLM
@@ -182,6 +183,59 @@ def test_a_model_that_says_nothing_is_wrong_and_told(
     assert {answer.answer for answer in read_answers(tmp_path / "plain").values()} == {None}
     assert scores["plain"].average.figures["Average"] == 0
     assert (scores["echo"].average.figures["Object Classification"] or 0) >= 0
+
+
+def told_by(model: ScriptedMLLM) -> list[str]:
+    """All that Echo told a model beside the question itself, a text for each time it was asked."""
+    return [
+        "\n".join(p for m in messages for p in m.content[:-1] if isinstance(p, str))
+        for messages, options in model.asked
+        if options and messages[0].role == "system"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "unsaid"),
+    [
+        ("reference", ["ring washer", "similar", "normal image", "Decision"]),
+        ("decoder", ["p = ", "region-", "probability", "stands out", "score", "Decision"]),
+        ("knowledge", ["clause", "ring washer", "flat ring", "Rust", "Decision"]),
+        ("reasoning", ["the surroundings", "what is normal:"]),
+        ("decision", ["Decision", "Rejected", "verdict"]),
+    ],
+)
+def test_nothing_of_an_expert_that_is_left_out_is_told(
+    root: Path, settings: Settings, tmp_path: Path, left_out: str, unsaid: list[str]
+) -> None:
+    model, whole = ScriptedMLLM(says_a), ScriptedMLLM(says_a)
+    few = replace(settings, limit=6, objects=("washer",))
+    without = frozenset(expert for expert in EXPERTS if expert != left_out)
+    bench.run(root, tmp_path / "a", replace(few, experts=without), model, QUIET)
+    bench.run(root, tmp_path / "b", few, whole, QUIET)
+    texts, all_texts = told_by(model), told_by(whole)
+    assert texts
+    assert not [word for word in unsaid for text in texts if word in text]
+    # All of it is told where the expert is asked.
+    assert any(word in text for word in unsaid for text in all_texts)
+
+
+def test_a_question_without_an_answer_keeps_no_other_from_being_answered(
+    root: Path, settings: Settings, tmp_path: Path
+) -> None:
+    def fails_at_kinds(
+        messages: Sequence[Message], options: tuple[str, ...]
+    ) -> str | MLLMAnswerError:
+        if "Deep pit" in str(messages[-1].content[-1]):
+            return MLLMAnswerError("it said maybe")
+        return options[0] if options else "A"
+
+    few = replace(settings, objects=("washer",))
+    bench.run(root, tmp_path, few, ScriptedMLLM(fails_at_kinds), QUIET)
+    answers = read_answers(tmp_path / "echo").values()
+    failed = [answer for answer in answers if answer.answer is None]
+    assert failed
+    assert all(a.raw == "no answer: it said maybe" and a.probabilities is None for a in failed)
+    assert len(answers) == sum(1 for _ in read_benchmark(root, ["washer"]).questions)
 
 
 def test_a_small_model_of_the_real_architecture(

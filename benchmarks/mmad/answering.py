@@ -10,14 +10,14 @@ from typing import Literal
 
 from PIL import Image
 
-from benchmarks.mmad.asking import ask_plainly, put, show
+from benchmarks.mmad.asking import WHOLE, ask_plainly, put, show
 from benchmarks.mmad.data import Query, Question
 from benchmarks.mmad.journal import Answer
 from benchmarks.mmad.parsing import parse_letter
 from benchmarks.mmad.seeing import EXPERTS, Expert, Seen
 from experts.choosing import Grounds, weigh, what_is_asked
 from experts.errors import MLLMAnswerError
-from experts.mllm import MLLM
+from experts.mllm import MLLM, Choice, Message
 from experts.mllm import Question as Choosing
 
 Templates = Literal["random", "similar", "retrieved"]
@@ -48,7 +48,8 @@ class Way:
     @property
     def thinks(self) -> bool:
         """Whether the language model reasons about the image before it is asked."""
-        return self.model is not None and self.experts is not None and "reasoning" in self.experts
+        experts = self.experts or frozenset()
+        return self.model is not None and "reasoning" in experts and experts >= WHOLE
 
     @property
     def finds_line(self) -> bool:
@@ -74,7 +75,7 @@ def answer(
         return list(_plainly(query, questions, way))
     grounds = seen.grounds(way.experts)
     by_evidence = [q for q in questions if way.model is None or _is_for_evidence(q, grounds)]
-    answers = [_by_evidence(question, grounds) for question in by_evidence]
+    answers = [_by_evidence(question, grounds, way) for question in by_evidence]
     asked = [question for question in questions if question not in by_evidence]
     if asked and way.model is not None:
         answers += _with_model(asked, query, seen, way, way.model)
@@ -88,16 +89,17 @@ def _is_for_evidence(question: Question, grounds: Grounds) -> bool:
     return what_is_asked(question.text, list(question.options.values())) in _BY_EVIDENCE
 
 
-def _by_evidence(question: Question, grounds: Grounds) -> Answer:
+def _by_evidence(question: Question, grounds: Grounds, way: Way) -> Answer:
     start = time.perf_counter()
     weighed = weigh(question.text, list(question.options.values()), grounds)
     shares = dict(zip(question.options, weighed.probabilities, strict=True))
     knows = "knowledge" in weighed.evidence_ids
+    decides = "decision" in (way.experts or ())
     return _answered(
         question,
         _best(shares, question),
         probabilities=shares,
-        evidence_ids=weighed.evidence_ids,
+        evidence_ids=tuple(i for i in weighed.evidence_ids if i != "decision" or decides),
         by="knowledge" if knows else "evidence",
         seconds=time.perf_counter() - start,
     )
@@ -123,23 +125,37 @@ def _with_model(
         # The most similar one is in the album, beside the photo.
         templates = templates[1:]
     messages = show(seen, images, templates, experts)
-    asked = [Choosing(put(question), tuple(question.options)) for question in questions]
     start = time.perf_counter()
-    choices = model.choose_each(messages, asked)
+    choices = _choices(model, messages, questions)
     seconds = (time.perf_counter() - start) / len(questions)
     ids = tuple(dict.fromkeys(i for step in seen.inspection.steps for i in step.evidence_ids))
     return [
         _answered(
             question,
-            choice.best,
-            probabilities=dict(zip(question.options, choice.probabilities, strict=True)),
-            raw=choice.best,
-            evidence_ids=ids,
+            choice.best if isinstance(choice, Choice) else None,
+            probabilities=dict(zip(question.options, choice.probabilities, strict=True))
+            if isinstance(choice, Choice)
+            else None,
+            raw=choice.best if isinstance(choice, Choice) else f"no answer: {choice}",
+            evidence_ids=ids if experts >= WHOLE else (),
             by=model.name,
             seconds=seconds,
         )
         for question, choice in zip(questions, choices, strict=True)
     ]
+
+
+def _choices(
+    model: MLLM, messages: Sequence[Message], questions: Sequence[Question]
+) -> Sequence[Choice | MLLMAnswerError]:
+    """What the model chooses; one question that it has no answer to keeps it from no other."""
+    asked = [Choosing(put(question), tuple(question.options)) for question in questions]
+    try:
+        return model.choose_each(messages, asked)
+    except MLLMAnswerError as error:
+        if len(asked) == 1:
+            return [error]
+    return [_choices(model, messages, [question])[0] for question in questions]
 
 
 def _plainly(query: Query, questions: Sequence[Question], way: Way) -> Iterator[Answer]:

@@ -89,7 +89,7 @@ def show(
         templates: Normal images beside the album's.
         experts: Who is asked.
     """
-    texts, product = prompts().echo, seen.products[0] if "reference" in experts else "part"
+    texts, product = prompts().echo, next(iter(seen.products(experts)), "part")
     content: list[Content] = []
     for path in templates:
         content += [texts.reference.format(product=product), _opened(path)]
@@ -111,16 +111,28 @@ def listed(question: Question) -> str:
     return "".join(f"{letter}. {text}\n" for letter, text in question.options.items())
 
 
+# Steps and decision rest on what all of these found out.
+WHOLE: frozenset[Expert] = frozenset({"reference", "decoder", "knowledge"})
+
+
 def _found(seen: Seen, experts: frozenset[Expert]) -> Iterator[str]:
+    """What the experts that are asked found out, and nothing of the others."""
     inspection = seen.inspection
-    if "reference" in experts:
-        yield f"- The product is a {seen.products[0]}."
+    for product in seen.products(experts)[:1]:
+        yield f"- The product is a {product}."
     if "decoder" in experts:
         yield f"- The probability that it is defective is {seen.defective:.2f}."
         for region in inspection.regions or ((seen.region,) if seen.region else ()):
-            yield f"- What stands out most: {region.looks}, {region.place}."
+            looks = f"- What stands out most: {region.looks}, {region.place}"
+            reasoned = "reasoning" in experts and region.traits is not None
+            yield (
+                f"{looks}; {region.traits.in_words}." if reasoned and region.traits else f"{looks}."
+            )
+    if not experts >= WHOLE:
+        return
     if "reasoning" in experts:
-        yield from (f"- {step.looked_at}: {step.found}" for step in inspection.steps)
+        # The last one is the decision.
+        yield from (f"- {step.looked_at}: {step.found}" for step in inspection.steps[:-1])
     if "decision" in experts:
         yield f"- Decision: {inspection.decision.reason}"
 

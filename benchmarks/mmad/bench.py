@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
 from benchmarks.mmad.answering import Templates, Way
-from benchmarks.mmad.data import read_benchmark
+from benchmarks.mmad.data import Benchmark, read_benchmark
 from benchmarks.mmad.journal import read_answers
 from benchmarks.mmad.lines import enrol_lines
 from benchmarks.mmad.running import Run, Spent
 from benchmarks.mmad.scoring import Scores, score
 from benchmarks.mmad.seeing import EXPERTS, Expert, Seer
 from benchmarks.mmad.summary import table, write_summary
+from echo.storage import writable_folder
 from experts.errors import BenchmarkError
 from experts.mllm import MLLM
 
@@ -73,7 +73,9 @@ def run(
         EchoError: If data are missing, or the model fails; also, at the end, if images cannot be
             inspected.
     """
-    benchmark = read_benchmark(root, settings.objects, settings.limit)
+    benchmark = check(root, out, settings)
+    if len(benchmark.objects) == 1 and not settings.lines_given:
+        console.print("[yellow]With one object alone, which product it is tells itself.[/]")
     for left_out in benchmark.left_out[:MAX_NAMED]:
         console.print(f"[yellow]left out: {left_out}[/]")
     names = enrol_lines(benchmark, settings.lines, settings.enrolled, given=settings.knowledge)
@@ -84,7 +86,7 @@ def run(
         _ways(settings, model),
         out,
         lines_given=settings.lines_given,
-        settings=_noted(settings, seer),
+        settings={"lines": seer.lines_sha256()},
     )
     answers = running.run(settings.workers)
     scores = {name: score(benchmark, of_way) for name, of_way in answers.items()}
@@ -96,6 +98,19 @@ def run(
             "get them anew and begin again: what is answered stays"
         )
     return scores
+
+
+def check(root: Path, out: Path, settings: Settings) -> Benchmark:
+    """Make sure that a run can begin, before anything that takes time.
+
+    Raises:
+        BenchmarkError: If data are missing.
+        OutputError: If nothing can be written.
+    """
+    benchmark = read_benchmark(root, settings.objects, settings.limit)
+    writable_folder(out)
+    writable_folder(settings.lines)
+    return benchmark
 
 
 def score_again(
@@ -132,11 +147,6 @@ def _ways(settings: Settings, model: MLLM | None) -> list[Way]:
             shown: Templates = "random" if left_out == "reference" and own == "retrieved" else own
             ways.append(Way(f"no-{left_out}", experts, shown, settings.shots, model))
     return ways
-
-
-def _noted(settings: Settings, seer: Seer) -> dict[str, Any]:
-    """What answers depend on beside the way in which they are given."""
-    return {"lines": seer.lines_sha256(), "lines_given": settings.lines_given}
 
 
 def _tell(

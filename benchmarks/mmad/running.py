@@ -15,7 +15,7 @@ from typing import Any
 from benchmarks.mmad.answering import Way, answer
 from benchmarks.mmad.asking import prompts
 from benchmarks.mmad.data import Benchmark, Query, Question
-from benchmarks.mmad.journal import Answer, Journal
+from benchmarks.mmad.journal import ANSWERS, Answer, Journal
 from benchmarks.mmad.seeing import Seen, Seer
 from echo import __version__
 from echo.progress import Progress
@@ -23,6 +23,8 @@ from echo.storage import writable_folder, write_bytes
 from experts.errors import BenchmarkError, ImageError, InspectionError
 
 SETTINGS = "run.json"
+# Of lines that differ, so many are named.
+MAX_NAMED = 3
 
 
 @dataclass
@@ -31,7 +33,7 @@ class Spent:
 
     Attributes:
         experts: Finding out and answering.
-        total: All that a worker did, from an image's begin to its answers on disk.
+        total: From the first image to the last answer, of each worker.
     """
 
     experts: float = 0.0
@@ -71,6 +73,12 @@ class Run:
     ) -> None:
         self._benchmark, self._seer, self._ways = benchmark, seer, ways
         self._out, self._lines_given, self._settings = out, lines_given, settings
+        self._object_of = {
+            path.parent: query.object
+            for query in benchmark.queries
+            for paths in query.templates.values()
+            for path in paths
+        }
         self._counting = threading.Lock()
         self.spent, self.failed = Spent(), list[str]()
 
@@ -89,13 +97,29 @@ class Run:
         """
         with contextlib.ExitStack() as stack:
             journals = {way.name: stack.enter_context(self._journal(way)) for way in self._ways}
+            # Only whoever has all files to itself may say what the run is.
+            for way in self._ways:
+                _same_settings(self._out / way.name, {**self._settings_of(way), **self._settings})
+            start = time.perf_counter()
             self._answer_all(journals, workers)
+            self.spent.total = workers * (time.perf_counter() - start)
             return {name: dict(journal.answers) for name, journal in journals.items()}
 
     def _journal(self, way: Way) -> Journal:
-        folder = writable_folder(self._out / way.name)
-        _same_settings(folder, {**_settings_of(way), **self._settings})
-        return Journal(folder)
+        return Journal(writable_folder(self._out / way.name))
+
+    def _settings_of(self, way: Way) -> dict[str, Any]:
+        """What answers of a way depend on."""
+        model, told = way.model, "templates" if not way.finds_line else "found"
+        return {
+            "echo": __version__,
+            "experts": sorted(way.experts) if way.experts is not None else None,
+            "line": "given" if self._lines_given else told,
+            "templates": way.templates if model is not None else None,
+            "shots": way.shots if model is not None else None,
+            "mllm": [model.name, model.revision] if model is not None else None,
+            "prompts_version": prompts().version if model is not None else None,
+        }
 
     def _answer_all(self, journals: Mapping[str, Journal], workers: int) -> None:
         todo = list(self._todo(journals))
@@ -132,7 +156,7 @@ class Run:
         open_: Mapping[str, Sequence[Question]],
         journals: Mapping[str, Journal],
     ) -> None:
-        start, seen, experts = time.perf_counter(), dict[tuple[bool, bool], Seen](), 0.0
+        seen, experts = dict[tuple[str | None, bool], Seen](), 0.0
         for way in self._ways:
             if not open_[way.name]:
                 continue
@@ -148,36 +172,32 @@ class Run:
             journals[way.name].add(answers)
         with self._counting:
             self.spent.experts += experts
-            self.spent.total += time.perf_counter() - start
 
-    def _seen(self, query: Query, way: Way, seen: dict[tuple[bool, bool], Seen]) -> Seen | None:
+    def _seen(
+        self, query: Query, way: Way, seen: dict[tuple[str | None, bool], Seen]
+    ) -> Seen | None:
         """What was found out about an image, once for all ways that look at it alike."""
         if way.experts is None:
             return None
-        # Without the Reference Extractor the product is told by the templates, as published
-        # models are told it.
-        given = self._lines_given or not way.finds_line
-        if (given, way.thinks) not in seen:
-            told = query.object if given else None
-            seen[given, way.thinks] = self._seer.see(query.path, given=told, thinking=way.thinks)
-        return seen[given, way.thinks]
+        told = query.object if self._lines_given else None
+        if told is None and not way.finds_line:
+            told = self._told_by_templates(query)
+        if (told, way.thinks) not in seen:
+            seen[told, way.thinks] = self._seer.see(query.path, given=told, thinking=way.thinks)
+        return seen[told, way.thinks]
+
+    def _told_by_templates(self, query: Query) -> str | None:
+        """The object whose normal images are laid beside an image, as published models are told it.
+
+        So the Reference Extractor can be left out; nothing is read from the image's own path.
+        """
+        beside = next((path for paths in query.templates.values() for path in paths), None)
+        return self._object_of.get(beside.parent) if beside is not None else None
 
 
 def _is_answered(question: Question, journal: Journal) -> bool:
     found = journal.answers.get(question.id)
     return found is not None and found.asked == question.sha256
-
-
-def _settings_of(way: Way) -> dict[str, Any]:
-    """What answers of a way depend on."""
-    return {
-        "echo": __version__,
-        "experts": sorted(way.experts) if way.experts is not None else None,
-        "templates": way.templates if way.model is not None else None,
-        "shots": way.shots if way.model is not None else None,
-        "mllm": [way.model.name, way.model.revision] if way.model is not None else None,
-        "prompts_version": prompts().version if way.model is not None else None,
-    }
 
 
 def _same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
@@ -191,6 +211,11 @@ def _same_settings(folder: Path, settings: Mapping[str, Any]) -> None:
     try:
         before = path.read_text("utf-8")
     except FileNotFoundError:
+        if (folder / ANSWERS).stat().st_size:
+            raise BenchmarkError(
+                f"{folder}: has answers, but no {SETTINGS} that tells how they came about; give "
+                "another --out, or remove that folder"
+            ) from None
         write_bytes(path, now.encode())
         return
     if before == now:
@@ -207,4 +232,13 @@ def _differing(before: str, settings: Mapping[str, Any]) -> str:
     except (ValueError, TypeError):
         return f"{SETTINGS} cannot be read"
     names = [name for name in {**then, **settings} if then.get(name) != settings.get(name)]
-    return ", ".join(f"{name}: {then.get(name)!r}, now {settings.get(name)!r}" for name in names)
+    return ", ".join(_difference(name, then.get(name), settings.get(name)) for name in names)
+
+
+def _difference(name: str, then: Any, now: Any) -> str:
+    """What differs; of the lines only which."""
+    if not (isinstance(then, dict) and isinstance(now, dict)):
+        return f"{name}: {then!r}, now {now!r}"
+    others = sorted(key for key in {**then, **now} if then.get(key) != now.get(key))
+    more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
+    return f"{name} of {', '.join(others[:MAX_NAMED])}{more}"

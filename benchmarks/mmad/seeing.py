@@ -18,7 +18,7 @@ from experts.album import Seen as AlbumSeen
 from experts.choosing import Grounds
 from experts.confidence import Confidence
 from experts.decoder.regions import find_regions
-from experts.errors import EchoError
+from experts.errors import EchoError, LineError
 from experts.evidence import AnomalyMap, Region
 from experts.images import Picture, read_picture
 from experts.knowledge import Excerpt, Knowledge
@@ -37,7 +37,8 @@ class Seen:
 
     Attributes:
         picture: Its pixels, without the name of its file.
-        line: The line that it was inspected by.
+        object: The object of the benchmark that it was taken for.
+        line: The line of that object, by which it was inspected.
         equipment: What the line looks with.
         knowledge: What that line's file says.
         inspection: All evidence.
@@ -46,6 +47,7 @@ class Seen:
     """
 
     picture: Picture
+    object: str
     line: ProductLine
     equipment: Equipment
     knowledge: Knowledge | None
@@ -53,22 +55,26 @@ class Seen:
     region: Region | None
     defective: float
 
-    @property
-    def products(self) -> tuple[str, ...]:
-        """What the line's product is called."""
-        if self.knowledge is not None:
+    def products(self, experts: frozenset[Expert]) -> tuple[str, ...]:
+        """What the line's product is called; nothing, where nobody says which product it is."""
+        if "reference" not in experts:
+            return ()
+        if "knowledge" in experts and self.knowledge is not None:
             return (self.knowledge.file.product, *self.knowledge.file.aliases)
-        return (" ".join(self.line.name.replace("-", " ").replace("_", " ").split()),)
+        return (" ".join(self.object.replace("/", " ").replace("_", " ").split()),)
 
     def shown(self, experts: frozenset[Expert]) -> Iterator[Content]:
         """Headings and images that a language model sees: those of the experts that are asked."""
         if "decoder" not in experts:
             return
         gear, scene = self.equipment, self.scene
-        if "knowledge" not in experts:
+        # The album's headings name the product as the knowledge file does.
+        if not {"knowledge", "reference"} <= experts:
             gear = replace(gear, knowledge=None)
         if "reference" not in experts:
             gear = replace(gear, extractor=None, finder=None)
+            alone = scene.anomaly.model_copy(update={"twin": None})
+            scene = replace(scene, references=(), anomaly=alone)
         yield from Album(gear).of(AlbumSeen(scene, (), Excerpt((), (), (), 0), ()))
 
     @cached_property
@@ -89,7 +95,7 @@ class Seen:
         """What an answer can rest on if only these experts are asked."""
         grounds = Grounds(self.inspection.size_HW)
         if "reference" in experts:
-            grounds = replace(grounds, products=self.products)
+            grounds = replace(grounds, products=self.products(experts))
         if "decoder" in experts:
             anomaly = self.inspection.anomaly
             # Without the Decision Maker there is only the line's promise.
@@ -117,6 +123,9 @@ class Seer:
         self._lines = {name: ProductLine.load(line, home=home) for name, line in lines.items()}
         self._object_of = {line: name for name, line in lines.items()}
         self._finder = LineFinder(self._lines.values())
+        if self._finder.left_out:
+            # Its images would be taken for another object's.
+            raise LineError(self._finder.left_out[0])
         self._rules = {name: _rules_of(line) for name, line in self._lines.items()}
         self._model = model
         # An inspector serves one thread; lines are only read.
@@ -148,6 +157,7 @@ class Seer:
         anomaly = inspection.anomaly
         return Seen(
             picture=picture,
+            object=name,
             line=inspector.line,
             equipment=inspector.equipment,
             knowledge=self._rules[name],
