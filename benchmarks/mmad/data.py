@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from experts.choosing.asking import in_sentences
+from experts.choosing.stating import Side, sides_of
 from experts.errors import BenchmarkError
 
 Subtask = Literal[
@@ -104,7 +106,7 @@ class Key:
 
     Attributes:
         answers: The right letter of each question, by its id.
-        normal: Names of the images that show no defect: the right answer is "no", or, where that
+        normal: Names of the images that show no defect: the right answer says so, or, where that
             is not asked, they lie in a folder ``good``.
     """
 
@@ -121,12 +123,14 @@ class Benchmark:
         queries: In the order of the file.
         key: The right answers.
         left_out: Questions that cannot be asked, each in a few words.
+        images: All images that the file asks about, also where they are not among ``queries``.
     """
 
     root: Path
     queries: tuple[Query, ...]
     key: Key = field(repr=False)
     left_out: tuple[str, ...] = ()
+    images: frozenset[Path] = frozenset()
 
     @property
     def questions(self) -> Iterator[tuple[Query, Question]]:
@@ -148,22 +152,26 @@ def read_benchmark(root: Path, objects: Sequence[str] = (), limit: int | None = 
         limit: At most so many images of each object, spread evenly over the file.
 
     Raises:
-        BenchmarkError: If it cannot be read, or images are missing.
+        BenchmarkError: If it cannot be read, has not all of the objects, or images that are asked
+            about are missing.
     """
     raw = _raw(root)
-    names = [name for name in raw if _wanted(name, objects)]
-    if not names:
-        known = sorted({"/".join(name.split("/")[:2]) for name in raw})
-        raise BenchmarkError(
-            f"{root / QUESTIONS}: has no object {_listed(objects)}; it has {_listed(known, 8)}"
-        )
+    _check_known(root, raw, objects)
+    names = [name for name in raw if not objects or any(_is_of(name, o) for o in objects)]
     reading = _Reading(root)
     queries = tuple(q for name in _limited(names, limit) if (q := reading.query(name, raw[name])))
     if not queries:
         raise BenchmarkError(f"{root / QUESTIONS}: has no question that can be asked")
     _check_files(root, queries)
     key = Key(reading.answers, frozenset(reading.normal))
-    return Benchmark(root, queries, key, tuple(reading.left_out))
+    images = frozenset(root / name for name in raw)
+    return Benchmark(root, queries, key, tuple(reading.left_out), images)
+
+
+def where_to_get(dataset: str) -> str:
+    """Where a dataset comes from, as the end of a sentence that begins with "get them"."""
+    source = SOURCES.get(dataset)
+    return f"from {source} or with all others from {_ARCHIVE}" if source else "into that folder"
 
 
 def _raw(root: Path) -> dict[str, Any]:
@@ -188,13 +196,24 @@ def _raw(root: Path) -> dict[str, Any]:
     return raw
 
 
-def _wanted(name: str, objects: Sequence[str]) -> bool:
+def _check_known(root: Path, names: Iterable[str], objects: Sequence[str]) -> None:
+    own = dict.fromkeys("/".join(name.split("/")[:2]) for name in names)
+    unknown = [wanted for wanted in objects if not any(_is_of(name, wanted) for name in own)]
+    if unknown:
+        known = _listed(sorted(own), 8)
+        raise BenchmarkError(
+            f"{root / QUESTIONS}: has no object {_listed(unknown)}; it has {known}"
+        )
+
+
+def _is_of(name: str, wanted: str) -> bool:
+    """Whether an image is of an object, named with its dataset or without, or of a dataset."""
     parts = name.split("/")
-    return not objects or any(o in ("/".join(parts[:2]), *parts[:2]) for o in objects)
+    return wanted in ("/".join(parts[:2]), *parts[:2])
 
 
 def _limited(names: Sequence[str], limit: int | None) -> list[str]:
-    """So many of each object, spread evenly, so that all kinds of defects are among them."""
+    """So many of each object, spread evenly, as images of a kind of defect stand together."""
     if limit is None:
         return list(names)
     by_object: dict[str, list[str]] = {}
@@ -245,7 +264,7 @@ class _Reading:
             question = Question(
                 identifier,
                 _COUNTED_AS[raw["type"]],
-                " ".join(str(raw["Question"]).split()),
+                str(raw["Question"]).strip(),
                 options,
             )
             answer = str(raw["Answer"])
@@ -255,16 +274,23 @@ class _Reading:
         if answer not in options or len(options) < 2:
             self.left_out.append(f"{identifier}: the answer {answer!r} is none of its options")
             return None
+        if question.subtask == "Anomaly Detection":
+            side = _side(question, answer)
+            if side is None:
+                said = f"{options[answer]!r} to {question.text!r}"
+                self.left_out.append(f"{identifier}: {said} says neither defective nor normal")
+                return None
+            if side == "good":
+                self.normal.append(name)
         self.answers[identifier] = answer
-        if question.subtask == "Anomaly Detection" and says_no(options[answer]):
-            self.normal.append(name)
         return question
 
 
-def says_no(option: str) -> bool:
-    """Whether an option says that there is no defect."""
-    words = option.casefold().strip(" .!").split()
-    return bool(words) and words[0].strip(",.") in ("no", "normal", "none", "good")
+def _side(question: Question, letter: str) -> Side | None:
+    """What an option says of the part: "yes" calls it normal where that is what is asked."""
+    _, asked = in_sentences(question.text)
+    sides = sides_of(asked, list(question.options.values()))
+    return sides[list(question.options).index(letter)]
 
 
 def _conversation(entry: Mapping[str, Any]) -> Sequence[Any]:
@@ -282,10 +308,10 @@ def _check_files(root: Path, queries: Sequence[Query]) -> None:
         return
     told = []
     for dataset, paths in missing.items():
-        where = SOURCES.get(dataset)
-        source = f"from {where} or with all others from {_ARCHIVE}" if where else "into that folder"
         what = "the whole folder" if not (root / dataset).is_dir() else f"{paths[0].name} and so on"
-        told.append(f"{root / dataset}: {len(paths)} images ({what}); get them {source}")
+        told.append(
+            f"{root / dataset}: {len(paths)} images ({what}); get them {where_to_get(dataset)}"
+        )
     raise BenchmarkError(
         f"{root}: images are missing; {'; '.join(told)}; or name what is there by --object"
     )
