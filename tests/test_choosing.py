@@ -467,6 +467,11 @@ def test_likeness_is_a_cosine() -> None:
     assert likeness((), texts).shape == (0, 7)
 
 
+def test_a_can_is_a_product() -> None:
+    can, bottle = likeness(["A can.", "A bottle."], ["drink can"])[:, 0]
+    assert can > 0.3 > bottle
+
+
 def test_a_rare_word_says_more_than_a_common_one() -> None:
     rare, common = likeness(["grommet", "surface"], ["A grommet on a surface."])[:, 0]
     assert rare > common > 0

@@ -24,10 +24,10 @@ FloatArray = NDArray[np.float64]
 LENGTHS = (3, 4, 5)
 # What of a shipped file speaks of products.
 _SAID = ("normal", "appearance", "cause", "effect", "question", "answer")
-# Words that any text has, whatever it speaks of.
+# Words that any text has, whatever it speaks of; "can" is not one of them, as cans are products.
 _EMPTY = listed(
     "a an the and or but of in on at to from by with without for as is are was be it its this that "
-    "these there which one not no may can has have der die das ein eine einer eines einem einen "
+    "these there which one not no may has have der die das ein eine einer eines einem einen "
     "und oder aber von im in am an auf zu aus bei mit ohne fur als ist sind war es sich dieser "
     "diese dieses nicht kein keine kann hat"
 )
