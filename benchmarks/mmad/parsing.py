@@ -18,11 +18,21 @@ _LETTER = r"(?P<letter>[A-Za-z])(?![\w'’])"
 _OPEN = r"[\s*_\"'`(\[{]*+"
 _NOUN = rf"(?:(?:option|choice|letter)\b[\s:]*+{_OPEN})?"
 _DECLARED = re.compile(
-    r"(?:\banswer\s*+[*_]*+\s*+(?:is|would\s+be|should\s+be|:|=)"
+    r"(?:(?:\banswer|\b(?:the|my|correct|right|best|final)\s+(?:option|choice))"
+    r"\s*+[*_]*+\s*+(?:is|would\s+be|should\s+be|:|=)"
     r"|\b(?:I|we)(?:\s+would|\s+will|['’]d|['’]ll)?\s+(?:choose|select|pick|go\s+with)\b"
     rf"|\\boxed)[\s:]*+{_OPEN}{_NOUN}{_LETTER}",
     re.IGNORECASE,
 )
+# What a letter follows that may as well be a word of the sentence.
+_IT_IS = r"\bit(?:['’]s|\s+is)\b\s*+"
+_CONCLUDED = re.compile(
+    rf"(?:(?:\A|(?<=[.!?:\n]\s)|(?<=\n)|\b(?:I|we)\s+(?:think|believe)\s+(?:that\s+)?){_IT_IS}"
+    r"|\b(?:therefore|thus|hence|so)\b[\s,:]*+|\bquestion\s+\d{1,3}\s*+[:.)])"
+    rf"{_OPEN}{_NOUN}{_LETTER}",
+    re.IGNORECASE,
+)
+_CALLED = re.compile(rf"{_IT_IS}{_OPEN}{_NOUN}{_LETTER}", re.IGNORECASE)
 _LEADING = re.compile(rf"\A{_OPEN}{_NOUN}{_LETTER}", re.IGNORECASE)
 _PREFIX = re.compile(
     r"\A\W*+(?:(?:(?:the|my)\s+)?(?:(?:correct|final|best)\s+)?answer(?:\s+is\b|\s*[:=])[\s*]*+)?"
@@ -34,6 +44,10 @@ _GOES_ON = re.compile(
     r"\s+(?:because|since|as|is\s+(?:the\s+)?(?:correct|right|best|answer))\b", re.IGNORECASE
 )
 _ENDS = re.compile(r"[\s*_\"'`]*(?:\Z|\n|[.:;)\]}]|[,–—]|-\s)")
+_ENDS_ALL = re.compile(r"[*_\"'`]*(?:\Z|\n|[.:;)\]}])")
+_DENIED = re.compile(
+    r"[\s*_\"'`)\]}]*+(?:is\s+(?:not|wrong|incorrect|false)|isn['’]t)\b", re.IGNORECASE
+)
 _ANOTHER = re.compile(rf"[\s*_)\]}}.:]*+(?:,|/|&|\bor\b|\band\b)?{_OPEN}{_LETTER}")
 _REFUSAL = re.compile(
     r"\b(?:sorry|unable\s+to|not\s+able\s+to|can\s*not|can['’]t|could\s+not|couldn['’]t)\b",
@@ -58,7 +72,7 @@ def parse_letter(text: str, options: Mapping[str, str]) -> str | None:
     if (field := _from_json(said)) is not None:
         said = _plain(field)
     letters = {letter.upper(): letter for letter in options}
-    found = _whole(said, options) or _declared(said) | _leading(said, options)
+    found = _whole(said, options) or _declared(said) | _concluded(said) | _leading(said, options)
     found = found or _first_words(said, options)
     return letters.get(found.pop().upper()) if len(found) == 1 else None
 
@@ -119,13 +133,31 @@ def _declared(said: str) -> set[str]:
     return found
 
 
+def _concluded(said: str) -> set[str]:
+    """The letters that a sentence comes to, as in "It's B." or "Therefore, option B."."""
+    found = _standing(_CONCLUDED, said)
+    # Who calls it one thing and then another has chosen neither.
+    return found | _standing(_CALLED, said) if found else found
+
+
+def _standing(pattern: re.Pattern[str], said: str) -> set[str]:
+    """The letters that a pattern finds and that cannot be words of the sentence."""
+    found: set[str] = set()
+    for match in pattern.finditer(said):
+        letter, behind = match["letter"], said[match.end() :]
+        ends = _ENDS_ALL if letter in "AI" else _ENDS
+        if letter not in "ai" and (ends.match(behind) or _GOES_ON.match(behind)):
+            found |= {letter.upper()} | _others(behind)
+    return found
+
+
 def _leading(said: str, options: Mapping[str, str]) -> set[str]:
     """The letter with which the text begins, and any other that it sets beside it."""
     match = _LEADING.match(said)
     if match is None:
         return set()
     letter, behind = match["letter"], said[match.end() :]
-    if not (_ENDS.match(behind) or _GOES_ON.match(behind)):
+    if _DENIED.match(behind) or not (_ENDS.match(behind) or _GOES_ON.match(behind)):
         return set()
     # The letter of one option before the text of another chooses neither.
     named = {own.upper() for own in _begun(behind, options)}
