@@ -39,6 +39,8 @@ SMALL: Mapping[str, Asked] = {
     "Beta/bolt/test/hole/1.png": [("Anomaly Detection", "A"), ("Defect Classification", "C")],
     "Gamma/pin/test/good/0.png": [("Anomaly Detection", "B"), ("Object Analysis", "D")],
 }
+# What a model wrote that chooses nothing.
+REFUSAL = "Sorry, I cannot tell."
 # Lines as they were written: the image, the number of the question, what was answered.
 WRITTEN: Sequence[tuple[str, int, str | None]] = [
     ("Alpha/nut/test/good/0.png", 0, "B"),
@@ -101,13 +103,16 @@ def small_run(root: Path) -> tuple[Benchmark, dict[str, Answer]]:
     return benchmark, read_answers(root)
 
 
-def answer_to(question: Question, letter: str | None, asked: str = "") -> Answer:
-    """An answer as a run writes it."""
+def answer_to(
+    question: Question, letter: str | None, asked: str = "", raw: str | None = None
+) -> Answer:
+    """An answer as a run writes it, read from what a model wrote: by default the letter alone."""
     return Answer(
         id=question.id,
         asked=asked or question.sha256,
         options=question.options,
         answer=letter,
+        raw=(letter or REFUSAL) if raw is None else raw,
         by="hand",
         seconds=0.0,
     )

@@ -17,7 +17,7 @@ from benchmarks.mmad.data import SUBTASKS, Benchmark
 from benchmarks.mmad.intervals import interval, resample
 from benchmarks.mmad.journal import Answer
 from benchmarks.mmad.scoring import COLUMNS, OUTCOMES, Denominator, Row, Scores, score
-from tests.mmad_files import SMALL, all_answered, small_run, write_benchmark
+from tests.mmad_files import SMALL, all_answered, answer_to, small_run, write_benchmark
 
 NOTHING: dict[str, float | None] = dict.fromkeys(COLUMNS)
 
@@ -110,19 +110,18 @@ def test_the_average_is_the_mean_of_the_datasets_that_ask(scores: Scores) -> Non
 
 
 def test_denominators(scores: Scores) -> None:
-    # The benchmark's script drops both refusals and skips the answers after them: the question on
-    # structure, and the second crack's kind. It sees neither the other wording, nor that E is not
-    # offered. What was not answered is not in its list.
+    # The benchmark's script reads an option out of both refusals. The first cracked nut, one of
+    # whose questions was not answered, is not in its list.
     assert scores.datasets["Alpha"].denominators == {
         "Anomaly Detection": Denominator(5, 4, 4),
         "Defect Classification": Denominator(2, 1, 1),
-        "Defect Localization": Denominator(2, 1, 2),
-        "Defect Description": Denominator(1, 1, 1),
+        "Defect Localization": Denominator(2, 1, 1),
+        "Defect Description": Denominator(1, 1, 0),
         "Defect Analysis": Denominator(1, 0, 0),
-        "Object Classification": Denominator(2, 1, 1),
+        "Object Classification": Denominator(2, 1, 2),
         "Object Analysis": Denominator(2, 2, 1),
     }
-    assert scores.average.denominator == Denominator(15 + 4 + 2, 10 + 4 + 2, 10 + 4 + 2)
+    assert scores.average.denominator == Denominator(15 + 4 + 2, 10 + 4 + 2, 9 + 4 + 2)
     # Right: eight in Alpha, three in Beta, two in Gamma. Wrong: two in Alpha, one in Beta.
     assert dict(scores.average.counts) == dict(zip(OUTCOMES, (13, 3, 2, 1, 1, 1), strict=True))
     assert scores.average.images == {"normal": 3, "defective": 5}
@@ -189,8 +188,12 @@ def test_the_benchmarks_own_count_beside_its_walk(
     small: tuple[Benchmark, dict[str, Answer]], given_letters: list[str | None]
 ) -> None:
     benchmark, _ = small
-    answers = all_answered(benchmark, given_letters)
-    walked = [(question.id, answers[question.id].answer) for _, question in benchmark.questions]
+    chosen = {
+        # With probabilities a letter was chosen, and nothing is read from a text.
+        identifier: answer.model_copy(update={"probabilities": {"A": 1.0}})
+        for identifier, answer in all_answered(benchmark, given_letters).items()
+    }
+    walked = [(question.id, chosen[question.id].answer) for _, question in benchmark.questions]
     counted = set()
     # Taking out of a list what the loop over it holds is the fault that is counted here.
     for entry in walked:
@@ -198,7 +201,59 @@ def test_the_benchmarks_own_count_beside_its_walk(
             walked.remove(entry)
             continue
         counted.add(entry[0])
-    assert counted_by_the_benchmark(benchmark, answers) == counted
+    assert counted_by_the_benchmark(benchmark, chosen) == counted
+
+
+TEXTS = [
+    # The article, and a letter that is not offered, are letters to it.
+    ("A crack is visible.", True),
+    ("E", True),
+    ("The answer is B because A is empty.", True),
+    # Nothing but small letters: the option that is spelt most like it.
+    ("b", True),
+    ("Sorry, there is no clear sign of it.", True),
+    ("", True),
+    ("fourth", True),
+    # Spelt most like the sixth option, which is none of its letters.
+    ("sixth", False),
+    ("B, not the sixth", True),
+]
+SIX = dict(zip("ABCDEF", ("first", "second", "third", "fourth", "fifth", "sixth"), strict=True))
+
+
+@pytest.mark.parametrize(("raw", "counts"), TEXTS)
+def test_a_text_is_counted_as_the_benchmarks_script_reads_it(
+    tmp_path: Path, raw: str, counts: bool
+) -> None:
+    image = {"Alpha/nut/test/good/0.png": [("Object Analysis", "A"), ("Object Analysis", "B")]}
+    benchmark = write_benchmark(tmp_path, image)
+    (query,) = benchmark.queries
+    questions = tuple(replace(question, options=SIX) for question in query.questions)
+    benchmark = replace(benchmark, queries=(replace(query, questions=questions),))
+    first, second = questions
+    answers = {first.id: answer_to(first, None, raw=raw), second.id: answer_to(second, "B")}
+    # What is not counted takes the answer behind it along.
+    assert counted_by_the_benchmark(benchmark, answers) == (
+        {first.id, second.id} if counts else frozenset()
+    )
+
+
+@pytest.mark.parametrize("raw", [None, "no answer: the server is busy"])
+def test_an_image_that_is_not_answered_whole_is_not_counted(
+    small: tuple[Benchmark, dict[str, Answer]], raw: str | None
+) -> None:
+    benchmark, _ = small
+    right = [benchmark.key.answers[question.id] for _, question in benchmark.questions]
+    answers = all_answered(benchmark, right)
+    everything = counted_by_the_benchmark(benchmark, answers)
+    query = benchmark.queries[0]
+    last = query.questions[-1]
+    if raw is None:
+        del answers[last.id]
+    else:
+        answers[last.id] = answer_to(last, None, raw=raw)
+    left = counted_by_the_benchmark(benchmark, answers)
+    assert everything - left == {question.id for question in query.questions}
 
 
 def test_right_answers_give_the_best_of_everything(
