@@ -5,21 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.mmad.data import KNOWLEDGE, Benchmark
-from benchmarks.mmad.making_knowledge import Library
+from benchmarks.mmad.data import Benchmark, where_to_get
+from benchmarks.mmad.known import knowledge_files
 from echo import ProductLine
 from echo.progress import Progress
 from echo.storage import write_bytes
 from experts.errors import BenchmarkError, LineError
-from experts.knowledge.mmad import read_domain_knowledge
 
 IMAGES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
-# The benchmark's own file calls one dataset by another name.
-_CALLED = {"DS-MVTec": "MVTec", "MVTec-AD": "MVTec"}
 _MADE_OF = "made-of"
+# A dataset or an object that can be part of a line's name, which may have 64 letters in all.
+_PLAIN = re.compile(r"[A-Za-z0-9]\w*(?:-\w+)*", re.ASCII)
+_MAX_NAME = 34
+_HASH_DIGITS = 8
 
 
 def enrol_lines(
@@ -37,21 +38,41 @@ def enrol_lines(
         The name of each object's line.
 
     Raises:
-        BenchmarkError: If an object has no normal image.
+        BenchmarkError: If objects have no normal image, or the user's own files fit none.
         EchoError: If a line cannot be enrolled.
     """
-    knowledge = _knowledge_files(benchmark, home, given)
+    knowledge = knowledge_files(benchmark, home / _MADE_OF, given)
+    normal = _normal_images(benchmark)
     names: dict[str, str] = {}
     with Progress() as progress, progress.task("Enrolling", len(benchmark.objects)) as advance:
         for name in benchmark.objects:
-            images = _spread(list(_normal_images(benchmark, name)), enrolled)
-            names[name] = _enrolled(name, images, knowledge.get(name), home)
+            line = _line_name(name, enrolled, knowledge.get(name))
+            _enrol(line, _spread(normal[name], enrolled), knowledge.get(name), home)
+            names[name] = line
             advance(1)
     return names
 
 
-def _enrolled(name: str, images: list[Path], knowledge: Path | None, home: Path) -> str:
-    line = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)
+def _line_name(name: str, enrolled: int | None, knowledge: Path | None) -> str:
+    """The object, and what sets its lines apart: how many images, and a hash of its knowledge.
+
+    Thus runs with other settings have lines of their own, and no object has another one's.
+    """
+    parts = name.split("/")
+    line = "--".join(parts)
+    if len(line) > _MAX_NAME or not all(map(_PLAIN.fullmatch, parts)):
+        readable = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_MAX_NAME]
+        line = f"x{_hash(name.encode())}-{readable}"
+    if enrolled is not None:
+        line += f"--n{enrolled}"
+    return line + (f"--k{_hash(knowledge.read_bytes())}" if knowledge is not None else "")
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:_HASH_DIGITS]
+
+
+def _enrol(line: str, images: list[Path], knowledge: Path | None, home: Path) -> None:
     made_of = home / _MADE_OF / f"{line}.json"
     now = _fingerprint(images, knowledge)
     if _was_made_of(made_of, now):
@@ -60,11 +81,10 @@ def _enrolled(name: str, images: list[Path], knowledge: Path | None, home: Path)
         except LineError:
             pass
         else:
-            return line
+            return
     ProductLine.enroll(line, images, knowledge, home=home, single=True, progress=False)
     made_of.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(made_of, json.dumps({"sha256": now}).encode())
-    return line
 
 
 def _was_made_of(path: Path, now: str) -> bool:
@@ -81,62 +101,49 @@ def _fingerprint(images: list[Path], knowledge: Path | None) -> str:
     return hashlib.sha256(json.dumps(states).encode() + rules).hexdigest()
 
 
-def _normal_images(benchmark: Benchmark, name: str) -> Iterator[Path]:
-    """All images of the folders that an object's templates come from; none is asked about."""
-    of_object = [query for query in benchmark.queries if query.object == name]
-    asked = {query.path for query in of_object}
-    templates = [
-        path for query in of_object for paths in query.templates.values() for path in paths
-    ]
-    folders = sorted({path.parent for path in templates})
-    found = [
-        path
-        for folder in folders
-        if folder.is_dir()
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in IMAGES and path not in asked
-    ]
-    if not found:
-        where = (
-            ", ".join(map(str, folders[:3])) or f"{benchmark.root / name} (no template is named)"
-        )
+def _normal_images(benchmark: Benchmark) -> dict[str, list[Path]]:
+    """Of each object all images of the folders that its templates come from.
+
+    What the benchmark asks about is left out, whether it is asked in this run or not.
+    """
+    found: dict[str, list[Path]] = {}
+    missing: list[str] = []
+    for name, folders in _template_folders(benchmark).items():
+        images = (path for folder in folders for path in _images_in(folder))
+        found[name] = [path for path in images if path not in benchmark.images]
+        if not found[name]:
+            missing.append(_told(benchmark, name, folders))
+    if missing:
         raise BenchmarkError(
-            f"{where}: has no normal image of {name}; get the dataset's training images, or leave "
-            "the object out by --object"
+            f"{benchmark.root}: normal images are missing; {'; '.join(missing)}; or leave these "
+            "out by --object"
         )
-    return iter(found)
+    return found
+
+
+def _template_folders(benchmark: Benchmark) -> dict[str, list[Path]]:
+    folders: dict[str, set[Path]] = {}
+    for query in benchmark.queries:
+        templates = (path for paths in query.templates.values() for path in paths)
+        folders.setdefault(query.object, set()).update(path.parent for path in templates)
+    return {name: sorted(of_object) for name, of_object in folders.items()}
+
+
+def _images_in(folder: Path) -> Iterator[Path]:
+    if folder.is_dir():
+        yield from (path for path in sorted(folder.iterdir()) if path.suffix.lower() in IMAGES)
+
+
+def _told(benchmark: Benchmark, name: str, folders: list[Path]) -> str:
+    """What an object lacks and where to get it; templates may be of another dataset than it is."""
+    if not folders:
+        return f"{name}: its questions name no template"
+    folder = folders[0]
+    below = folder.relative_to(benchmark.root) if folder.is_relative_to(benchmark.root) else folder
+    return f"{name}: none in {below}, get them {where_to_get(below.parts[0])}"
 
 
 def _spread(images: list[Path], most: int | None) -> list[Path]:
     if most is None or len(images) <= most:
         return images
     return [images[i * len(images) // most] for i in range(most)]
-
-
-def _knowledge_files(benchmark: Benchmark, home: Path, given: Path | None) -> Mapping[str, Path]:
-    """What is known of each object: the user's own file, the benchmark's, or one of Echo's."""
-    own = Library(given)
-    texts = _benchmarks_own(benchmark.root / KNOWLEDGE)
-    found: dict[str, Path] = {}
-    for name in benchmark.objects:
-        only = len(benchmark.objects) == 1
-        dataset, _, object_name = name.partition("/")
-        slug = _slug(f"{_CALLED.get(dataset, dataset)} {object_name}")
-        if slug in texts and not given:
-            path = home / _MADE_OF / f"{slug}.yaml"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes(path, texts[slug].encode())
-            found[name] = path
-        elif (fitting := own.fitting(name, only=only)) is not None:
-            found[name] = fitting
-    return found
-
-
-def _benchmarks_own(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    return {Path(name).stem: text for name, text in read_domain_knowledge(path).items()}
-
-
-def _slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "_", text.casefold()).strip("_")
