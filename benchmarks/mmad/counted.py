@@ -60,7 +60,8 @@ def _read(question: Question, answer: Answer) -> str | None:
     """What the script takes for the answer; an answer from probabilities is a letter already."""
     if answer.probabilities is not None:
         return answer.answer
-    if letters := _LETTER.findall(answer.raw):
+    letters: list[str] = _LETTER.findall(answer.raw)
+    if letters:
         return letters[-1]
     closest = get_close_matches(answer.raw, list(question.options.values()), n=1, cutoff=0.0)
     return next((letter for letter, text in question.options.items() if text in closest), None)
