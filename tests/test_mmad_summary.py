@@ -11,10 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 from rich.console import Console
 
+from benchmarks.mmad.about import enrolled
 from benchmarks.mmad.data import SUBTASKS
+from benchmarks.mmad.journal import ANSWERS
 from benchmarks.mmad.plots import bars, radar
 from benchmarks.mmad.published import Published, published, sources
 from benchmarks.mmad.scoring import MEANS, Scores, score
@@ -99,6 +102,7 @@ def test_all_files_of_one_run(scores: Scores, tmp_path: Path) -> None:
     write_summary({"echo": scores}, tmp_path / "new")
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == [
         "bars.png",
+        "echo",
         "radar.png",
         "summary.csv",
         "summary.json",
@@ -125,6 +129,87 @@ def test_several_runs_stand_side_by_side(scores: Scores, right: Scores, tmp_path
     assert text.count("Beta: Anomaly Detection is asked of defective images only") == 1
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary["average"]["Average"] == 100
+
+
+def test_each_run_has_its_figures_in_its_own_folder(
+    scores: Scores, right: Scores, tmp_path: Path
+) -> None:
+    write_summary({"echo": right, "plain": scores}, tmp_path)
+    for name, average in (("echo", 100), ("plain", (ALPHA + 75 + 100) / 3)):
+        found = json.loads((tmp_path / name / "summary.json").read_text(encoding="utf-8"))
+        assert found["average"]["Average"] == pytest.approx(average)
+        text = (tmp_path / name / "summary.md").read_text(encoding="utf-8")
+        assert text.startswith(f"# MMAD: {name}\n")
+    assert (tmp_path / "plain" / "summary.csv").read_text(encoding="utf-8") == to_csv(scores)
+
+
+def test_tables_of_former_runs_do_not_stay_beside_new_ones(
+    scores: Scores, right: Scores, tmp_path: Path
+) -> None:
+    for folder in (tmp_path / "no-decoder", tmp_path / "notes"):
+        folder.mkdir()
+    (tmp_path / "no-decoder" / ANSWERS).touch()
+    (tmp_path / "notes" / "summary.md").write_text("of the user's own", encoding="utf-8")
+    write_summary({"echo": scores, "no-decoder": scores}, tmp_path)
+    assert (tmp_path / "comparison.md").exists()
+    write_summary({"echo": right}, tmp_path)
+    assert not (tmp_path / "comparison.md").exists()
+    assert [path.name for path in (tmp_path / "no-decoder").iterdir()] == [ANSWERS]
+    assert (tmp_path / "notes" / "summary.md").exists()
+
+
+def test_what_was_run_is_told(scores: Scores, tmp_path: Path) -> None:
+    about: dict[str, dict[str, Any]] = {
+        "echo": {
+            "mllm": ["tiny", "3f2a"],
+            "experts": ["decoder", "reference"],
+            "shots": 1,
+            "templates": None,
+            "normal_images": {"Alpha/nut": 20, "Beta/bolt": 1391},
+        },
+        "plain": {"mllm": ["tiny", "3f2a"], "normal_images": {}},
+    }
+    write_summary({"echo": scores, "plain": scores}, tmp_path, about)
+    found = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert found["run"] == about["echo"]
+    text = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    for line in (
+        "- language model: tiny, 3f2a",
+        "- experts: decoder, reference",
+        "- shots: 1",
+        "- templates: none",
+        "- normal images that lines were enrolled from: 20 to 1,391",
+    ):
+        assert line in text.splitlines()
+    beside = "with one normal image beside each question."
+    lines = "The run above: lines enrolled from 20 to 1,391 normal images each."
+    assert f"{beside} {lines}\n" in text
+    plain = (tmp_path / "plain" / "summary.md").read_text(encoding="utf-8")
+    assert f"{beside}\n" in plain
+    assert "- normal images that lines were enrolled from: none" in plain
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ([], ""),
+        ([{}, {"a": 20}, {"a": 20, "b": 20}], "lines enrolled from 20 normal images each"),
+        ([{"a": 1}], "lines enrolled from 1 normal image each"),
+    ],
+)
+def test_how_many_normal_images_a_caption_tells(lines: list[dict[str, int]], told: str) -> None:
+    assert enrolled([{"normal_images": line} for line in lines]) == told
+
+
+@pytest.mark.parametrize("draw", [radar, bars])
+def test_captions_tell_the_normal_images(
+    draw: Callable[..., bytes], scores: Scores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(Figure, "suptitle", lambda _, text, **__: told.append(text))
+    draw({"echo": scores}, published(), [{"normal_images": {"Alpha/nut": 20}}])
+    assert "Gamma; lines enrolled from 20 normal images each\n" in told[0]
+    assert told[0].endswith("1 normal image beside each")
 
 
 def test_the_terminals_table_of_one_run(scores: Scores) -> None:

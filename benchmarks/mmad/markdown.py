@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from benchmarks.mmad.about import About, enrolled, listed
 from benchmarks.mmad.data import SUBTASKS
 from benchmarks.mmad.published import Published, sources
 from benchmarks.mmad.scoring import (
@@ -19,14 +20,18 @@ from benchmarks.mmad.scoring import (
 _NONE = "–"
 
 
-def summary(name: str, scores: Scores, published: Sequence[Published]) -> str:
+def summary(
+    name: str, scores: Scores, published: Sequence[Published], about: About | None = None
+) -> str:
     """All that is known of a run, and the figures of others.
 
     Args:
         name: Of the run.
         scores: Its scores.
         published: What others reached.
+        about: What was run.
     """
+    lines = enrolled([about or {}])
     rows = {**scores.datasets, AVERAGE: scores.average}
     parts = [
         f"# MMAD: {_plain(name)}",
@@ -41,8 +46,10 @@ def summary(name: str, scores: Scores, published: Sequence[Published]) -> str:
         "Asked / answered by one of the options / counted by the benchmark's own script.",
         _denominators(rows),
         _counts(rows),
+        *(["## What was run", *_notes(listed(about))] if about else []),
         "## Published models",
-        "On all of MMAD, with one normal image beside each question.",
+        "On all of MMAD, with one normal image beside each question."
+        + (f" The run above: {lines}." if lines else ""),
         *_published(published),
     ]
     return "\n\n".join(parts) + "\n"

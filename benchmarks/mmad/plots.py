@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 from matplotlib.text import Text
 
+from benchmarks.mmad.about import About, enrolled
 from benchmarks.mmad.data import SUBTASKS
 from benchmarks.mmad.published import Published
 from benchmarks.mmad.scoring import AVERAGE, MEANS, Scores
@@ -29,12 +30,15 @@ _OTHERS: tuple[tuple[str, _Style], ...] = (
 )
 
 
-def radar(scores: Mapping[str, Scores], published: Sequence[Published]) -> bytes:
+def radar(
+    scores: Mapping[str, Scores], published: Sequence[Published], about: Sequence[About] = ()
+) -> bytes:
     """The seven subtasks of the first runs and of the published models that are outlined.
 
     Args:
         scores: By the name of the run.
         published: What others reached.
+        about: What was run; from how many normal images is told.
 
     Returns:
         A PNG file. A subtask that a run is not asked leaves a gap in its outline.
@@ -58,7 +62,7 @@ def radar(scores: Mapping[str, Scores], published: Sequence[Published]) -> bytes
     for text, angle in zip(axes.get_xticklabels(), angles, strict=True):
         _put_outside(text, angle)
     figure.legend(loc="outside right center", frameon=False, fontsize=9)
-    figure.suptitle(_what_is_shown(scores), fontsize=10)
+    figure.suptitle(_what_is_shown(scores, about), fontsize=10)
     return to_png(figure)
 
 
@@ -109,12 +113,15 @@ def _outline(
             axes.fill(angles[closed], around, color=colour, alpha=0.08)
 
 
-def bars(scores: Mapping[str, Scores], published: Sequence[Published]) -> bytes:
+def bars(
+    scores: Mapping[str, Scores], published: Sequence[Published], about: Sequence[About] = ()
+) -> bytes:
     """The subtasks of the first runs, and the overall figure of all runs and published models.
 
     Args:
         scores: By the name of the run.
         published: What others reached.
+        about: What was run; from how many normal images is told.
 
     Returns:
         A PNG file; runs have their 95 % confidence intervals.
@@ -124,7 +131,7 @@ def bars(scores: Mapping[str, Scores], published: Sequence[Published]) -> bytes:
     above, below = figure.subplots(2, 1, height_ratios=[3.6, 0.24 * rows])
     _subtasks(above, scores, published)
     _overall(below, scores, published)
-    figure.suptitle(_what_is_shown(scores), fontsize=10)
+    figure.suptitle(_what_is_shown(scores, about), fontsize=10)
     for axes in (above, below):
         axes.spines[["top", "right"]].set_visible(False)
     return to_png(figure)
@@ -230,14 +237,20 @@ def _label(name: str, of_run: Scores) -> str:
     return f"{name} (not finished)" if of_run.not_answered else name
 
 
-def _what_is_shown(scores: Mapping[str, Scores]) -> str:
-    """What was asked: published figures are of the whole benchmark, those of a run may not be."""
+def _what_is_shown(scores: Mapping[str, Scores], about: Sequence[About]) -> str:
+    """What was asked, and of whom.
+
+    Published figures are of the whole benchmark with one normal image beside each question; those
+    of a run may not be.
+    """
     asked = {of_run.average.denominator.asked for of_run in scores.values()}
     number = " or ".join(f"{n:,}" for n in sorted(asked))
     datasets = ", ".join(dict.fromkeys(name for run in scores.values() for name in run.datasets))
+    lines = f"; {told}" if (told := enrolled(about)) else ""
     return (
-        f"Runs: {number} questions on {datasets}\n"
-        "Published models: MMAD, 39,672 questions on DS-MVTec, MVTec-LOCO, VisA, GoodsAD"
+        f"Runs: {number} questions on {datasets}{lines}\n"
+        "Published models: MMAD, 39,672 questions on DS-MVTec, MVTec-LOCO, VisA, GoodsAD; "
+        "1 normal image beside each"
     )
 
 

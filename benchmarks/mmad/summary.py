@@ -14,21 +14,35 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Column, Table
 
+from benchmarks.mmad.about import About
+from benchmarks.mmad.journal import ANSWERS
 from benchmarks.mmad.markdown import comparison, figure, notes_of_runs, percent, summary
 from benchmarks.mmad.plots import bars, radar
 from benchmarks.mmad.published import published
 from benchmarks.mmad.scoring import AVERAGE, COLUMNS, DETECTION, MEANS, Row, Scores
 from echo.storage import writable_folder, write_bytes
+from experts.errors import OutputError
+
+# What is written of one run.
+_OF_RUN = ("summary.json", "summary.csv", "summary.md")
+_COMPARISON = "comparison.md"
 
 
-def write_summary(scores_by_run: Mapping[str, Scores], out: Path) -> None:
-    """Write what a run reached, and beside it what others did.
+def write_summary(
+    scores_by_run: Mapping[str, Scores], out: Path, about: Mapping[str, About] | None = None
+) -> None:
+    """Write what runs reached, and beside it what others did.
+
+    Tables of former runs that are none of these are removed, so that what stands side by side was
+    run on the same questions; their answers stay.
 
     Args:
-        scores_by_run: By the name of the run. ``summary.json``, ``summary.csv`` and ``summary.md``
-            are of the first; ``radar.png``, ``bars.png`` and, of several, ``comparison.md`` are of
-            all.
+        scores_by_run: By the name of the run, which is that of its folder below ``out``.
+            ``summary.json``, ``summary.csv`` and ``summary.md`` are in each of these folders, and
+            those of the first also in ``out``; ``radar.png``, ``bars.png`` and, of several,
+            ``comparison.md`` are of all.
         out: The folder; made if it is not there.
+        about: By the name of the run what was run: see ``benchmarks.mmad.about``.
 
     Raises:
         OutputError: If a file cannot be written.
@@ -36,25 +50,51 @@ def write_summary(scores_by_run: Mapping[str, Scores], out: Path) -> None:
     """
     if not scores_by_run:
         raise ValueError("expected the scores of at least one run")
-    name, scores = next(iter(scores_by_run.items()))
     folder, others = writable_folder(out), published()
-    write_bytes(folder / "summary.json", to_json(scores).encode())
-    write_bytes(folder / "summary.csv", to_csv(scores).encode())
-    write_bytes(folder / "summary.md", summary(name, scores, others).encode())
-    write_bytes(folder / "radar.png", radar(scores_by_run, others))
-    write_bytes(folder / "bars.png", bars(scores_by_run, others))
+    known = {name: (about or {}).get(name, {}) for name in scores_by_run}
+    _remove_others(scores_by_run, folder)
+    for name, scores in scores_by_run.items():
+        _write_run(writable_folder(folder / name), name, scores, known[name])
+    first = next(iter(scores_by_run))
+    _write_run(folder, first, scores_by_run[first], known[first])
+    shown = list(known.values())
+    write_bytes(folder / "radar.png", radar(scores_by_run, others, shown))
+    write_bytes(folder / "bars.png", bars(scores_by_run, others, shown))
     if len(scores_by_run) > 1:
-        write_bytes(folder / "comparison.md", comparison(scores_by_run).encode())
+        write_bytes(folder / _COMPARISON, comparison(scores_by_run).encode())
 
 
-def to_json(scores: Scores) -> str:
-    """All figures in percent; ``null`` where there is none.
+def _write_run(folder: Path, name: str, scores: Scores, about: About) -> None:
+    texts = to_json(scores, about), to_csv(scores), summary(name, scores, published(), about)
+    for file, text in zip(_OF_RUN, texts, strict=True):
+        write_bytes(folder / file, text.encode())
+
+
+def _remove_others(scores_by_run: Mapping[str, Scores], folder: Path) -> None:
+    stale = [folder / _COMPARISON]
+    for answers in folder.glob(f"*/{ANSWERS}"):
+        if answers.parent.name not in scores_by_run:
+            stale += [answers.parent / file for file in _OF_RUN]
+    for path in stale:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"{path}: is of a former run and cannot be removed ({reason}); remove it, or give "
+                "another --out"
+            ) from error
+
+
+def to_json(scores: Scores, about: About | None = None) -> str:
+    """All figures in percent; ``null`` where there is none. ``run`` tells what was run.
 
     ``average`` and ``datasets`` have the subtasks and their mean, ``detection`` recall, precision,
     F1, overkill and miss. It, ``intervals``, ``denominators``, ``counts`` and ``images`` have an
     ``average`` (of what is counted the sum) and ``datasets``.
     """
     document = {
+        "run": about or {},
         "average": _pick(scores.average, MEANS),
         "datasets": {name: _pick(row, MEANS) for name, row in scores.datasets.items()},
         "finished": not scores.not_answered,
