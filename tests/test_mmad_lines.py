@@ -215,7 +215,7 @@ def test_own_knowledge_that_fits_no_object_is_refused(benchmark: Benchmark, tmp_
         ("VisA/chewinggum", "A piece of chewing gum.", ("A candle.", "A nut.", "Pasta.")),
         ("DS-MVTec/grid", "A metal mesh.", ("A carpet.", "A metal nut.", "A sheet of leather.")),
         ("MVTec-LOCO/pushpins", "Thumbtacks.", ("A juice bottle.", "Screws.", "A lunch box.")),
-        ("GoodsAD/drink_can", "A can.", ("A bottle.", "A box.", "A carton.")),
+        ("GoodsAD/drink_can", "A can.", ("A drink bottle.", "A box.", "A carton.")),
     ],
 )
 def test_products_are_known_by_their_everyday_names(
