@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -80,17 +81,26 @@ def run(
         console.print(f"[yellow]left out: {left_out}[/]")
     names = enrol_lines(benchmark, settings.lines, settings.enrolled, given=settings.knowledge)
     seer = Seer(names, settings.lines, model)
+    ways = _ways(settings, model)
     running = Run(
         benchmark,
         seer,
-        _ways(settings, model),
+        ways,
         out,
         lines_given=settings.lines_given,
         settings={"lines": seer.lines_sha256()},
     )
     answers = running.run(settings.workers)
     scores = {name: score(benchmark, of_way) for name, of_way in answers.items()}
-    _tell(scores, out, console, running.spent)
+    about = {
+        # Nobody but the model itself answers plainly, so it has no line.
+        way.name: {
+            **running.settings_of(way),
+            "normal_images": seer.normal_images() if way.experts is not None else {},
+        }
+        for way in ways
+    }
+    _tell(scores, out, console, running.spent, about)
     if running.failed:
         first = "; ".join(running.failed[:MAX_NAMED])
         raise BenchmarkError(
@@ -150,9 +160,13 @@ def _ways(settings: Settings, model: MLLM | None) -> list[Way]:
 
 
 def _tell(
-    scores: dict[str, Scores], out: Path, console: Console, spent: Spent | None = None
+    scores: dict[str, Scores],
+    out: Path,
+    console: Console,
+    spent: Spent | None = None,
+    about: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> None:
-    write_summary(scores, out)
+    write_summary(scores, out, about=about or {})
     console.print(table(scores))
     if spent is not None and spent.experts:
         console.print(

@@ -99,7 +99,7 @@ class Run:
             journals = {way.name: stack.enter_context(self._journal(way)) for way in self._ways}
             # Only whoever has all files to itself may say what the run is.
             for way in self._ways:
-                _same_settings(self._out / way.name, {**self._settings_of(way), **self._settings})
+                _same_settings(self._out / way.name, {**self.settings_of(way), **self._settings})
             start = time.perf_counter()
             self._answer_all(journals, workers)
             self.spent.total = workers * (time.perf_counter() - start)
@@ -108,8 +108,8 @@ class Run:
     def _journal(self, way: Way) -> Journal:
         return Journal(writable_folder(self._out / way.name))
 
-    def _settings_of(self, way: Way) -> dict[str, Any]:
-        """What answers of a way depend on."""
+    def settings_of(self, way: Way) -> dict[str, Any]:
+        """What answers of a way depend on, beside the lines."""
         model, told = way.model, "templates" if not way.finds_line else "found"
         return {
             "echo": __version__,

@@ -135,6 +135,10 @@ class Seer:
         """The state of each object's line."""
         return {name: line.sha256 for name, line in self._lines.items()}
 
+    def normal_images(self) -> dict[str, int]:
+        """How many normal images make each object's line."""
+        return {name: len(line.manifest.images) for name, line in self._lines.items()}
+
     def find_object(self, picture: Picture) -> str:
         """The object whose normal images are most similar; each image is of some object."""
         return self._object_of[self._finder.which(picture.rgb_HW3).matches[0].line]
