@@ -146,12 +146,11 @@ _WORDS_OF: Mapping[Topic, str] = {
     r"\bwie schnell|\bsekunde",
     "origin": r"\bwhich (line|encoder|version|file|image|photo)\b|\bwhat (line|encoder|version)\b|"
     r"\bwelche[sr]? (linie|encoder|version|datei|bild)\b|"
-    r"\bwhen (was|were|did)\b|\bwann (wurde|war|hast)\b|"
     r"\bwho (inspected|examined|tested|analysed|analyzed|measured)\b|"
     r"\bwer (hat .*(gepruft|geprueft|untersucht|gemessen)|untersuchte|prufte)\b|"
     r"\b(when|what (time|day|date)) (was|were|did)\b.*"
     r"\b(inspect|examin|check|test|analy[sz]|measur|judg|decid|accept|reject)|"
-    r"\b(wann|um wie ?viel uhr|an welchem tag) (wurde|war|hat)\w*\b.*(pruf|pruef|untersuch|"
+    r"\b(wann|um wie ?viel uhr|an welchem tag) (wurde|war|hat|hast)\w*\b.*(pruf|pruef|untersuch|"
     r"gemessen|inspi|inspek|kontroll|beurteil|entschied|abgelehnt|angenommen)",
     "next": r"\bwhat (now|next)|\bnext\b|\bwhat (should|shall|must|do|can) (i|we)\b|"
     rf"\b(who|wer|wen)\b.*\b({_DECIDES}|responsible|in charge|verantwortlich|zustandig|"
