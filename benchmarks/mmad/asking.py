@@ -107,7 +107,7 @@ def put(question: Question) -> str:
 
 
 def listed(question: Question) -> str:
-    """The options, a line each, with letters from A on, as the benchmark's scripts number them."""
+    """The options, a line each after its letter."""
     return "".join(f"{letter}. {text}\n" for letter, text in question.options.items())
 
 
