@@ -32,7 +32,7 @@ from tests.conftest import good_part
 INPUT_AREA_PX = 64 * 64
 ENROLLED = 6
 KILLS = 30
-LONGEST_S = 0.8
+LONGEST_S = 0.6
 # So many reviews are resolved by one child, which is killed so often at most.
 TOGETHER = 8
 MOST_KILLS = 5
@@ -53,15 +53,12 @@ def main(home: Path, photos: Path, seed: int) -> None:
     reviews = Reviews("nut", home)
     shutil.copytree(home, home.with_name("before"))
     waiting = [one.record.id for one in reviews.waiting()]
-    ended = [
-        run(
-            partial(resolve, reviews, waiting[start : start + TOGETHER]),
-            rng,
-            MOST_KILLS,
-            LONGEST_RESOLVE_S,
-        )
-        for start in range(0, len(waiting), TOGETHER)
-    ]
+    ended, longest_s = list[list[int]](), LONGEST_RESOLVE_S
+    for start in range(0, len(waiting), TOGETHER):
+        together = waiting[start : start + TOGETHER]
+        ended.append(run(partial(resolve, reviews, together), rng, MOST_KILLS, longest_s))
+        # Machines differ: a child shall be killed a few times, and get on with its work between.
+        longest_s *= 0.5 if ended[-1][1] < MOST_KILLS // 2 else 1.25
     told = {"code": code, "kills": kills, "waiting": waiting, "resolved": ended}
     print(json.dumps(told))
 

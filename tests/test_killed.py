@@ -66,7 +66,9 @@ def threads(home: Path) -> Counter[str]:
 
 def test_killed_while_it_inspects(home: Path, photos: Path, told: dict[str, Any]) -> None:
     before = home.with_name("before")
-    assert (told["code"], told["kills"]) == (1, 30)
+    # On a fast machine it is done before it was killed as often as it may be.
+    assert told["code"] == 1
+    assert 20 <= told["kills"] <= 30
     check_integrity(before)
     records = list(Archive("nut", before).records())
     assert sorted(r.image for r in records) == sorted(str(p) for p in photos.iterdir())
