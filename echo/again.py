@@ -100,7 +100,7 @@ class Replayed(Evidence):
 
 
 def replay_inspection(
-    id: str,  # noqa: A002 - it is called so everywhere else
+    id: str,
     image: ImageSource | None = None,
     home: str | os.PathLike[str] | None = None,
     *,

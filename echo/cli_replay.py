@@ -78,7 +78,7 @@ def _record_row(record: Record) -> dict[str, Any]:
 
 
 def replay(
-    id: Annotated[  # noqa: A002 - as everywhere else
+    id: Annotated[
         str, typer.Argument(help="The inspection, LINE:NUMBER, as history and inspect show it.")
     ],
     image: Annotated[

@@ -137,7 +137,7 @@ def _opinion(opinion: Opinion) -> str:
 
 @review.command(epilog="Example: echo-iad review show washer:17 --out washer-17.png")
 def show(
-    id: Id,  # noqa: A002 - as everywhere else
+    id: Id,
     out: Annotated[
         Path | None, typer.Option(help="Draw the image and its places into this PNG.")
     ] = None,

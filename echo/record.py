@@ -76,7 +76,7 @@ class StoredAlreadyError(HistoryError):
         verdict: Of the same.
     """
 
-    def __init__(self, id: str, verdict: Verdict) -> None:  # noqa: A002 - as everywhere else
+    def __init__(self, id: str, verdict: Verdict) -> None:
         super().__init__(f"{id}: the same is stored already ({verdict}); it is not stored twice")
         self.id = id
         self.verdict = verdict

@@ -135,7 +135,7 @@ def dice(seed: int, kinds: Sequence[str], share: float) -> Callable[[str, int], 
     """A kind for each time that a question is asked, whatever the order of questions."""
 
     def choose(asked: str, times: int) -> str:
-        draw = random.Random(f"{seed} {asked} {times}")  # noqa: S311
+        draw = random.Random(f"{seed} {asked} {times}")
         return draw.choice(kinds) if draw.random() < share else GOOD
 
     return choose
@@ -145,7 +145,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: BadServer
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name that http.server calls it by
         pass
 
     def do_GET(self) -> None:

@@ -43,7 +43,7 @@ def main(home: Path, photos: Path, seed: int) -> None:
     """Kill what inspects, copy the home, and kill what resolves."""
     torch.set_num_threads(1)
     efficientnet.INPUT_AREA_PX = INPUT_AREA_PX
-    rng = random.Random(seed)  # noqa: S311 - nothing is kept secret by it
+    rng = random.Random(seed)
     parts = [good_part(number) for number in range(ENROLLED)]
     line = ProductLine.enroll("nut", parts, home=home, progress=False)
     # What a start takes is done once, before the children are forked.

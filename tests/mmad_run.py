@@ -83,7 +83,7 @@ def main(root: Path, out: Path, kills: int, seed: int) -> None:
     efficientnet.INPUT_AREA_PX = INPUT_AREA_PX
     # What a start takes is done once, before children are forked; and so it is the other run, too.
     answer(root, out.with_name("whole"))
-    rng, lines = random.Random(seed), [0]  # noqa: S311 - nothing is kept secret by it
+    rng, lines = random.Random(seed), [0]
     for _ in range(kills):
         child = os.fork()
         if child == 0:

@@ -264,7 +264,7 @@ def full(case: int) -> bytes:
 def mutated(case: int) -> bytes:
     """A broken file, the same one each time."""
     # Not for secrets, but to be the same each time.
-    rng = random.Random(case)  # noqa: S311
+    rng = random.Random(case)
     if case < len(FILLS):
         return full(case)
     if case % 100 == 99:

@@ -60,7 +60,7 @@ def test_a_server_is_the_same_whatever_is_asked_of_it() -> None:
     assert origins == {"http://h:80"}
 
 
-PASSWORD = "swordfish"  # noqa: S105
+PASSWORD = "swordfish"
 
 
 @pytest.mark.parametrize(

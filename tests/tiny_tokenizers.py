@@ -98,7 +98,7 @@ def gemma_tokenizer(special: tuple[str, ...], first: tuple[str, ...]) -> Tokeniz
     learned = json.loads(learner.to_str())["model"]
     merges = [(left, right) for left, right in learned["merges"]]
     tokenizer = Tokenizer(
-        BPE(learned["vocab"], merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)  # noqa: S106
+        BPE(learned["vocab"], merges, unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     )
     tokenizer.normalizer = normalizers.Replace(" ", GEMMA_SPACE)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")

@@ -4,49 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 from PIL import Image
-from pydantic import BaseModel, ConfigDict
-from ruamel.yaml import YAML
 
 from benchmarks.mmad.data import Question
 from benchmarks.mmad.seeing import Expert, Seen
 from experts.knowledge.relevance import Relevance
 from experts.mllm import Content, Message, system, user
+from experts.mllm.texts import Text, Texts, read_texts
 
 # Of the knowledge file, so many characters are told.
 MAX_KNOWLEDGE = 4_000
 
 
-class _Texts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class PlainTexts(_Texts):
+class PlainTexts(Texts):
     """The benchmark's own words."""
 
-    instruction: str
-    directly: str
-    templates: str
-    query: str
-    list: str
-    question: str
+    instruction: Text
+    directly: Text
+    templates: Text
+    query: Text
+    list: Text
+    question: Text
 
 
-class EchoTexts(_Texts):
+class EchoTexts(Texts):
     """Echo's words."""
 
-    system: str
-    reference: str
-    query: str
-    found: str
-    knowledge: str
-    question: str
+    system: Text
+    reference: Text
+    query: Text
+    found: Text
+    knowledge: Text
+    question: Text
 
 
-class Prompts(_Texts):
+class Prompts(Texts):
     """All texts, and which version of them this is."""
 
     version: int
@@ -57,8 +51,7 @@ class Prompts(_Texts):
 @cache
 def prompts() -> Prompts:
     """The texts that come with the benchmark."""
-    raw = files("benchmarks.mmad").joinpath("prompts.yaml").read_text("utf-8")
-    return Prompts.model_validate(YAML(typ="safe").load(raw))
+    return read_texts("prompts.yaml", Prompts, "benchmarks.mmad")
 
 
 def ask_plainly(question: Question, image: Image.Image, templates: Sequence[Path]) -> list[Message]:

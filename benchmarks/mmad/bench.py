@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -13,7 +12,7 @@ from benchmarks.mmad.answering import Templates, Way
 from benchmarks.mmad.data import Benchmark, read_benchmark
 from benchmarks.mmad.journal import read_answers
 from benchmarks.mmad.lines import enrol_lines
-from benchmarks.mmad.running import Run, Spent
+from benchmarks.mmad.running import Run, Spent, read_settings
 from benchmarks.mmad.scoring import Scores, score
 from benchmarks.mmad.seeing import EXPERTS, Expert, Seer
 from benchmarks.mmad.summary import table, write_summary
@@ -80,27 +79,16 @@ def run(
     for left_out in benchmark.left_out[:MAX_NAMED]:
         console.print(f"[yellow]left out: {left_out}[/]")
     names = enrol_lines(benchmark, settings.lines, settings.enrolled, given=settings.knowledge)
-    seer = Seer(names, settings.lines, model)
-    ways = _ways(settings, model)
     running = Run(
         benchmark,
-        seer,
-        ways,
+        Seer(names, settings.lines, model),
+        _ways(settings, model),
         out,
         lines_given=settings.lines_given,
-        settings={"lines": seer.lines_sha256()},
     )
     answers = running.run(settings.workers)
     scores = {name: score(benchmark, of_way) for name, of_way in answers.items()}
-    about = {
-        # Nobody but the model itself answers plainly, so it has no line.
-        way.name: {
-            **running.settings_of(way),
-            "normal_images": seer.normal_images() if way.experts is not None else {},
-        }
-        for way in ways
-    }
-    _tell(scores, out, console, running.spent, about)
+    _tell(scores, out, console, running.spent)
     if running.failed:
         first = "; ".join(running.failed[:MAX_NAMED])
         raise BenchmarkError(
@@ -160,13 +148,9 @@ def _ways(settings: Settings, model: MLLM | None) -> list[Way]:
 
 
 def _tell(
-    scores: dict[str, Scores],
-    out: Path,
-    console: Console,
-    spent: Spent | None = None,
-    about: Mapping[str, Mapping[str, Any]] | None = None,
+    scores: dict[str, Scores], out: Path, console: Console, spent: Spent | None = None
 ) -> None:
-    write_summary(scores, out, about=about or {})
+    write_summary(scores, out, about={name: read_settings(out / name) for name in scores})
     console.print(table(scores))
     if spent is not None and spent.experts:
         console.print(

@@ -27,7 +27,8 @@ class Answer(BaseModel):
         options: By letter, as they were asked.
         answer: The letter; ``None`` if what came back names no option.
         probabilities: One for each letter, adding up to 1; ``None`` where only a text came back.
-        raw: What a language model wrote; empty where nothing was written.
+        raw: What a language model wrote, or the letter that it chose, or why it gave no answer;
+            empty where none was asked.
         evidence_ids: What it rests on.
         by: Who answered: ``evidence``, ``knowledge``, or the name of a language model.
         seconds: What this question alone took.

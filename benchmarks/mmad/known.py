@@ -6,10 +6,9 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import RootModel
 from ruamel.yaml import YAML
 
 from benchmarks.mmad.data import KNOWLEDGE, Benchmark
@@ -17,10 +16,14 @@ from benchmarks.mmad.making_knowledge import Library
 from echo.storage import write_bytes
 from experts.knowledge import Knowledge
 from experts.knowledge.mmad import WIDTH, read_domain_knowledge
+from experts.mllm.texts import read_texts
 
 # The benchmark's own file calls one dataset by another name.
 _CALLED = {"DS-MVTec": "MVTec", "MVTec-AD": "MVTec"}
-_NAMES = TypeAdapter(dict[str, dict[str, tuple[str, ...]]])
+
+
+class _Names(RootModel[dict[str, dict[str, tuple[str, ...]]]]):
+    """What objects are called, by dataset and object."""
 
 
 def knowledge_files(benchmark: Benchmark, folder: Path, given: Path | None) -> Mapping[str, Path]:
@@ -71,8 +74,7 @@ def _names(name: str, starter: Knowledge | None) -> list[str]:
 
 @lru_cache(maxsize=1)
 def _everyday_names() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-    raw = files("benchmarks.mmad").joinpath("names.yaml").read_text("utf-8")
-    return _NAMES.validate_python(YAML(typ="safe").load(raw))
+    return read_texts("names.yaml", _Names, "benchmarks.mmad").root
 
 
 def _also_called(text: str, names: Sequence[str]) -> str:

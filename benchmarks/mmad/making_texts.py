@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.resources import files
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from ruamel.yaml import YAML
+from pydantic import BeforeValidator, Field
 
 from experts.claims.words import singular
+from experts.mllm.texts import Texts, read_texts
 
 
 def _listed(text: str) -> frozenset[str]:
@@ -21,11 +20,7 @@ Words = Annotated[frozenset[str], BeforeValidator(_listed)]
 Wordings = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class _Texts(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Stems(_Texts):
+class Stems(Texts):
     """The wordings of each question; what it is about is the name of its field."""
 
     detection: Wordings
@@ -38,7 +33,7 @@ class Stems(_Texts):
     normal: Wordings
 
 
-class Size(_Texts):
+class Size(Texts):
     """A size in words.
 
     Attributes:
@@ -52,7 +47,7 @@ class Size(_Texts):
     words: str
 
 
-class MakingTexts(_Texts):
+class MakingTexts(Texts):
     """All of the file; what each field is for stands there."""
 
     stems: Stems
@@ -69,8 +64,7 @@ class MakingTexts(_Texts):
 @lru_cache(maxsize=1)
 def texts() -> MakingTexts:
     """The texts, read once."""
-    raw = files("benchmarks.mmad").joinpath("making_texts.yaml").read_text("utf-8")
-    return MakingTexts.model_validate(YAML(typ="safe").load(raw))
+    return read_texts("making_texts.yaml", MakingTexts, "benchmarks.mmad")
 
 
 def readable(name: str) -> str:

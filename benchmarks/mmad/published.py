@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter
-
-FILE = Path(__file__).with_name("published.yaml")
-_STRICT = ConfigDict(frozen=True, extra="forbid")
+from experts.mllm.texts import Texts, read_texts
 
 
-class Source(BaseModel):
+class Source(Texts):
     """Where figures were published.
 
     Attributes:
@@ -19,13 +15,11 @@ class Source(BaseModel):
         url: Where it is.
     """
 
-    model_config = _STRICT
-
     title: str
     url: str
 
 
-class Published(BaseModel):
+class Published(Texts):
     """The figures of one model in one source, with one normal image beside each question.
 
     Attributes:
@@ -36,8 +30,6 @@ class Published(BaseModel):
         outlined: Whether plots show its subtasks.
         note: What a reader must know of the figures.
     """
-
-    model_config = _STRICT
 
     name: str
     source: str
@@ -52,19 +44,14 @@ class Published(BaseModel):
         return self.figures["Average"]
 
 
-class _Document(BaseModel):
-    model_config = _STRICT
-
+class _Document(Texts):
     sources: dict[str, Source]
     models: tuple[Published, ...]
 
 
 @functools.cache
 def _document() -> _Document:
-    from ruamel.yaml import YAML
-
-    raw = YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))
-    return TypeAdapter(_Document).validate_python(raw)
+    return read_texts("published.yaml", _Document, "benchmarks.mmad")
 
 
 def published() -> tuple[Published, ...]:

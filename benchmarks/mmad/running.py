@@ -54,7 +54,6 @@ class Run:
         ways: How they are answered; each has a folder of its own.
         out: The folder of those folders.
         lines_given: Whether the product of an image is told, instead of found.
-        settings: What else the answers depend on; a run with others is not gone on with.
 
     Attributes:
         spent: What it took.
@@ -69,10 +68,9 @@ class Run:
         out: Path,
         *,
         lines_given: bool,
-        settings: Mapping[str, Any],
     ) -> None:
         self._benchmark, self._seer, self._ways = benchmark, seer, ways
-        self._out, self._lines_given, self._settings = out, lines_given, settings
+        self._out, self._lines_given = out, lines_given
         self._object_of = {
             path.parent: query.object
             for query in benchmark.queries
@@ -99,7 +97,7 @@ class Run:
             journals = {way.name: stack.enter_context(self._journal(way)) for way in self._ways}
             # Only whoever has all files to itself may say what the run is.
             for way in self._ways:
-                _same_settings(self._out / way.name, {**self.settings_of(way), **self._settings})
+                _same_settings(self._out / way.name, self._settings_of(way))
             start = time.perf_counter()
             self._answer_all(journals, workers)
             self.spent.total = workers * (time.perf_counter() - start)
@@ -108,10 +106,10 @@ class Run:
     def _journal(self, way: Way) -> Journal:
         return Journal(writable_folder(self._out / way.name))
 
-    def settings_of(self, way: Way) -> dict[str, Any]:
-        """What answers of a way depend on, beside the lines."""
+    def _settings_of(self, way: Way) -> dict[str, Any]:
+        """What answers of a way depend on."""
         model, told = way.model, "templates" if not way.finds_line else "found"
-        return {
+        settings = {
             "echo": __version__,
             "experts": sorted(way.experts) if way.experts is not None else None,
             "line": "given" if self._lines_given else told,
@@ -120,6 +118,8 @@ class Run:
             "mllm": [model.name, model.revision] if model is not None else None,
             "prompts_version": prompts().version if model is not None else None,
         }
+        # A model that is asked plainly sees no line.
+        return settings | self._seer.lines() if way.experts is not None else settings
 
     def _answer_all(self, journals: Mapping[str, Journal], workers: int) -> None:
         todo = list(self._todo(journals))
@@ -198,6 +198,16 @@ class Run:
 def _is_answered(question: Question, journal: Journal) -> bool:
     found = journal.answers.get(question.id)
     return found is not None and found.asked == question.sha256
+
+
+def read_settings(folder: Path) -> dict[str, Any]:
+    """What a run was, but for the hashes of its lines; nothing, if that cannot be read."""
+    try:
+        settings = dict(json.loads((folder / SETTINGS).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return {}
+    settings.pop("lines", None)
+    return settings
 
 
 def _same_settings(folder: Path, settings: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -101,7 +101,14 @@ class Seen:
             # Without the Decision Maker there is only the line's promise.
             plain = float(anomaly.p_value <= self.line.alpha)
             sure = self.defective if "decision" in experts else plain
-            grounds = replace(grounds, anomaly=anomaly, defective=sure, region=self.region)
+            kinds = next((r.kinds for r in self.inspection.regions if r.kinds is not None), None)
+            grounds = replace(
+                grounds,
+                anomaly=anomaly,
+                defective=sure,
+                region=self.region,
+                kinds=kinds.probabilities if kinds is not None else None,
+            )
         if "knowledge" in experts and self.knowledge is not None:
             grounds = replace(grounds, knowledge=self.knowledge.file)
         return replace(grounds, weighs="reasoning" in experts)
@@ -131,13 +138,13 @@ class Seer:
         # An inspector serves one thread; lines are only read.
         self._own = threading.local()
 
-    def lines_sha256(self) -> dict[str, str]:
-        """The state of each object's line."""
-        return {name: line.sha256 for name, line in self._lines.items()}
-
-    def normal_images(self) -> dict[str, int]:
-        """How many normal images make each object's line."""
-        return {name: len(line.manifest.images) for name, line in self._lines.items()}
+    def lines(self) -> dict[str, dict[str, Any]]:
+        """The state of each object's line, and of how many normal images it was made."""
+        lines = self._lines.items()
+        return {
+            "lines": {name: line.sha256 for name, line in lines},
+            "normal_images": {name: len(line.manifest.images) for name, line in lines},
+        }
 
     def find_object(self, picture: Picture) -> str:
         """The object whose normal images are most similar; each image is of some object."""

@@ -1,4 +1,4 @@
-"""Reads the texts that are said to a language model; they stand in YAML files beside this one."""
+"""Reads texts that come with Echo, such as what is said to a language model; they stand in YAML."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ class Texts(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-AnyTexts = TypeVar("AnyTexts", bound=Texts)
+AnyTexts = TypeVar("AnyTexts", bound=BaseModel)
 
 
-def read_texts(name: str, kind: type[AnyTexts]) -> AnyTexts:
+def read_texts(name: str, kind: type[AnyTexts], package: str = "experts.mllm") -> AnyTexts:
     """All texts of a file.
 
     Args:
         name: Of the file.
         kind: Which texts it holds.
+        package: Which one the file comes with.
     """
-    raw = files("experts.mllm").joinpath(name).read_text("utf-8")
+    raw = files(package).joinpath(name).read_text("utf-8")
     return kind.model_validate(YAML(typ="safe").load(raw))
