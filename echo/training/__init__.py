@@ -1,0 +1,1 @@
+"""Trains the embedded language model: lessons, recipe, training."""
