@@ -16,6 +16,7 @@ EchoError
 │   ├── MLLMSettingError      the setting names none that there is
 │   ├── MLLMUnavailableError  it cannot be loaded or reached, or it broke down
 │   └── MLLMAnswerError       it answered, but with nothing that can be used
+├── TrainingError       a training run cannot begin or go on
 ├── BenchmarkError      the data of a benchmark are missing or are not what they should be
 └── OutputError         results cannot be written where the user asked for them
 """
@@ -85,6 +86,10 @@ class MLLMUnavailableError(MLLMError):
 
 class MLLMAnswerError(MLLMError):
     """The language model answered, but with nothing that can be used."""
+
+
+class TrainingError(EchoError):
+    """A training run cannot begin, or cannot go on where it was."""
 
 
 class BenchmarkError(EchoError):

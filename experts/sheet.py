@@ -1,25 +1,30 @@
 """An inspection on one page of plain sentences: what a small model reads before it is asked.
 
 Whatever a model shall say stands here in words that it can repeat; numbers, kinds and the verdict
-are computed before (localisation apart from dialogue, as in EIAD).
+are computed before (localisation apart from dialogue, as in EIAD). Each line stands for itself and
+begins with what it is about, so that it can be found and quoted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from experts.answers.known import Known
-from experts.evidence import Clause, ClauseCheck, Region
+from experts.evidence import Clause, ClauseCheck, Region, Verdict
 from experts.knowledge.relevance import Relevance
 from experts.knowledge.schema import DefectKnowledge
-from experts.wording import describe, measured_in_words
+from experts.wording import describe, look_of, measured_in_words, size_of, where_of
 
 # Among more places, rules and kinds of defects a small model loses its way.
 MAX_PLACES = 5
 MAX_RULES = 3
 MAX_KINDS = 8
-NO_KIND = "its kind is not known"
 NOTHING = "Nothing stands out on it."
+NOT_KNOWN = "That is not known."
+ENDS: dict[Verdict, str] = {
+    "accept": "accepted", "reject": "rejected", "review": "held for a person to look at"
+}  # fmt: skip
 
 
 def sheet(known: Known, question: str = "") -> str:
@@ -29,87 +34,153 @@ def sheet(known: Known, question: str = "") -> str:
         known: What is known of the inspection.
         question: Of long knowledge files the page tells what matters for it.
     """
-    return "\n".join(
-        (*_of_part(known), *_of_places(known), *_of_rules(known), *_of_file(known, question))
-    )
+    parts = (_of_part(known), _of_places(known), _of_rules(known), _of_file(known, question))
+    return "\n".join(chain.from_iterable(parts))
+
+
+def part_of(known: Known) -> str:
+    """How sentences call the part."""
+    return known.knowledge.file.part if known.knowledge is not None else "part"
+
+
+def verdict_line(known: Known) -> str:
+    """The verdict."""
+    return f"The verdict on this {part_of(known)} is {known.inspection.verdict}."
+
+
+def end_line(known: Known) -> str:
+    """What becomes of the part: ``the tile is rejected``."""
+    return f"the {part_of(known)} is {ENDS[known.inspection.verdict]}"
+
+
+def product_line(known: Known) -> str | None:
+    """What the product is."""
+    if known.knowledge is None:
+        return None
+    product = known.knowledge.file.product
+    return f"The product is {'an' if product[0].lower() in 'aeiou' else 'a'} {product}."
+
+
+def normal_line(known: Known) -> str | None:
+    """What a good part looks like."""
+    said = known.quoted(known.knowledge.file.normal) if known.knowledge is not None else ""
+    return f"A good {part_of(known)}: {said}" if said else None
+
+
+def count_line(regions: Sequence[Region]) -> str:
+    """How many places stand out."""
+    if not regions:
+        return NOTHING
+    return f"{len(regions)} place{' stands' if len(regions) == 1 else 's stand'} out."
+
+
+def region_line(region: Region) -> str:
+    """What a place looks like, its size and where it is."""
+    return f"{region.id} is {describe(region)}."
+
+
+def where_line(region: Region) -> str:
+    """Where a place is."""
+    return f"{region.id} lies {where_of(region)}."
+
+
+def look_line(region: Region) -> str:
+    """What a place looks like."""
+    return f"{region.id} is {look_of(region)}."
+
+
+def size_line(region: Region) -> str:
+    """How large a place is."""
+    return f"{region.id} is about {size_of(region)}."
+
+
+def kind_line(known: Known, region: Region) -> str:
+    """What kind a place is taken for; that a rule may apply to it tells no kind."""
+    if region.kinds is None or region.kinds.unknown:
+        return f"The kind of {region.id} is not known."
+    verb = "is taken for" if len(region.kinds.names) == 1 else "may be"
+    return f"{region.id} {verb} {' or '.join(map(known.named, region.kinds.names))}."
+
+
+def rule_lines(known: Known) -> list[str]:
+    """The rule that decided, then others that do not hold, then those that do."""
+    inspection = known.inspection
+    deciding = inspection.decision.deciding_clause
+
+    def importance(check: ClauseCheck) -> tuple[bool, bool, bool]:
+        return check.clause.id != deciding, check.within, not check.region_ids
+
+    return [_rule(check) for check in sorted(inspection.clause_checks, key=importance)[:MAX_RULES]]
+
+
+def kinds_line(known: Known) -> str | None:
+    """Which kinds of defects the knowledge file tells of."""
+    names = [known.named(d.name) for d in known.knowledge.file.defects] if known.knowledge else []
+    return f"Known kinds of defects: {', '.join(names[:MAX_KINDS])}." if names else None
+
+
+def fact_lines(known: Known, defect: DefectKnowledge) -> dict[str, str]:
+    """What the knowledge file says of a kind of defect, a line for each thing, by its name."""
+    name = known.named(defect.name)
+    clauses = known.knowledge.clauses if known.knowledge else ()
+    rules = [c for c in clauses if c.defect == defect.name]
+    allowed = "; ".join(f"{c.allows}{_zone(c)}" for c in rules) or "none"
+    told = {
+        "names": ", ".join(map(known.named, defect.synonyms)),
+        "looks": known.quoted(defect.appearance).rstrip("."),
+        "cause": known.quoted(defect.cause).rstrip("."),
+        "effect": known.quoted(defect.effect).rstrip("."),
+        "severity": defect.severity,
+        "allowed": allowed,
+    }
+    heads = {
+        "names": f"Other names of {name}", "looks": f"Looks of {name}", "cause": f"Cause of {name}",
+        "effect": f"Effect of {name}", "severity": f"Severity of {name}",
+        "allowed": f"Allowed of {name}",
+    }  # fmt: skip
+    return {what: f"{heads[what]}: {text}." for what, text in told.items() if text}
 
 
 def _of_part(known: Known) -> Iterator[str]:
-    decision = known.inspection.decision
-    part = "part"
-    if known.knowledge is not None:
-        file = known.knowledge.file
-        part = file.part
-        yield f"The product is a {file.product}. A good {part}: {known.quoted(file.normal)}"
-    yield f"The verdict on this {part} is {decision.verdict}. Reason: {decision.reason}"
+    yield from filter(None, (product_line(known), normal_line(known)))
+    yield verdict_line(known)
+    yield f"Reason: {known.inspection.decision.reason}"
 
 
 def _of_places(known: Known) -> Iterator[str]:
     regions = known.inspection.regions
-    if not regions:
-        yield NOTHING
-        return
-    yield f"{len(regions)} {'place stands' if len(regions) == 1 else 'places stand'} out."
+    yield count_line(regions)
     for region in regions[:MAX_PLACES]:
-        yield f"{region.id} is {describe(region)}; {kind_on_sheet(known, region)}."
-
-
-def kind_on_sheet(known: Known, region: Region) -> str:
-    """What kind a region is taken for, by examples; that a rule may apply tells no kind."""
-    if region.kinds is None or region.kinds.unknown:
-        return NO_KIND
-    verb = "it is taken for" if len(region.kinds.names) == 1 else "it may be"
-    return f"{verb} {' or '.join(map(known.named, region.kinds.names))}"
+        yield region_line(region)
+        yield kind_line(known, region)
 
 
 def _of_rules(known: Known) -> Iterator[str]:
-    """The rule that decided, then others that do not hold, then those that do."""
-    inspection = known.inspection
-    deciding = inspection.decision.deciding_clause
-    checks = sorted(
-        inspection.clause_checks,
-        key=lambda c: (c.clause.id != deciding, c.within, not c.region_ids),
-    )
-    for check in checks[:MAX_RULES]:
-        yield _rule(check)
+    yield from rule_lines(known)
 
 
 def _rule(check: ClauseCheck) -> str:
     end = "this holds" if check.within else "this is broken"
+    about = f" for {check.clause.defect}" if check.clause.defect else ""
     return (
-        f"Rule `{check.clause.id}`{_of(check.clause)}: allowed is {check.clause.allows}, measured "
-        f"{measured_in_words(check)}; {end}."
+        f"Rule `{check.clause.id}`{about}: allowed is {check.clause.allows}{_zone(check.clause)}, "
+        f"measured {measured_in_words(check)}; {end}."
     )
 
 
-def _of(clause: Clause) -> str:
-    about = f" for {clause.defect}" if clause.defect else ""
-    return f"{about} in {clause.zone}" if clause.zone else about
+def _zone(clause: Clause) -> str:
+    return f" in {clause.zone}" if clause.zone else ""
 
 
 def _of_file(known: Known, question: str) -> Iterator[str]:
     knowledge = known.knowledge
     if knowledge is None:
         return
+    yield from filter(None, (kinds_line(known),))
     names = [defect.name for defect in knowledge.file.defects]
     excerpt = Relevance(knowledge).excerpt(names, known.inspection.regions, question=question)
     for defect in excerpt.defects[:MAX_KINDS]:
-        yield " ".join(_of_kind(known, defect))
+        yield from fact_lines(known, defect).values()
     for asked in excerpt.questions:
         if answer := known.quoted(asked.answer):
             yield f"{asked.question} {answer}"
-
-
-def _of_kind(known: Known, defect: DefectKnowledge) -> Iterator[str]:
-    """What the knowledge file says of a kind of defect."""
-    also = f" (or {', '.join(map(known.named, defect.synonyms))})" if defect.synonyms else ""
-    yield f"{known.named(defect.name)}{also}, {defect.severity}."
-    for what, text in (
-        ("Looks", defect.appearance), ("Cause", defect.cause), ("Effect", defect.effect)
-    ):  # fmt: skip
-        if said := known.quoted(text):
-            yield f"{what}: {said}"
-    clauses = known.knowledge.clauses if known.knowledge else ()
-    rules = [c for c in clauses if c.defect == defect.name]
-    allowed = "; ".join(f"{c.allows}{_of(c).removeprefix(f' for {c.defect}')}" for c in rules)
-    yield f"Allowed: {allowed or 'none'}."

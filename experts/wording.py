@@ -14,12 +14,19 @@ MAX_NAMED = 4
 
 def describe(region: Region) -> str:
     """A region in words: looks, size and place."""
+    return f"{look_of(region)} of about {size_of(region)} {where_of(region)}"
+
+
+def size_of(region: Region) -> str:
+    """Length and width of a region, for example ``12 × 2 mm``."""
     if region.length_mm is not None and region.width_mm is not None:
-        size = f"{in_words(region.length_mm, 2)} × {in_words(region.width_mm, 2)} mm"
-    else:
-        size = f"{region.length_px:.0f} × {region.width_px:.0f} px"
-    where = "in the" if region.place == "centre" else "at the"
-    return f"{look_of(region)} of about {size} {where} {region.place}"
+        return f"{in_words(region.length_mm, 2)} × {in_words(region.width_mm, 2)} mm"
+    return f"{region.length_px:.0f} × {region.width_px:.0f} px"
+
+
+def where_of(region: Region) -> str:
+    """Where a region is, for example ``at the top left``."""
+    return f"{'in' if region.place == 'centre' else 'at'} the {region.place}"
 
 
 def look_of(region: Region) -> str:

@@ -1,0 +1,175 @@
+"""Questions on what stands out: where, how large, what it looks like, how many, of what kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import product
+
+from echo.training.lessons import Ask
+from echo.training.pen import CHOOSES, Pen
+from experts.answers.known import Known
+from experts.evidence import Region
+from experts.sheet import (
+    MAX_PLACES,
+    NOTHING,
+    count_line,
+    kind_line,
+    look_line,
+    rule_lines,
+    size_line,
+    where_line,
+)
+from experts.wording import look_of, size_of
+
+PLACES = tuple(
+    " ".join(filter(None, cell)) or "centre"
+    for cell in product(("top", "", "bottom"), ("left", "", "right"))
+)
+_LOOKS = tuple(
+    f"{'an' if tone == 'odd' else 'a'} {tone} {form}"
+    for tone, form in product(("dark", "bright", "odd"), ("line", "spot", "area"))
+)
+KIND_NOT_KNOWN = "Not known"
+
+
+def on_places(topic: str, line: Callable[[Region], str]) -> Callable[[Pen], Ask | None]:
+    """A question on all places, or on one that it names; with options on one alone."""
+    short = _SHORT[topic]
+
+    def ask(pen: Pen) -> Ask | None:
+        regions = pen.known.inspection.regions[:MAX_PLACES]
+        if not regions:
+            return pen.write(topic, NOTHING)
+        named = pen.chance(0.4)
+        asked, slots = (f"{topic}_region", {}) if named else (topic, {})
+        if named:
+            region = pen.pick(regions)
+            regions, slots = (region,), {"region": region.id}
+        if len(regions) == 1 and pen.chance(CHOOSES):
+            return pen.choose(
+                asked,
+                short(regions[0]),
+                _others(pen, topic),
+                None if named else _MMAD[topic],
+                **slots,
+            )
+        return pen.write(asked, " ".join(map(line, regions)), **slots)
+
+    return ask
+
+
+def _others(pen: Pen, topic: str) -> list[str]:
+    if topic == "where":
+        return list(PLACES)
+    if topic == "looks":
+        return list(_LOOKS)
+    unit = "px" if all(r.length_mm is None for r in pen.known.inspection.regions) else "mm"
+    sizes = [size_of(region) for region in pen.known.inspection.regions]
+    drawn = ((pen.pick(range(3, 300)), pen.pick(range(2, 90))) for _ in range(4))
+    return sizes + [f"{max(pair)} × {min(pair)} {unit}" for pair in drawn]
+
+
+_SHORT: dict[str, Callable[[Region], str]] = {
+    "where": lambda region: region.place,
+    "looks": look_of,
+    "size": size_of,
+}
+_MMAD = {"where": "place", "looks": "appearance", "size": "size"}
+where = on_places("where", where_line)
+looks = on_places("looks", look_line)
+size = on_places("size", size_line)
+
+
+def count(pen: Pen) -> Ask:
+    """How many places stand out."""
+    regions = pen.known.inspection.regions
+    if pen.chance(CHOOSES):
+        return pen.choose("count", str(len(regions)), [str(n) for n in range(8)])
+    return pen.write("count", count_line(regions))
+
+
+def any_place(pen: Pen) -> Ask:
+    """Whether anything stands out."""
+    regions = pen.known.inspection.regions
+    if pen.chance(CHOOSES):
+        return pen.choose("any_place", *(("Yes", ["No"]) if regions else ("No", ["Yes"])))
+    return pen.write("any_place", count_line(regions))
+
+
+def kind(pen: Pen) -> Ask:
+    """Of what kind the places are."""
+    regions = pen.known.inspection.regions[:MAX_PLACES]
+    if not regions:
+        return pen.write("kind", NOTHING)
+    named, slots = pen.chance(0.4), {}
+    if named:
+        regions = (pen.pick(regions),)
+        slots = {"region": regions[0].id}
+    topic = "kind_region" if named else "kind"
+    if len(regions) == 1 and pen.chance(CHOOSES):
+        kinds = regions[0].kinds
+        if kinds is None or kinds.unknown:
+            return pen.choose(topic, KIND_NOT_KNOWN, _names(pen.known), **slots)
+        if len(kinds.names) == 1:
+            others = [*_names(pen.known), KIND_NOT_KNOWN]
+            return pen.choose(topic, kinds.names[0], others, None if named else "kind", **slots)
+    return pen.write(topic, " ".join(kind_line(pen.known, region) for region in regions), **slots)
+
+
+def is_kind(pen: Pen) -> Ask | None:
+    """Whether it is a certain kind."""
+    if not (names := _names(pen.known)):
+        return None
+    name, regions = pen.pick(names), pen.known.inspection.regions
+    if regions and regions[0].kinds and regions[0].kinds.names and pen.chance(0.5):
+        name = regions[0].kinds.names[0]
+    said = _whether(name, regions)
+    if pen.chance(CHOOSES):
+        return pen.choose(
+            "is_kind", said, [s for s in ("Yes", "No", KIND_NOT_KNOWN) if s != said], defect=name
+        )
+    return pen.write("is_kind", _told(said, name, pen.known, regions), defect=name)
+
+
+def _whether(name: str, regions: Iterable[Region]) -> str:
+    """``No`` only if no place may be of that kind."""
+    open_ = False
+    for region in regions:
+        if region.kinds is None or region.kinds.unknown:
+            open_ = True
+        elif region.kinds.names == (name,):
+            return "Yes"
+        elif name in region.kinds.names:
+            open_ = True
+    return KIND_NOT_KNOWN if open_ else "No"
+
+
+def _told(said: str, name: str, known: Known, regions: tuple[Region, ...]) -> str:
+    if not regions:
+        return f"No, {NOTHING[0].lower()}{NOTHING[1:]}"
+    if said == "Yes":
+        region = next(r for r in regions if r.kinds and r.kinds.names == (name,))
+        return f"Yes, {kind_line(known, region)}"
+    told = " ".join(kind_line(known, region) for region in regions[:MAX_PLACES])
+    return f"No, {told}" if said == "No" else told
+
+
+def rule(pen: Pen) -> Ask:
+    """Which rule decided."""
+    return pen.write("rule", _deciding(pen.known))
+
+
+def measured(pen: Pen) -> Ask:
+    """What was measured against it."""
+    return pen.write("measured", _deciding(pen.known))
+
+
+def _deciding(known: Known) -> str:
+    decision = known.inspection.decision
+    if decision.deciding_clause is not None:
+        return rule_lines(known)[0]
+    return f"Reason: {decision.reason}" if known.inspection.regions else NOTHING
+
+
+def _names(known: Known) -> list[str]:
+    return [d.name for d in known.knowledge.file.defects] if known.knowledge else []

