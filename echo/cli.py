@@ -30,6 +30,7 @@ from echo.cli_common import Home, Json, cell, complain, say
 from echo.cli_knowledge import knowledge as knowledge_commands
 from echo.cli_models import models
 from echo.cli_review import review
+from echo.cli_train import train
 from experts.errors import EchoError, LineError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ app.add_typer(bench, name="bench")
 app.add_typer(knowledge_commands, name="knowledge")
 app.add_typer(models, name="models")
 app.add_typer(review, name="review")
+app.add_typer(train, name="train")
 app.command(epilog=cli_inspect.EPILOG)(cli_inspect.inspect)
 app.command(epilog=cli_teach.EPILOG)(cli_teach.teach)
 app.command(epilog="Example: echo-iad add washer photos/more")(cli_lines.add)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +27,8 @@ _TWO_LEVELS_APART = 60.0
 _BEYOND = 0.2
 # The least difference, in levels of 255, that a mark is drawn with.
 _LEAST_SHIFT = 18.0
+# Of the image; what is smaller is no part, but a flake on one that fills the image.
+_LEAST_PART = 0.05
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,11 @@ class Canvas:
         """Standard deviation of the grain on the part, without outliers."""
         grain_N = np.abs(self.grain_HW3.mean(axis=2)[self.part_HW])
         return 1.4826 * float(np.median(grain_N))
+
+    @cached_property
+    def finest_px(self) -> float:
+        """The least width of a line that is seen before the image's own texture."""
+        return min(1 + self.noise / 12, 3.0)
 
     @cached_property
     def edge_HW(self) -> BoolArray:
@@ -182,23 +190,27 @@ class Canvas:
         return np.asarray(1 + factors, np.float32)
 
 
-def canvas_of(rgb_HW3: ByteArray, other_HW3: ByteArray | None = None) -> Canvas:
-    """A canvas with its part found.
+def parts_lie_free(images: Iterable[ByteArray]) -> bool:
+    """Whether each of some images shows a part on a plain background.
 
-    Args:
-        rgb_HW3: uint8, of a normal part.
-        other_HW3: uint8, another image for pieces of it; by default the same.
+    One image may deceive: a bright flake on a dark surface looks like a part.
     """
-    other = rgb_HW3 if other_HW3 is None else other_HW3
-    return Canvas(rgb_HW3, other, part_of(rgb_HW3))
+    return not any(part_of(rgb_HW3).all() for rgb_HW3 in images)
 
 
 def part_of(rgb_HW3: ByteArray) -> BoolArray:
     """Where the part lies on a plain background, bool (H, W); everywhere if there is no such."""
     height, width = rgb_HW3.shape[:2]
+    part_HW = _free_part(rgb_HW3)
+    is_one = part_HW is not None and part_HW.mean() >= _LEAST_PART
+    return part_HW if part_HW is not None and is_one else np.ones((height, width), np.bool_)
+
+
+def _free_part(rgb_HW3: ByteArray) -> BoolArray | None:
+    height, width = rgb_HW3.shape[:2]
     part = find_part(rgb_HW3)
     if part is None:
-        return np.ones((height, width), np.bool_)
+        return None
     # The grid on which parts are looked for.
     grid = Image.new("1", (width, height))
     grid.thumbnail((SEARCH_PX, SEARCH_PX), Image.Resampling.NEAREST)

@@ -15,7 +15,7 @@ def fold(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     """A ridge with a lit and a dark side, its surroundings drawn towards it; levels (H, W, 3)."""
     at_xy = canvas.pick(rng)
     length = canvas.size(rng, 10, 0.5)
-    width = min(canvas.size(rng, 1.0, 0.018), length / 8)
+    width = min(canvas.size(rng, 1.0, 0.013), length / 8)
     angle = rng.uniform(0, math.pi)
     along_HW, across_HW = turned_grid(canvas.size_HW, at_xy, angle)
     waves = rng.uniform(0.5, 1.2) * 2 * math.pi / length

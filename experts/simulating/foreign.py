@@ -49,19 +49,26 @@ def fibre(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     points_N2 = way(canvas.size(rng, 12, 0.6), rng, bend=rng.uniform(1.2, 4), jag=0.0)
     points_N2 += np.array(at_xy) - points_N2.mean(axis=0)
     count = len(points_N2)
-    width = canvas.size(rng, 1.2, 0.01)
+    width = canvas.size(rng, 1.1 * canvas.finest_px, 0.01)
     radii_N = width / 2 * uneven(count, rng, least=0.85, every=15)
     form_HW = stroke(canvas.size_HW, points_N2, radii_N, uneven(count, rng, least=0.75, every=25))
     shift = canvas.shift(rng, at_xy, rng.uniform(0.5, 0.9))
     body_HW3 = canvas.cover(rng, np.ones_like(form_HW), shift, grain=0.2)
     light = rng.uniform(0, 2 * math.pi)
-    return _laid_on(canvas, body_HW3 * canvas.tint(rng, 0.3), 0.95 * form_HW, light, width)
+    return _laid_on(
+        canvas, body_HW3 * canvas.tint(rng, 0.3), 0.95 * form_HW, light, width / 3, dark=0.12
+    )
 
 
 def _laid_on(
-    canvas: Canvas, body_HW3: FloatArray, form_HW: FloatArray, light: float, height_px: float
+    canvas: Canvas,
+    body_HW3: FloatArray,
+    form_HW: FloatArray,
+    light: float,
+    height_px: float,
+    dark: float = 0.3,
 ) -> FloatArray:
     """Something on the part, with the shadow that it throws there."""
     thrown_HW = shadow(form_HW, light, min(max(height_px, 0.8), 6.0))
-    shaded_HW3 = canvas.levels_HW3 * (1 - 0.3 * thrown_HW[:, :, None])
+    shaded_HW3 = canvas.levels_HW3 * (1 - dark * thrown_HW[:, :, None])
     return mix(np.asarray(shaded_HW3, np.float32), np.asarray(body_HW3, np.float32), form_HW)

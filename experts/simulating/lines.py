@@ -15,7 +15,7 @@ def scratch(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     middle_N2 = way(length, rng, bend=0.5, jag=0.02)
     middle_N2 += np.array(at_xy) - middle_N2.mean(axis=0)
     across_2 = _across(middle_N2)
-    width = canvas.size(rng, 1.2, 0.012)
+    width = canvas.size(rng, canvas.finest_px, 0.009)
     shift = canvas.shift(rng, at_xy, rng.uniform(0.35, 0.8))
     groove_HW = np.zeros(canvas.size_HW, np.float32)
     rim_HW = groove_HW.copy()
@@ -23,7 +23,7 @@ def scratch(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
         count = len(middle_N2)
         strength_N = tapered(count, rng.uniform(0.1, 0.4)) * uneven(count, rng, least=0.4, every=20)
         radii_N = width / 2 * (0.5 + 0.5 * strength_N)
-        line_N2 = middle_N2 + rng.normal(0, 2.5 * width) * across_2
+        line_N2 = middle_N2 + rng.normal(0, 4 * width) * across_2
         groove_HW = np.maximum(groove_HW, stroke(canvas.size_HW, line_N2, radii_N, strength_N))
         beside_N2 = line_N2 + width * across_2
         beside_HW = stroke(canvas.size_HW, beside_N2, radii_N / 2, 0.5 * strength_N)
@@ -45,7 +45,7 @@ def crack(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     length = canvas.size(rng, 12, 0.6)
     trunk_N2 = way(length, rng, bend=0.6, jag=rng.uniform(0.3, 0.6))
     trunk_N2 += np.array(at_xy) - trunk_N2.mean(axis=0)
-    width = canvas.size(rng, 1.0, 0.012)
+    width = canvas.size(rng, 0.8 * canvas.finest_px, 0.007)
     drawn_HW = _gap(canvas, rng, trunk_N2, width, thins_from=0.5)
     for _ in range(int(rng.integers(0, 1 + min(4, int(length // 12))))):
         start = int(rng.uniform(0.15, 0.85) * len(trunk_N2))

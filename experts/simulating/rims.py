@@ -10,7 +10,7 @@ from experts.simulating.canvas import BoolArray, Canvas, FloatArray, mix
 from experts.simulating.shapes import blot, clouds, shadow, splinter
 
 # A part that fills the image shows nothing of what is behind it; mostly that is dark.
-_DARK_BEHIND = 0.75
+_DARK_BEHIND = 0.85
 
 
 def chip(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
@@ -39,7 +39,7 @@ def missing(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     gone_HW = gone_HW * gone_among_HW
     behind_HW3 = behind(canvas, rng)
     # The edge of the part throws a shadow on what is behind.
-    thrown_HW = shadow(1 - gone_HW, rng.uniform(0, 2 * math.pi), max(radius / 5, 1.0))
+    thrown_HW = shadow(1 - gone_HW, rng.uniform(0, 2 * math.pi), min(max(radius / 6, 1.0), 4.0))
     behind_HW3 = behind_HW3 * (1 - 0.35 * thrown_HW[:, :, None])
     return mix(canvas.levels_HW3, behind_HW3, np.asarray(gone_HW, np.float32))
 

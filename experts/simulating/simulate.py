@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from experts.errors import ImageError
 from experts.simulating import folds, foreign, lines, pasting, rims, spots
-from experts.simulating.canvas import BoolArray, ByteArray, Canvas, FloatArray, canvas_of
+from experts.simulating.canvas import BoolArray, ByteArray, Canvas, FloatArray, part_of
+from experts.simulating.kinds import KINDS as KINDS
 from experts.simulating.words import in_words, region_of
 
 Simulator = Callable[[Canvas, np.random.Generator], FloatArray]
@@ -28,7 +30,6 @@ SIMULATORS: dict[str, Simulator] = {
     "scratch": lines.scratch,
     "stain": spots.stain,
 }
-KINDS = tuple(SIMULATORS)
 
 # A pixel that differs by fewer levels of 255 looks as before, and is left as it was.
 VISIBLE_LEVELS = 6
@@ -39,6 +40,8 @@ _MOST_SHARE = 1 / 3
 _LEAST_OVER_NOISE = 0.75
 # Changed specks far from the rest, where a mark fades out, are left as they were.
 _SPECK_SHARE = 0.02
+# Holes in a mask up to that share of its area are of the anomaly, too.
+_HOLE_SHARE = 0.04
 # Not every draw shows: a dark crack may fall onto something dark.
 _DRAWS = 40
 
@@ -49,8 +52,7 @@ class Simulated:
 
     Attributes:
         image_HW3: uint8; as the normal image wherever the mask is not set.
-        mask_HW: bool, not empty: the pixels that visibly changed, and gaps of a pixel or two
-            between them.
+        mask_HW: bool, not empty: the pixels that visibly changed, and small gaps among them.
         kind: One of ``KINDS``.
         box_xyxy: Of the mask, in pixels; the right and lower sides are outside.
         words: What it looks like, where and how large it is.
@@ -64,7 +66,11 @@ class Simulated:
 
 
 def simulate(
-    image_HW3: ByteArray, kind: str, rng: np.random.Generator, other_HW3: ByteArray | None = None
+    image_HW3: ByteArray,
+    kind: str,
+    rng: np.random.Generator,
+    other_HW3: ByteArray | None = None,
+    part_HW: BoolArray | None = None,
 ) -> Simulated:
     """Draw an anomaly; the same image, kind and state of ``rng`` give the same one.
 
@@ -73,13 +79,15 @@ def simulate(
         kind: One of ``KINDS``.
         rng: Draws all about it.
         other_HW3: uint8, another image that pieces are taken from; by default the same.
+        part_HW: Where the part is, if that is known; else it is looked for.
 
     Raises:
         ImageError: If nothing of this kind would show on the image.
         KeyError: If there is no such kind.
     """
     simulator = SIMULATORS[kind]
-    canvas = canvas_of(image_HW3, other_HW3)
+    other_HW3 = image_HW3 if other_HW3 is None else other_HW3
+    canvas = Canvas(image_HW3, other_HW3, part_of(image_HW3) if part_HW is None else part_HW)
     for _ in range(_DRAWS):
         drawn_HW3 = _levelled(canvas, simulator(canvas, rng))
         mask_HW = _visible(canvas, drawn_HW3)
@@ -113,14 +121,29 @@ def _difference(canvas: Canvas, drawn_HW3: ByteArray) -> FloatArray:
 def _visible(canvas: Canvas, drawn_HW3: ByteArray) -> BoolArray:
     """The pixels of the part that visibly changed, without specks and small gaps."""
     seen_HW = (_difference(canvas, drawn_HW3) >= VISIBLE_LEVELS) & canvas.part_HW
+    if not canvas.is_two_levels:
+        seen_HW = _closed(seen_HW) & canvas.part_HW
+    labels_HW, areas = _pieces(seen_HW)
+    return np.asarray((areas >= max(2, _SPECK_SHARE * areas.max(initial=0)))[labels_HW])
+
+
+def _closed(seen_HW: BoolArray) -> BoolArray:
+    """Without the gaps and holes where texture happens to be as before."""
     padded_HW = np.pad(seen_HW.astype(np.uint8), 2)
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    closed_HW = cv2.morphologyEx(padded_HW, cv2.MORPH_CLOSE, disk)[2:-2, 2:-2]
-    count, labels_HW, stats, _ = cv2.connectedComponentsWithStats(closed_HW, connectivity=8)
-    areas = stats[:, cv2.CC_STAT_AREA].copy()
+    closed_HW = cv2.morphologyEx(padded_HW, cv2.MORPH_CLOSE, disk)[2:-2, 2:-2] > 0
+    labels_HW, areas = _pieces(~closed_HW)
+    is_hole = areas <= max(4, _HOLE_SHARE * float(closed_HW.sum()))
+    is_hole[0] = False
+    return np.asarray(closed_HW | is_hole[labels_HW])
+
+
+def _pieces(mask_HW: BoolArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """The connected pieces of a mask by number from 1 on, (H, W), and the area of each; 0 is 0."""
+    _, labels_HW = cv2.connectedComponents(mask_HW.astype(np.uint8), connectivity=8)
+    areas = np.bincount(labels_HW.ravel())
     areas[0] = 0
-    kept = areas >= max(2, _SPECK_SHARE * areas.max(initial=0))
-    return np.asarray(kept[labels_HW] & canvas.part_HW) if count > 1 else np.zeros_like(seen_HW)
+    return np.asarray(labels_HW, np.int32), areas
 
 
 def _shows(canvas: Canvas, drawn_HW3: ByteArray, mask_HW: BoolArray) -> bool:
@@ -129,4 +152,4 @@ def _shows(canvas: Canvas, drawn_HW3: ByteArray, mask_HW: BoolArray) -> bool:
     if not LEAST_PX <= area <= max(LEAST_PX, _MOST_SHARE * float(canvas.part_HW.sum())):
         return False
     mean = float(_difference(canvas, drawn_HW3)[mask_HW].mean())
-    return mean >= max(2 * VISIBLE_LEVELS, _LEAST_OVER_NOISE * canvas.noise)
+    return mean >= max(1.5 * VISIBLE_LEVELS, _LEAST_OVER_NOISE * canvas.noise)

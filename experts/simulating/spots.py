@@ -13,7 +13,7 @@ from experts.simulating.shapes import blot, clouds, relief
 def pit(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     """One small hollow or a few, dark, with the far wall lit; levels (H, W, 3)."""
     at_xy = canvas.pick(rng)
-    radius = canvas.size(rng, 1.5, 0.05)
+    radius = canvas.size(rng, 1.5 * canvas.finest_px, 0.05)
     light = rng.uniform(0, 2 * math.pi)
     hollow_HW = np.zeros(canvas.size_HW, np.float32)
     for number in range(int(rng.choice([1, 1, 1, 2, 3, 5]))):
@@ -40,8 +40,8 @@ def stain(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     form_HW = blot(canvas.size_HW, at_xy, radii, rng, rough=rough, soft_px=soft)
     patchy_HW = 1 + 0.18 * clouds(canvas.size_HW, max(radius / 2.5, 2), rng)
     inner_HW = blur(form_HW, max(radius / 5, 0.8))
-    ring = rng.choice([0.0, 0.5, 0.9])
-    # Dried drops are strongest near their rim.
+    # Dried drops are strongest near their rim; of two levels there is no weaker one.
+    ring = rng.choice([0.0, 0.5, 0.9]) * (not canvas.is_two_levels)
     veil_HW = form_HW * (1 - ring * inner_HW**2) * patchy_HW
     shift = canvas.shift(rng, at_xy, rng.uniform(0.25, 0.6), dark=0.7)
     here = max(float(canvas.smooth_HW3[at_xy[1], at_xy[0]].mean()), 1.0)

@@ -1,0 +1,88 @@
+"""The commands ``echo-iad train``: thin, like those of ``echo.cli``."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from echo.cli_common import Json, say
+from experts.simulating.kinds import KINDS
+
+if TYPE_CHECKING:
+    from echo.simulated import SimulatedTree
+
+train = typer.Typer(
+    no_args_is_help=True, help="Make what the embedded language model learns from, and train it."
+)
+
+EPILOG = "Example: echo-iad train simulate photos/good data/washer --count 200 --kinds crack,stain"
+
+
+@train.command("simulate", epilog=EPILOG)
+def simulate(
+    good: Annotated[
+        str, typer.Argument(help="Images of good parts: a folder or a pattern.", metavar="GOOD")
+    ],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="The new folder; a call that was cut off goes on there.", metavar="OUT"
+        ),
+    ],
+    count: Annotated[
+        int, typer.Option(help="Images with an anomaly, in all; the kinds take turns.", min=1)
+    ] = 100,
+    kinds: Annotated[
+        str | None,
+        typer.Option(help=f"Separated by commas, all by default: {', '.join(KINDS)}."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0)] = 0,
+    as_json: Json = False,
+) -> None:
+    """Draw anomalies onto images of good parts: a labelled data set in the layout of MVTec AD.
+
+    Each image with an anomaly comes with its mask, and simulated.json says of each where it is,
+    how large and what it looks like. preview.png shows some of each kind. The same seed gives the
+    same bytes.
+    """
+    from echo.simulated import simulate_tree
+
+    tree = simulate_tree(good, out, count=count, kinds=_chosen(kinds), seed=seed)
+    if as_json:
+        typer.echo(json.dumps(_result(tree, out), indent=1))
+        return
+    many = len(_counts(tree))
+    say(
+        f"Wrote {out}: {count} images with anomalies of {many} {'kind' if many == 1 else 'kinds'}, "
+        f"{len(tree.test)} good ones beside them, and {len(tree.train)} to enrol."
+    )
+    say(f"Look at {out / 'preview.png'}. Next: echo-iad bench anomaly {out}")
+
+
+def _chosen(kinds: str | None) -> tuple[str, ...]:
+    if kinds is None:
+        return KINDS
+    named = dict.fromkeys(kind.strip() for kind in kinds.split(","))
+    for kind in named:
+        if kind not in KINDS:
+            raise typer.BadParameter(f"--kinds: no kind {kind!r}; there are {', '.join(KINDS)}.")
+    return tuple(named)
+
+
+def _counts(tree: SimulatedTree) -> Counter[str]:
+    return Counter(image.kind for image in tree.images)
+
+
+def _result(tree: SimulatedTree, out: Path) -> dict[str, Any]:
+    return {
+        "folder": str(out),
+        "file": str(out / "simulated.json"),
+        "preview": str(out / "preview.png"),
+        "train": len(tree.train),
+        "good": len(tree.test),
+        "kinds": dict(_counts(tree)),
+    }
