@@ -13,41 +13,12 @@ ALL = {
     **{f"mmad.{topic}": asked for topic, asked in wordings().mmad.items()},
 }
 TOPICS = [
-    "defective",
-    "flawless",
-    "ship",
-    "hold_back",
-    "verdict",
-    "why",
-    "next",
-    "where",
-    "where_region",
-    "size",
-    "size_region",
-    "looks",
-    "looks_region",
-    "count",
-    "any_place",
-    "kind",
-    "kind_region",
-    "is_kind",
-    "rule",
-    "limit_of",
-    "measured",
-    "appearance_of",
-    "cause_of",
-    "effect_of",
-    "severity_of",
-    "cause",
-    "effect",
-    "severity",
-    "normal",
-    "product",
-    "kinds_known",
-    "synonym_of",
-    "unknown",
-    "explain",
-]
+    "defective", "flawless", "ship", "hold_back", "scrap", "look_again", "verdict", "why", "next",
+    "where", "where_region", "size", "size_region", "looks", "looks_region", "count", "any_place",
+    "kind", "kind_region", "is_kind", "rule", "limit_of", "measured",
+    "appearance_of", "cause_of", "effect_of", "severity_of", "synonym_of",
+    "cause", "effect", "severity", "normal", "product", "kinds_known", "unknown", "explain",
+]  # fmt: skip
 MMAD = ["presence", "kind", "place", "appearance", "size", "effect", "cause", "normal", "product"]
 
 
@@ -56,7 +27,7 @@ def with_topic(topic: str, train: str, dev: str = "What else?") -> dict[str, obj
 
 
 def test_every_topic_has_wordings_of_both_splits() -> None:
-    assert set(TOPICS) <= set(wordings().topics)
+    assert set(TOPICS) == set(wordings().topics)
     assert set(MMAD) == set(wordings().mmad)
     for topic in TOPICS:
         assert wordings().of(topic, "train") == wordings().topics[topic].train
@@ -68,6 +39,7 @@ def test_every_topic_has_wordings_of_both_splits() -> None:
 def test_about_one_in_seven_is_never_trained_on(topic: str) -> None:
     asked = ALL[topic]
     share = len(asked.dev) / len(asked.train + asked.dev)
+    assert len(asked.train + asked.dev) >= 25
     assert 0.1 <= share <= 0.2
 
 
@@ -79,7 +51,7 @@ def test_what_is_not_trained_on_is_of_another_construction(topic: str) -> None:
         words = plain(dev).split()
         for train in asked.train:
             likeness = SequenceMatcher(None, words, plain(train).split()).ratio()
-            assert likeness < 0.85, (dev, train)
+            assert likeness < 0.75, (dev, train)
 
 
 def test_wordings_are_plain_text() -> None:
@@ -124,6 +96,19 @@ def test_an_unknown_topic_is_no_wording() -> None:
 )
 def test_names_fill_the_slots(wording: str, said: str) -> None:
     assert filled(wording, part="tile", product="magnetic tile", defect="edge chip") == said
+
+
+@pytest.mark.parametrize("topic", ALL)
+def test_names_fill_all_wordings(topic: str) -> None:
+    names = {
+        "part": "tile",
+        "product": "magnetic tile",
+        "defect": "edge chip",
+        "region": "region-2",
+    }
+    for wording in (*ALL[topic].train, *ALL[topic].dev):
+        said = filled(wording, **names)
+        assert not re.search(r"[{}]|\ba edge", said, re.IGNORECASE)
 
 
 def test_a_slot_without_a_name_is_told() -> None:
