@@ -1,0 +1,133 @@
+"""Invented worlds: what they hold, how often, and what of the judged lines they never say."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import knowledge
+from echo.training.inventing import invent
+from experts.answers import Known
+from experts.claims import check
+from experts.knowledge import load_knowledge
+from experts.sheet import sheet
+
+WORLDS = 200
+JUDGED = ("tile", "magnetic_tile", "printed_circuit_board", "solar_cell", "textile")
+FILES = sorted(Path(knowledge.__file__).parent.glob("*.yaml"))
+
+
+def worlds(count: int, seed: int = 0) -> list[Known]:
+    return [invent(np.random.default_rng([seed, number])) for number in range(count)]
+
+
+@pytest.fixture(scope="module")
+def invented() -> list[Known]:
+    return worlds(WORLDS)
+
+
+def test_same_seed_same_world() -> None:
+    one, other = worlds(5, seed=3), worlds(5, seed=3)
+    assert [k.inspection.model_dump_json() for k in one] == [
+        k.inspection.model_dump_json() for k in other
+    ]
+    assert list(map(sheet, one)) == list(map(sheet, other))
+    assert sheet(one[0]) != sheet(worlds(1, seed=4)[0])
+
+
+def test_verdicts_come_as_often_as_planned(invented: list[Known]) -> None:
+    shares = Counter(known.inspection.verdict for known in invented)
+    assert 0.45 <= shares["reject"] / WORLDS <= 0.65
+    assert 0.17 <= shares["accept"] / WORLDS <= 0.33
+    assert 0.13 <= shares["review"] / WORLDS <= 0.27
+
+
+def test_each_verdict_comes_in_all_its_ways(invented: list[Known]) -> None:
+    ways: Counter[str] = Counter()
+    for known in invented:
+        inspection, decision = known.inspection, known.inspection.decision
+        regions = inspection.regions
+        ways["accept flawless"] += decision.verdict == "accept" and not regions
+        ways["accept tolerated"] += decision.verdict == "accept" and bool(regions)
+        ways["reject by rule"] += decision.verdict == "reject" and bool(decision.deciding_clause)
+        ways["reject unruled"] += "no clause allows" in decision.reason
+        ways["no file"] += known.knowledge is None
+        ways["review by rule"] += decision.verdict == "review" and bool(decision.deciding_clause)
+        ways["too few"] += "cannot promise" in decision.reason
+        ways["no place"] += "no single place" in decision.reason
+        ways["twin"] += "which else shows the same" in decision.reason
+        for region in regions:
+            kinds = region.kinds
+            ways[f"kinds {'-' if kinds is None else len(kinds.names)}"] += 1
+    assert min(ways.values()) > 0, ways
+    assert {f"kinds {n}" for n in ("-", 0, 1, 2)} <= ways.keys()
+
+
+def test_places_agree_with_the_map(invented: list[Known]) -> None:
+    for known in invented:
+        anomaly, regions = known.inspection.anomaly, known.inspection.regions
+        peak = float(anomaly.patch_scores_HW.max())
+        assert all(region.peak_score > anomaly.limit for region in regions)
+        if regions:
+            assert peak == pytest.approx(regions[0].peak_score, rel=1e-5)
+        else:
+            assert peak < anomaly.limit
+
+
+def test_claims_of_the_sheet_on_the_part_hold(invented: list[Known]) -> None:
+    held = 0
+    for known in invented:
+        for line in sheet(known).splitlines():
+            if re.match(r"The verdict on|\d+ places? stands? out|region-\d+ (is|may be) ", line):
+                for said in check(line, known.facts).sentences:
+                    assert said.outcome in ("right", "none"), (said, sheet(known))
+                    held += said.outcome == "right"
+    assert held > 2 * WORLDS
+
+
+def test_nearly_all_texts_of_the_files_may_be_said(invented: list[Known]) -> None:
+    texts = [
+        (known, text)
+        for known in invented
+        if known.knowledge is not None
+        for defect in known.knowledge.file.defects
+        for text in (defect.appearance, defect.cause, defect.effect)
+        if text
+    ]
+    kept = sum(known.quoted(text) == text for known, text in texts)
+    assert kept / len(texts) > 0.98
+
+
+def test_texts_hardly_repeat(invented: list[Known]) -> None:
+    for field in ("appearance", "cause", "effect"):
+        said = Counter(
+            getattr(defect, field)
+            for known in invented
+            if known.knowledge is not None
+            for defect in known.knowledge.file.defects
+            if getattr(defect, field)
+        )
+        assert len(said) / said.total() > 0.9
+
+
+def test_judged_products_are_never_named(invented: list[Known]) -> None:
+    judged = [load_knowledge(f).file for f in FILES if f.stem in JUDGED]
+    names = {n for f in judged for n in (f.product, f.part, f.parts, *f.aliases)}
+    words = re.compile(rf"\b({'|'.join(map(re.escape, names))}|fabric|solar)\b", re.I)
+    for known in invented:
+        assert not words.search(sheet(known)), sheet(known)
+
+
+def test_no_product_and_no_judged_kind_of_defect_is_invented(invented: list[Known]) -> None:
+    files = {file.stem: load_knowledge(file).file for file in FILES}
+    products = {n for f in files.values() for n in (f.product, f.part, *f.aliases)}
+    kinds = {n for s in JUDGED for d in files[s].defects for n in (d.name, *d.synonyms)}
+    for known in invented:
+        if known.knowledge is not None:
+            file = known.knowledge.file
+            assert not products & {file.product, file.part, *file.aliases}
+            assert not kinds & {n for d in file.defects for n in (d.name, *d.synonyms)}
