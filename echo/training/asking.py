@@ -19,6 +19,8 @@ _ASKING: dict[Callable[[Pen], Ask | None], float] = {
     asking_part.yes_or_no("flawless"): 2,
     asking_part.yes_or_no("ship"): 2,
     asking_part.yes_or_no("hold_back"): 2,
+    asking_part.yes_or_no("scrap"): 0.6,
+    asking_part.yes_or_no("look_again"): 0.6,
     asking_part.verdict: 1,
     asking_part.why: 0.5,
     asking_part.next_: 0.7,

@@ -29,6 +29,8 @@ _YES: Mapping[str, frozenset[Verdict]] = {
     "flawless": frozenset({"accept"}),
     "ship": frozenset({"accept"}),
     "hold_back": frozenset({"reject", "review"}),
+    "scrap": frozenset({"reject"}),
+    "look_again": frozenset({"review"}),
 }
 _OPEN = frozenset({"defective", "flawless"})
 UNDECIDED = "Not decided"

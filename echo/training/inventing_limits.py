@@ -25,6 +25,8 @@ MAX_PLACES = 5
 
 # How far a limit lies from what was measured, as a factor's logarithm.
 _NEAR, _FAR = 0.04, 1.8
+# Nobody asks for a margin so much wider than what is there.
+_MARGIN = 2.0
 _OTHERS_BROKEN = 0.4
 # Of the shorter side of the image: the span of limits of what was not found.
 _LENGTHS = (0.01, 0.3)
@@ -134,7 +136,7 @@ def _break(card: Card, rule: Rule, value: float) -> None:
         if rule.limit == 0:
             rule.quantity = "none"
     elif rule.quantity == "distance_to_edge":
-        rule.limit = _rounded(max(value, 1.0) * _factor(rng), math.ceil)
+        rule.limit = _rounded(max(value, 1.0) * min(_factor(rng), _MARGIN), math.ceil)
     else:
         rule.limit = _rounded(value / _factor(rng), math.floor)
 

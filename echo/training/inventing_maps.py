@@ -18,9 +18,10 @@ Rank = Literal["beyond", "normal", "few", "none", "no part", "twin"]
 
 _MOST_IMAGES = 400
 _BEYOND_ALL = 0.6
-_HAS_TWIN = 0.12
+_HAS_TWIN = 0.15
 _SET_ASIDE = 0.04
-_OTHERS_DIFFER = 0.08
+_OTHERS_DIFFER = 0.1
+_FEW = 5
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,16 @@ def draw_rank(rng: np.random.Generator, rank: Rank, alpha: float) -> Ranked:
         twin = _twin(rng, "uncalibrated") if rank == "twin" else None
         if twin is None and rng.random() < _SET_ASIDE:
             twin = _twin(rng, "set aside")
-        return Ranked(normal, above, 0, twin, rank)
+        return Ranked(normal, above, _differing(rng, min(above, _FEW)), twin, rank)
     above = 0 if rng.random() < _BEYOND_ALL else int(rng.integers(held_back))
     if rng.random() < _HAS_TWIN:
         return Ranked(normal, above, 0, _twin(rng, "decides"), rank)
-    differing = int(rng.integers(above + 1)) if rng.random() < _OTHERS_DIFFER else 0
-    return Ranked(normal, above, differing, None, rank)
+    return Ranked(normal, above, _differing(rng, above), None, rank)
+
+
+def _differing(rng: np.random.Generator, most: int) -> int:
+    """How many normal images differ from their twins, in lines where some do."""
+    return int(rng.integers(most + 1)) if rng.random() < _OTHERS_DIFFER else 0
 
 
 def with_rank(anomaly: AnomalyMap, ranked: Ranked) -> AnomalyMap:

@@ -27,7 +27,8 @@ Slots = dict[str, Phrases]
 _SLOT = re.compile(r"\{(\w+)\}")
 _ARTICLE = re.compile(r"\b([Aa]) (?=[aeiou])(?!uni|use|one\b|eu)")
 _VOWELS = "aeiou"
-# Nobody invents a longer name.
+# Shorter ones are words of a language too often, and nobody invents longer ones.
+LETTERS = range(4, 12)
 MAX_SYLLABLES = 2
 # How often another phrase is tried where one came already.
 _TRIES = 8
@@ -125,6 +126,9 @@ def plural(noun: str) -> str:
 
 def made_up(smith: Wordsmith) -> str:
     """A word that can be spoken and means nothing, for example ``vorlim``."""
-    syllables = 1 + int(smith.rng.integers(MAX_SYLLABLES))
-    parts = [f"{smith.phrase('onset')}{smith.phrase('nucleus')}" for _ in range(syllables)]
-    return f"{''.join(parts)}{smith.phrase('coda')}"
+    while True:
+        syllables = 1 + int(smith.rng.integers(MAX_SYLLABLES))
+        parts = [f"{smith.phrase('onset')}{smith.phrase('nucleus')}" for _ in range(syllables)]
+        word = f"{''.join(parts)}{smith.phrase('coda')}"
+        if len(word) in LETTERS:
+            return word

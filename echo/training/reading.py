@@ -8,7 +8,8 @@ import numpy as np
 
 from echo.training.lessons import Ask, Lesson
 from echo.training.packing import Branch
-from experts.mllm.nano.prompting import TextPrompter, on_sheet, with_options
+from experts.mllm.nano.prompting import TextPrompter
+from experts.mllm.nano.texts import on_sheet, with_options
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class LessonReader:
         return [self._row(lesson.sheet, ask, rng) for ask in lesson.asks]
 
     def _row(self, sheet: str, ask: Ask, rng: np.random.Generator) -> Row:
-        messages = tuple(on_sheet(sheet, ask.question))
+        messages = on_sheet(sheet, ask.question)
         answers = (ask.answer, *ask.wrong)
         if ask.wrong:
             listed = [answers[i] for i in rng.permutation(len(answers))]

@@ -34,9 +34,9 @@ class Recipe(BaseModel):
     seed: Annotated[int, Field(ge=0)] = 0
     steps: Count = 600
     lessons: Count = 3
-    asks: Count = 14
+    asks: Count = 18
     rank: Count = 32
-    first_layer: Annotated[int, Field(ge=0)] = 6
+    first_layer: Annotated[int, Field(ge=0)] = 8
     learning_rate: Rate = 6e-4
     warmup: Count = 30
     choosing: Annotated[float, Field(ge=0)] = 1.0

@@ -27,6 +27,8 @@ from experts.mllm.nano.prompting import TextPrompter
 
 # Gradients that are longer are cut to this, so that one odd lesson moves little.
 MAX_NORM = 1.0
+# All linear layers of a block of SmolLM2.
+_LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 CHECKPOINT, LOG, CURVES = "checkpoint.safetensors", "losses.jsonl", "losses.png"
 # Lessons by which a run is examined have numbers that no run reaches.
 EXAMINED_FROM = 10_000_000
@@ -178,7 +180,7 @@ def _with_adapters(base: Path, recipe: Recipe) -> PeftModel:
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.rank,
-        target_modules="all-linear",
+        target_modules=_LINEAR,
         layers_to_transform=layers,
         task_type="CAUSAL_LM",
     )
