@@ -123,6 +123,8 @@ def simulate_tree(
     files = _named(good, out)
     with _held(out), Progress(progress) as bars:
         tree = _plan(files, count, kinds, seed)
+        if not (out / RECORD).exists():
+            _check_all(files, out, bars)
         _begin(tree, out)
         for part, names in (("train", tree.train), ("test", tree.test)):
             for name in names:
@@ -196,14 +198,22 @@ def _held(out: Path) -> Iterator[None]:
         raise OutputError(f"{out}: is being written by another process; try again later") from error
 
 
+def _check_all(files: dict[str, Path], out: Path, bars: Progress) -> None:
+    """Make sure that the folder is empty and each image can be read, before anything is written."""
+    if any(not entry.name.startswith(".") for entry in out.iterdir()):
+        raise OutputError(
+            f"{out}: is not empty, and was not made by this command; choose a new folder"
+        )
+    with bars.task("Reading", len(files)) as advance:
+        for path in files.values():
+            read_picture(path)
+            advance(1)
+
+
 def _begin(tree: SimulatedTree, out: Path) -> None:
     """Write down what is to be drawn, or make sure that it is what was begun."""
     path = out / RECORD
     if not path.exists():
-        if any(not entry.name.startswith(".") for entry in out.iterdir()):
-            raise OutputError(
-                f"{out}: is not empty, and was not made by this command; choose a new folder"
-            )
         write_bytes(path, _as_bytes(tree))
         return
     try:

@@ -25,8 +25,8 @@ _TWO_LEVELS_REACH = 0.1
 _TWO_LEVELS_APART = 60.0
 # Marks may be so much darker or brighter than all that the part shows, in shares of its range.
 _BEYOND = 0.2
-# The least difference, in levels of 255, that a mark is drawn with.
-_LEAST_SHIFT = 18.0
+# Marks on a plain part are drawn as if it showed so many levels of 255.
+_LEAST_RANGE = 60.0
 # Of the image; what is smaller is no part, but a flake on one that fills the image.
 _LEAST_PART = 0.05
 
@@ -76,39 +76,64 @@ class Canvas:
         return bool((self.rgb_HW3 == self.rgb_HW3[:, :, :1]).all())
 
     @cached_property
+    def core_HW(self) -> BoolArray:
+        """The part without its rim, where the background shines in; what levels are taken from."""
+        if self.fills:
+            return self.part_HW
+        inner_HW = cv2.erode(self.part_HW.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+        return np.asarray(inner_HW) if inner_HW.any() else self.part_HW
+
+    @cached_property
     def range(self) -> tuple[float, float]:
         """Levels that nearly all of the part lies between."""
-        low, high = np.quantile(self.grey_HW[self.part_HW], [0.01, 0.99])
+        low, high = np.quantile(self.grey_HW[self.core_HW], [0.01, 0.99])
         return float(low), float(high)
 
     @cached_property
     def is_two_levels(self) -> bool:
-        """Whether the image is of two levels only, with nothing between."""
+        """Whether the part is of two levels only, with nothing between."""
         low, high = self.range
         reach = _TWO_LEVELS_REACH * (high - low)
-        near_HW = (np.abs(self.grey_HW - low) <= reach) | (np.abs(self.grey_HW - high) <= reach)
-        return high - low >= _TWO_LEVELS_APART and near_HW.mean() >= _TWO_LEVELS_SHARE
+        grey_N = self.grey_HW[self.core_HW]
+        near_N = (np.abs(grey_N - low) <= reach) | (np.abs(grey_N - high) <= reach)
+        return high - low >= _TWO_LEVELS_APART and float(near_N.mean()) >= _TWO_LEVELS_SHARE
 
     @cached_property
     def smooth_HW3(self) -> FloatArray:
-        """The levels around each place, without texture."""
-        return blur(self.levels_HW3, min(max(self.side_px / 30, 1.5), 12.0))
+        """The part's levels around each place, without texture."""
+        return self._blurred(min(max(self.side_px / 30, 1.5), 12.0))
 
     @cached_property
     def grain_HW3(self) -> FloatArray:
-        """What the image has beside smooth levels: its texture and noise."""
-        return self.levels_HW3 - blur(self.levels_HW3, 2.0)
+        """What the part has beside smooth levels: its texture and noise."""
+        return self.levels_HW3 - self._blurred(2.0)
+
+    def _blurred(self, sigma_px: float) -> FloatArray:
+        """The levels blurred, but not across the part's rim."""
+        if self.fills:
+            return blur(self.levels_HW3, sigma_px)
+        weight_HW1 = self.core_HW.astype(np.float32)[:, :, None]
+        summed_HW3 = blur(self.levels_HW3 * weight_HW1, sigma_px)
+        share_HW1 = blur(weight_HW1[:, :, 0], sigma_px)[:, :, None]
+        inside_HW3 = summed_HW3 / np.maximum(share_HW1, 1e-6)
+        return np.where(share_HW1 > 1e-3, inside_HW3, self.levels_HW3)
 
     @cached_property
     def noise(self) -> float:
         """Standard deviation of the grain on the part, without outliers."""
-        grain_N = np.abs(self.grain_HW3.mean(axis=2)[self.part_HW])
+        grain_N = np.abs(self.grain_HW3.mean(axis=2)[self.core_HW])
         return 1.4826 * float(np.median(grain_N))
 
     @cached_property
     def finest_px(self) -> float:
         """The least width of a line that is seen before the image's own texture."""
-        return min(1 + self.noise / 12, 3.0)
+        return 2.0 if self.is_two_levels else min(1 + self.noise / 12, 3.0)
+
+    @cached_property
+    def other_detail_HW(self) -> FloatArray:
+        """How much there is to see around each place of the other image."""
+        grey_HW = np.asarray(self.other_HW3.mean(axis=2), np.float32)
+        return blur(np.abs(grey_HW - blur(grey_HW, 3.0)), 5.0)
 
     @cached_property
     def edge_HW(self) -> BoolArray:
@@ -147,10 +172,10 @@ class Canvas:
         """
         low, high = self.range
         here = float(self.smooth_HW3[at_xy[1], at_xy[0]].mean())
-        amount = max(strength * (high - low), _LEAST_SHIFT, 2.2 * self.noise)
+        amount = max(strength * max(high - low, _LEAST_RANGE), 2.2 * self.noise)
         if self.is_two_levels:
             return (low + high) - 2 * here if abs(here * 2 - low - high) > 1 else amount
-        beyond = max(_BEYOND * (high - low), _LEAST_SHIFT)
+        beyond = _BEYOND * (high - low) + _LEAST_RANGE / 2
         down = min(here - max(low - beyond, 0.0), amount)
         up = min(min(high + beyond, 255.0) - here, amount)
         goes_down = rng.random() < dark
@@ -179,10 +204,14 @@ class Canvas:
         return mix(self.levels_HW3, mark_HW3, cover_HW)
 
     def moved_grain(self, rng: np.random.Generator) -> FloatArray:
-        """The image's grain from elsewhere."""
+        """The part's grain from elsewhere, or its own where that is from beside the part."""
         height, width = self.size_HW
         by_yx = int(rng.integers(height)), int(rng.integers(width))
-        return np.asarray(np.roll(self.grain_HW3, by_yx, (0, 1)), np.float32)
+        moved_HW3 = np.roll(self.grain_HW3, by_yx, (0, 1))
+        if self.fills:
+            return moved_HW3
+        is_there_HW = np.roll(self.core_HW, by_yx, (0, 1))
+        return np.where(is_there_HW[:, :, None], moved_HW3, self.grain_HW3)
 
     def tint(self, rng: np.random.Generator, amount: float) -> FloatArray:
         """Factors near 1 for the channels, all the same on a grey image, float32 (3,)."""

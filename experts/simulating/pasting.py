@@ -16,6 +16,8 @@ from experts.simulating.shapes import blot, splinter
 
 # OpenCV takes so many pixels off the rim of what it blends in.
 _ERODED_PX = 3
+# Blended in, a piece without any detail vanishes, so the best of several is taken.
+_LOOKS = 8
 
 
 def cut_paste(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
@@ -31,16 +33,17 @@ def cut_paste(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
 def poisson(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     """A piece from elsewhere, blended in so that no seam shows; levels (H, W, 3)."""
     at_xy = canvas.pick(rng)
-    size = canvas.size(rng, 4, 0.33) + 2 * _ERODED_PX
+    size = canvas.size(rng, 6, 0.4) + 2 * _ERODED_PX
     form_HW = (piece_form(canvas, at_xy, size, rng) > 0.5) & canvas.part_HW
     # Blending needs a rim of the image around all that it changes.
     form_HW[[0, 1, -2, -1]] = form_HW[:, [0, 1, -2, -1]] = False
-    if not form_HW.any():
-        return canvas.levels_HW3
+    kernel = np.ones((2 * _ERODED_PX + 1, 2 * _ERODED_PX + 1), np.uint8)
+    if not cv2.erode(form_HW.astype(np.uint8), kernel).any():
+        return canvas.levels_HW3  # nothing would be left of it
     y_N, x_N = np.nonzero(form_HW)
     rows = slice(int(y_N.min()) - 1, int(y_N.max()) + 2)
     columns = slice(int(x_N.min()) - 1, int(x_N.max()) + 2)
-    source_hw3 = np.ascontiguousarray(piece(canvas, at_xy, rng)[rows, columns])
+    source_hw3 = np.ascontiguousarray(piece(canvas, at_xy, rng, _LOOKS)[rows, columns])
     form_hw = np.ascontiguousarray(form_HW[rows, columns]).astype(np.uint8) * 255
     height, width = form_hw.shape
     centre = columns.start + width // 2, rows.start + height // 2
@@ -67,10 +70,21 @@ def piece_form(
     return np.asarray(drawn_HW / np.float32(255), np.float32)
 
 
-def piece(canvas: Canvas, at_xy: tuple[int, int], rng: np.random.Generator) -> ByteArray:
-    """The other image, turned and moved so that another of its places lies at this one."""
+def piece(
+    canvas: Canvas, at_xy: tuple[int, int], rng: np.random.Generator, looks: int = 1
+) -> ByteArray:
+    """The other image, turned and moved so that another of its places lies at this one.
+
+    Args:
+        canvas: Has the other image.
+        at_xy: Where the piece shall lie.
+        rng: Draws the place.
+        looks: Of so many places the one with most detail is taken.
+    """
     height, width = canvas.other_HW3.shape[:2]
-    from_xy = float(rng.uniform(0.1, 0.9) * width), float(rng.uniform(0.1, 0.9) * height)
+    places_L2 = (rng.uniform(0.1, 0.9, (looks, 2)) * [width, height]).astype(int)
+    x, y = max(places_L2.tolist(), key=lambda xy: float(canvas.other_detail_HW[xy[1], xy[0]]))
+    from_xy = float(x), float(y)
     turn = rng.choice([rng.uniform(20, 340), 90.0, 180.0])
     matrix_23 = cv2.getRotationMatrix2D(from_xy, float(turn), math.exp(rng.uniform(-0.3, 0.3)))
     matrix_23[:, 2] = matrix_23[:, 2] + np.array(at_xy) - from_xy

@@ -43,7 +43,7 @@ _SPECK_SHARE = 0.02
 # Holes in a mask up to that share of its area are of the anomaly, too.
 _HOLE_SHARE = 0.04
 # Not every draw shows: a dark crack may fall onto something dark.
-_DRAWS = 40
+_DRAWS = 60
 
 
 @dataclass(frozen=True)

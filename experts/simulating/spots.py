@@ -38,7 +38,7 @@ def stain(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     rough = rng.uniform(0.15, 0.4)
     soft = max(1.0, radius * rng.uniform(0.05, 0.3))
     form_HW = blot(canvas.size_HW, at_xy, radii, rng, rough=rough, soft_px=soft)
-    patchy_HW = 1 + 0.18 * clouds(canvas.size_HW, max(radius / 2.5, 2), rng)
+    patchy_HW = 1 + 0.18 * clouds(canvas.size_HW, max(radius / 2.5, 6), rng)
     inner_HW = blur(form_HW, max(radius / 5, 0.8))
     # Dried drops are strongest near their rim; of two levels there is no weaker one.
     ring = rng.choice([0.0, 0.5, 0.9]) * (not canvas.is_two_levels)

@@ -35,7 +35,8 @@ def in_words(region: Region, size_HW: tuple[int, int]) -> str:
     shorter = min(size_HW)
     how = ""
     if region.skeleton_length_px is not None and region.mean_width_px is not None:
-        length, width = region.skeleton_length_px, region.mean_width_px
+        # Thinned, a straight line is a little shorter than from tip to tip.
+        length, width = max(length, region.skeleton_length_px), region.mean_width_px
         how = "thin " if width <= max(_THIN_SHARE * shorter, _THIN_PX) else ""
     elif length <= _SMALL_SHARE * shorter:
         how = "small "
