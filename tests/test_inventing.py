@@ -16,7 +16,7 @@ from experts.claims import check
 from experts.knowledge import load_knowledge
 from experts.sheet import sheet
 
-WORLDS = 200
+WORLDS = 300
 JUDGED = ("tile", "magnetic_tile", "printed_circuit_board", "solar_cell", "textile")
 FILES = sorted(Path(knowledge.__file__).parent.glob("*.yaml"))
 
@@ -58,6 +58,8 @@ def test_each_verdict_comes_in_all_its_ways(invented: list[Known]) -> None:
         ways["no file"] += known.knowledge is None
         ways["review by rule"] += decision.verdict == "review" and bool(decision.deciding_clause)
         ways["too few"] += "cannot promise" in decision.reason
+        ways["contested"] += "two sides differ" in decision.reason
+        ways["no view"] += "which view it shows" in decision.reason
         ways["no place"] += "no single place" in decision.reason
         ways["twin"] += "which else shows the same" in decision.reason
         for region in regions:

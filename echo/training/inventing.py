@@ -17,6 +17,7 @@ import numpy as np
 from echo.training.inventing_cards import Form, Kind, draw_card, factory, invented_word, written
 from echo.training.inventing_limits import Aim, draft, set_limits
 from echo.training.inventing_maps import Rank, draw_rank, with_rank
+from echo.training.inventing_opinions import contesting
 from echo.training.inventing_places import (
     anomaly_of,
     draw_places,
@@ -30,6 +31,7 @@ from experts.evidence import (
     AnomalyMap,
     Inspection,
     KindSet,
+    Opinion,
     Reference,
     Region,
     Sight,
@@ -55,6 +57,7 @@ class Plan(NamedTuple):
         aim: What the rules lead to; ``None`` for a line that has no knowledge file.
         kinds: What is known of the places' kinds; ``None`` for whatever.
         fault: Whether nothing tells which view the image shows.
+        contested: Whether a language model takes the part for a good one.
     """
 
     verdict: Verdict
@@ -64,6 +67,7 @@ class Plan(NamedTuple):
     aim: Aim | None = "broken"
     kinds: str | None = None
     fault: bool = False
+    contested: bool = False
 
 
 PLANS = (
@@ -78,6 +82,7 @@ PLANS = (
     Plan("review", 1, rank="no part", places=False),
     Plan("review", 1, rank="twin"),
     Plan("review", 1, fault=True),
+    Plan("review", 1, contested=True),
     Plan("accept", 14, rank="normal", places=False),
     Plan("accept", 9, aim="held", kinds="named"),
     Plan("accept", 2, aim="noted", kinds="named"),
@@ -148,7 +153,12 @@ class _World:
         if self._has_file:
             set_limits(card, shot.regions, shot.scene, plan.aim or "held")
             knowledge = parse_knowledge(written(card).encode(), Path(f"{self._line}.yaml"))
-        return Known(_inspect(shot, knowledge, alpha, self._line, rng), knowledge, alpha)
+        opinion = None
+        if plan.contested:
+            names = [kind.name for kind in card.kinds]
+            opinion = contesting(rng, invented_word(card.smith), names, alpha)
+        inspection = _inspect(rng, shot, knowledge, alpha, self._line, opinion)
+        return Known(inspection, knowledge, alpha)
 
     def _chance(self, probability: float) -> bool:
         return bool(self._rng.random() < probability)
@@ -237,7 +247,12 @@ class _World:
 
 
 def _inspect(
-    shot: _Shot, knowledge: Knowledge | None, alpha: float, line: str, rng: np.random.Generator
+    rng: np.random.Generator,
+    shot: _Shot,
+    knowledge: Knowledge | None,
+    alpha: float,
+    line: str,
+    opinion: Opinion | None,
 ) -> Inspection:
     """Let the experts judge an image, along the edges of ``echo.graph``."""
     scene, anomaly = shot.scene, shot.anomaly
@@ -254,7 +269,7 @@ def _inspect(
         )
     maker = DecisionMaker.by_rules(knowledge, alpha)
     decision, closing = maker.decide(
-        anomaly, shot.regions, found.checks, found.unruled, scene.sight.fault
+        anomaly, shot.regions, found.checks, found.unruled, scene.sight.fault, opinion
     )
     return Inspection(
         image=shot.name,
@@ -265,6 +280,7 @@ def _inspect(
         clause_checks=found.checks,
         steps=(*steps, *closing),
         decision=decision,
+        opinion=opinion,
         sight=scene.sight,
         versions=_versions(rng, line, knowledge is not None),
         timings_ms={},

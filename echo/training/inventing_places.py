@@ -22,7 +22,7 @@ _GRAIN = 0.12
 _GRAIN_SIDE_PX = 64
 # Of the shorter side of the image: how long and how wide places of a form are.
 _LENGTHS: dict[Form, tuple[float, float]] = {
-    "spot": (0.02, 0.12), "line": (0.12, 0.7), "area": (0.2, 0.75), "edge": (0.04, 0.25)
+    "spot": (0.02, 0.12), "line": (0.12, 0.7), "area": (0.3, 0.95), "edge": (0.04, 0.25)
 }  # fmt: skip
 _WIDTHS: dict[Form, tuple[float, float]] = {
     "spot": (0.6, 1.0), "line": (0.02, 0.2), "area": (0.35, 1.0), "edge": (0.3, 0.9)
