@@ -11,6 +11,7 @@ from experts.simulating.shapes import blot, clouds, shadow, splinter
 
 # A part that fills the image shows nothing of what is behind it; mostly that is dark.
 _DARK_BEHIND = 0.85
+_NO_ROOM = 50.0
 
 
 def chip(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
@@ -65,8 +66,11 @@ def behind(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
         rare_HW = _figure(canvas)
         level = float(np.median(canvas.grey_HW[~rare_HW])) if not rare_HW.all() else high
         return np.full_like(canvas.levels_HW3, level)
-    apart = max(0.1 * (high - low), 12.0)
-    level = low - apart if rng.random() < _DARK_BEHIND else high + apart
+    apart = max(0.1 * (high - low), 30.0)
+    is_dark = rng.random() < _DARK_BEHIND
+    if high - low < apart:  # on a plain part there must be room for it
+        is_dark = high > _NO_ROOM and (is_dark or low > 255 - _NO_ROOM)
+    level = low - apart if is_dark else high + apart
     plain_HW3 = np.clip(level, 6, 249) + 0.25 * canvas.moved_grain(rng)
     return np.asarray(plain_HW3, np.float32)
 

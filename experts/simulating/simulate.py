@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ LEAST_PX = 4
 _MOST_SHARE = 1 / 3
 # The mean difference in the mask, at least, in units of the image's own grain.
 _LEAST_OVER_NOISE = 0.75
+# What is seen by its tone alone must stand out from the texture: its summed difference, in units of
+# what the grain gives on as many pixels. White noise needs 5 (Rose 1948), and grain is coarser.
+_TONAL = frozenset({"crack", "fibre", "pit", "scratch", "stain"})
+_LEAST_OVER_TEXTURE = 9.0
 # Changed specks far from the rest, where a mark fades out, are left as they were.
 _SPECK_SHARE = 0.02
 # Holes in a mask up to that share of its area are of the anomaly, too.
@@ -91,7 +96,7 @@ def simulate(
     for _ in range(_DRAWS):
         drawn_HW3 = _levelled(canvas, simulator(canvas, rng))
         mask_HW = _visible(canvas, drawn_HW3)
-        if _shows(canvas, drawn_HW3, mask_HW):
+        if _shows(canvas, drawn_HW3, mask_HW, kind):
             return told(np.where(mask_HW[:, :, None], drawn_HW3, image_HW3), mask_HW, kind)
     raise ImageError(f"no {kind} would be seen on the image; leave this kind out")
 
@@ -146,10 +151,15 @@ def _pieces(mask_HW: BoolArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     return np.asarray(labels_HW, np.int32), areas
 
 
-def _shows(canvas: Canvas, drawn_HW3: ByteArray, mask_HW: BoolArray) -> bool:
+def _shows(canvas: Canvas, drawn_HW3: ByteArray, mask_HW: BoolArray, kind: str) -> bool:
     """Whether a person would see it, and it is not larger than defects are."""
     area = int(mask_HW.sum())
     if not LEAST_PX <= area <= max(LEAST_PX, _MOST_SHARE * float(canvas.part_HW.sum())):
         return False
-    mean = float(_difference(canvas, drawn_HW3)[mask_HW].mean())
+    away_N3 = (drawn_HW3 - canvas.levels_HW3)[mask_HW]
+    if kind in _TONAL:
+        summed = abs(float(away_N3.mean(axis=1).sum()))
+        if summed < _LEAST_OVER_TEXTURE * canvas.noise * math.sqrt(area):
+            return False
+    mean = float(np.abs(away_N3).max(axis=1).mean())
     return mean >= max(1.5 * VISIBLE_LEVELS, _LEAST_OVER_NOISE * canvas.noise)

@@ -9,6 +9,9 @@ import numpy as np
 from experts.simulating.canvas import Canvas, FloatArray, blur
 from experts.simulating.shapes import blot, clouds, relief
 
+# Standard deviation of a texture, in levels of 255, in which fine shades are lost.
+_COARSE = 12.0
+
 
 def pit(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     """One small hollow or a few, dark, with the far wall lit; levels (H, W, 3)."""
@@ -40,10 +43,12 @@ def stain(canvas: Canvas, rng: np.random.Generator) -> FloatArray:
     form_HW = blot(canvas.size_HW, at_xy, radii, rng, rough=rough, soft_px=soft)
     patchy_HW = 1 + 0.18 * clouds(canvas.size_HW, max(radius / 2.5, 6), rng)
     inner_HW = blur(form_HW, max(radius / 5, 0.8))
-    # Dried drops are strongest near their rim; of two levels there is no weaker one.
-    ring = rng.choice([0.0, 0.5, 0.9]) * (not canvas.is_two_levels)
+    # Dried drops are strongest near their rim, where nothing coarser hides that.
+    ring = rng.choice([0.0, 0.5, 0.9]) * (canvas.noise <= _COARSE and not canvas.is_two_levels)
     veil_HW = form_HW * (1 - ring * inner_HW**2) * patchy_HW
-    shift = canvas.shift(rng, at_xy, rng.uniform(0.25, 0.6), dark=0.7)
+    shift = canvas.shift(
+        rng, at_xy, rng.uniform(0.25, 0.6) + min(canvas.noise / 200, 0.15), dark=0.7
+    )
     here = max(float(canvas.smooth_HW3[at_xy[1], at_xy[0]].mean()), 1.0)
     veil_HW3 = veil_HW[:, :, None] * canvas.tint(rng, 0.35)
     if shift < 0:
