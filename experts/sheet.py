@@ -1,16 +1,20 @@
 """An inspection on one page of plain sentences: what a small model reads before it is asked.
 
 Whatever a model shall say stands here in words that it can repeat; numbers, kinds and the verdict
-are computed before (localisation apart from dialogue, as in EIAD). Each line stands for itself and
-begins with what it is about, so that it can be found and quoted.
+are computed before (localisation apart from dialogue, as in EIAD). Each line is one sentence that
+stands for itself and begins with what it is about, so that it can be found and quoted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from experts.answers.known import Known
+from experts.claims import Facts
+from experts.claims.facts import Source, quote_key
+from experts.claims.text import sentences
 from experts.evidence import Clause, ClauseCheck, Region, Verdict
 from experts.knowledge.relevance import Relevance
 from experts.knowledge.schema import DefectKnowledge
@@ -38,6 +42,18 @@ def sheet(known: Known, question: str = "") -> str:
     return "\n".join(chain.from_iterable(parts))
 
 
+def with_quotes(facts: Facts, sheet_text: str) -> Facts:
+    """Facts of which the lines of a sheet may be repeated word for word.
+
+    Args:
+        facts: What is known of the inspection.
+        sheet_text: Its sheet.
+    """
+    lines = (line for line in sheet_text.splitlines() if len(sentences(line)) == 1)
+    keys: dict[str, Source] = {quote_key(line): "evidence" for line in lines}
+    return replace(facts, quotes={**facts.quotes, **keys})
+
+
 def part_of(known: Known) -> str:
     """How sentences call the part."""
     return known.knowledge.file.part if known.knowledge is not None else "part"
@@ -63,8 +79,8 @@ def product_line(known: Known) -> str | None:
 
 def normal_line(known: Known) -> str | None:
     """What a good part looks like."""
-    said = known.quoted(known.knowledge.file.normal) if known.knowledge is not None else ""
-    return f"A good {part_of(known)}: {said}" if said else None
+    said = _in_one(known.quoted(known.knowledge.file.normal)) if known.knowledge else ""
+    return f"A good {part_of(known)}: {said}." if said else None
 
 
 def count_line(regions: Sequence[Region]) -> str:
@@ -127,9 +143,9 @@ def fact_lines(known: Known, defect: DefectKnowledge) -> dict[str, str]:
     allowed = "; ".join(f"{c.allows}{_zone(c)}" for c in rules) or "none"
     told = {
         "names": ", ".join(map(known.named, defect.synonyms)),
-        "looks": known.quoted(defect.appearance).rstrip("."),
-        "cause": known.quoted(defect.cause).rstrip("."),
-        "effect": known.quoted(defect.effect).rstrip("."),
+        "looks": _in_one(known.quoted(defect.appearance)),
+        "cause": _in_one(known.quoted(defect.cause)),
+        "effect": _in_one(known.quoted(defect.effect)),
         "severity": defect.severity,
         "allowed": allowed,
     }
@@ -139,6 +155,11 @@ def fact_lines(known: Known, defect: DefectKnowledge) -> dict[str, str]:
         "allowed": f"Allowed of {name}",
     }  # fmt: skip
     return {what: f"{heads[what]}: {text}." for what, text in told.items() if text}
+
+
+def _in_one(text: str) -> str:
+    """A text as one sentence without its full stop, so that no part of it is quoted alone."""
+    return "; ".join(text[span.start : span.end].rstrip(".!;") for span in sentences(text))
 
 
 def _of_part(known: Known) -> Iterator[str]:
@@ -182,5 +203,5 @@ def _of_file(known: Known, question: str) -> Iterator[str]:
     for defect in excerpt.defects[:MAX_KINDS]:
         yield from fact_lines(known, defect).values()
     for asked in excerpt.questions:
-        if answer := known.quoted(asked.answer):
-            yield f"{asked.question} {answer}"
+        if answer := _in_one(known.quoted(asked.answer)):
+            yield f"On “{asked.question}” the file says: {answer}."

@@ -75,10 +75,11 @@ class Thinking:
     """How far the reasoning has come.
 
     Attributes:
-        talk: The conversation so far.
+        talk: The conversation so far; empty for a model that sees nothing.
         stage: Number of the next stage.
         done: Whether there is none.
         failed: Whether the model was of no help.
+        speaks: Whether there is a model that can put the end in words.
         thoughts: What the model wrote.
         call: The closer look that it waits for.
         looks: Those that it had.
@@ -91,6 +92,7 @@ class Thinking:
     stage: int = 0
     done: bool = False
     failed: bool = False
+    speaks: bool = False
     thoughts: tuple[Thought, ...] = ()
     call: Call | None = None
     looks: tuple[Look, ...] = ()
@@ -113,7 +115,7 @@ class ThinkingExpert:
         self._texts = prompts().thinking
 
     def think(self, model: MLLM, seen: Seen, so_far: Thinking) -> Thinking:
-        """Go through the next stage.
+        """Go through the next stage; there is none for a model that sees nothing.
 
         Args:
             model: The language model.
@@ -123,6 +125,8 @@ class ThinkingExpert:
         Raises:
             MLLMError: If the model is of no help.
         """
+        if not model.sees:
+            return replace(so_far, done=True, speaks=True)
         stages = self._stages(seen)
         if not so_far.talk:
             opening = [system(prompts().shown.system), user(*self._album.of(seen))]
@@ -134,7 +138,7 @@ class ThinkingExpert:
             after = self._wish(model, stage, so_far)
         else:
             after = self._write(model, stage, so_far)
-        return replace(after, done=after.stage >= len(stages))
+        return replace(after, done=after.stage >= len(stages), speaks=True)
 
     def hear(self, so_far: Thinking, look: Look, images: Sequence[tuple[str, Content]]) -> Thinking:
         """Take in what a closer look found.

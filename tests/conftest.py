@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pytest
@@ -20,6 +21,11 @@ from experts.decoder import efficientnet
 from experts.evidence import Inspection
 from tests.rule_files import WASHER
 
+if TYPE_CHECKING:
+    from experts.mllm.nano.model import NanoMLLM
+
+# Most tests are not about the embedded language model; those that are name it.
+os.environ["ECHO_IAD_MLLM"] = "none"
 # How long an example takes tells more of a busy machine than of the code.
 settings.register_profile("quiet", deadline=None)
 settings.load_profile("quiet")
@@ -190,6 +196,26 @@ def washer_file(tmp_path: Path) -> Path:
     path = tmp_path / "washer.yaml"
     path.write_text(WASHER)
     return path
+
+
+@pytest.fixture(scope="session")
+def nano_home(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A home with the unpacked base weights of the embedded model, for all processes of a run."""
+    # It takes seconds to import, and most tests do without.
+    from experts.mllm.nano.base import unpacked
+
+    own = tmp_path_factory.getbasetemp()
+    home = (own if worker_id == "master" else own.parent) / "nano-home"
+    unpacked(home)
+    return home
+
+
+@pytest.fixture(scope="session")
+def nano(nano_home: Path) -> NanoMLLM:
+    """The embedded language model, as it comes with Echo."""
+    from experts.mllm.nano.loading import load_nano
+
+    return load_nano(nano_home)
 
 
 @pytest.fixture(scope="session")

@@ -71,9 +71,9 @@ def test_a_good_part_is_cool(washer: ProductLine, gear: Equipment) -> None:
     assert float(inputs.maps_N1HW.max()) <= 0
 
 
-def test_the_map_counts_in_octaves_of_its_limit(bad: Scene) -> None:
+def test_the_map_counts_by_its_limit(bad: Scene) -> None:
     limit = bad.anomaly.limit
-    ladder_HW = np.array([[0, limit / 64, limit / 2], [limit, 2 * limit, 64 * limit]], np.float32)
+    ladder_HW = np.array([[0, limit / 16, limit / 2], [limit, 2 * limit, 8 * limit]], np.float32)
     anomaly = bad.anomaly.model_copy(
         update={
             "patch_scores_HW": ladder_HW,
@@ -82,7 +82,9 @@ def test_the_map_counts_in_octaves_of_its_limit(bad: Scene) -> None:
             "image_size_HW": (2, 3),
         }
     )
-    assert scaled(anomaly) == pytest.approx(np.array([[-1, -1, -1 / 3], [0, 1 / 3, 1]]), abs=1e-4)
+    half, lowest, high = 0.5**0.5, 4 / 17**0.5, 3 / 10**0.5
+    expected = np.array([[-lowest, -lowest, -half], [0, half, high]])
+    assert scaled(anomaly) == pytest.approx(expected, abs=1e-4)
     unlimited = anomaly.model_copy(update={"limit": np.inf})
     assert float(scaled(unlimited).max()) == 0
 

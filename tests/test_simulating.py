@@ -174,7 +174,8 @@ def test_what_is_blended_in_stays_in_its_place() -> None:
         part_HW[top : top + rng.integers(12, 50), left : left + rng.integers(12, 50)] = True
         canvas = Canvas(good_part(1), colours(96, 96), part_HW)
         changed_HW = (poisson(canvas, rng) != canvas.levels_HW3).any(axis=2)
-        assert not (changed_HW & ~part_HW).any()
+        # The outermost pixels of what it blends in are as they were.
+        assert not (changed_HW & ~ndimage.binary_erosion(part_HW, np.ones((3, 3)))).any()
 
 
 def test_blending_leaves_no_seam_where_pasting_does() -> None:

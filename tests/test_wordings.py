@@ -6,7 +6,7 @@ from difflib import SequenceMatcher
 import pytest
 from pydantic import ValidationError
 
-from echo.training.wordings import Asked, Wordings, filled, plain, wordings
+from echo.training.wordings import Asked, Wordings, filled, phrases, plain, wordings
 
 ALL = {
     **wordings().topics,
@@ -30,9 +30,9 @@ def test_every_topic_has_wordings_of_both_splits() -> None:
     assert set(TOPICS) == set(wordings().topics)
     assert set(MMAD) == set(wordings().mmad)
     for topic in TOPICS:
-        assert wordings().of(topic, "train") == wordings().topics[topic].train
-        assert wordings().of(topic, "dev") == wordings().topics[topic].dev
-    assert wordings().like_mmad("kind", "dev") == wordings().mmad["kind"].dev
+        assert phrases("train").topics[topic] == wordings().topics[topic].train
+        assert phrases("dev").topics[topic] == wordings().topics[topic].dev
+    assert phrases("dev").mmad["kind"] == wordings().mmad["kind"].dev
 
 
 @pytest.mark.parametrize("topic", ALL)
@@ -78,11 +78,6 @@ def test_a_faulty_file_is_refused(topic: str, wording: str, fault: str) -> None:
     dev = "What else?" if topic == "why" else "What of {region} and {defect}?"
     with pytest.raises(ValidationError, match=fault):
         Wordings.model_validate(with_topic(topic, wording, dev))
-
-
-def test_an_unknown_topic_is_no_wording() -> None:
-    with pytest.raises(KeyError, match="weather"):
-        wordings().of("weather", "train")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from experts.choosing import Grounds, weigh, what_is_asked
 from experts.errors import MLLMAnswerError
 from experts.mllm import MLLM, Choice, Message
 from experts.mllm import Question as Choosing
+from experts.mllm.nano.texts import on_sheet
 
 Templates = Literal["random", "similar", "retrieved"]
 # As many tokens as the benchmark's scripts let a model write.
@@ -74,19 +75,25 @@ def answer(
     if way.experts is None or seen is None:
         return list(_plainly(query, questions, way))
     grounds = seen.grounds(way.experts)
-    by_evidence = [q for q in questions if way.model is None or _is_for_evidence(q, grounds)]
+    by_evidence = [q for q in questions if _is_for_evidence(q, grounds, way)]
     answers = [_by_evidence(question, grounds, way) for question in by_evidence]
     asked = [question for question in questions if question not in by_evidence]
     if asked and way.model is not None:
-        answers += _with_model(asked, query, seen, way, way.model)
+        ask = _with_model if way.model.sees else _by_reading
+        answers += ask(asked, query, seen, way, way.model)
     order = {question.id: number for number, question in enumerate(questions)}
     return sorted(answers, key=lambda answered: order[answered.id])
 
 
-def _is_for_evidence(question: Question, grounds: Grounds) -> bool:
-    if grounds.anomaly is None:
-        return False
-    return what_is_asked(question.text, list(question.options.values())) in _BY_EVIDENCE
+def _is_for_evidence(question: Question, grounds: Grounds, way: Way) -> bool:
+    """Whether no language model is asked; one that only reads what experts found, seldom is."""
+    options = list(question.options.values())
+    if way.model is None:
+        return True
+    if not way.model.sees:
+        whole = (way.experts or frozenset()) >= frozenset(EXPERTS)
+        return not whole or bool(weigh(question.text, options, grounds).evidence_ids)
+    return grounds.anomaly is not None and what_is_asked(question.text, options) in _BY_EVIDENCE
 
 
 def _by_evidence(question: Question, grounds: Grounds, way: Way) -> Answer:
@@ -143,6 +150,33 @@ def _with_model(
         )
         for question, choice in zip(questions, choices, strict=True)
     ]
+
+
+def _by_reading(
+    questions: Sequence[Question], _query: Query, seen: Seen, _way: Way, model: MLLM
+) -> list[Answer]:
+    """With a model that sees nothing: it reads a page, and chooses by the text of the options."""
+    start = time.perf_counter()
+    options = [tuple(dict.fromkeys(filter(None, q.options.values()))) for q in questions]
+    asked = [Choosing(q.text, texts) for q, texts in zip(questions, options, strict=True)]
+    choices = model.choose_each(on_sheet(seen.page), asked)
+    seconds = (time.perf_counter() - start) / len(questions)
+    answers = []
+    for question, choice in zip(questions, choices, strict=True):
+        shares = dict(zip(choice.options, choice.probabilities, strict=True))
+        letters = {letter: shares.get(text, 0.0) for letter, text in question.options.items()}
+        total = sum(letters.values())
+        answers.append(
+            _answered(
+                question,
+                _best(letters, question),
+                probabilities={letter: share / total for letter, share in letters.items()},
+                raw=choice.best,
+                by=model.name,
+                seconds=seconds,
+            )
+        )
+    return answers
 
 
 def _choices(

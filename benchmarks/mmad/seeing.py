@@ -15,6 +15,7 @@ from echo import Inspection, Inspector, LineFinder, ProductLine
 from echo.rules import Rules
 from experts.album import Album
 from experts.album import Seen as AlbumSeen
+from experts.answers import Known
 from experts.choosing import Grounds
 from experts.confidence import Confidence
 from experts.decoder.regions import find_regions
@@ -23,6 +24,7 @@ from experts.evidence import AnomalyMap, Region
 from experts.images import Picture, read_picture
 from experts.knowledge import Excerpt, Knowledge
 from experts.mllm import MLLM, Content
+from experts.sheet import sheet
 from experts.tools.scene import Equipment, Scene
 
 Expert = Literal["reference", "decoder", "knowledge", "reasoning", "decision"]
@@ -90,6 +92,14 @@ class Seen:
             anomaly=self.inspection.anomaly,
             regions=self.inspection.regions or strongest,
         )
+
+    @cached_property
+    def page(self) -> str:
+        """What a model reads that sees nothing; the strongest place is always told."""
+        inspection = self.inspection
+        if not inspection.regions and self.region is not None:
+            inspection = inspection.model_copy(update={"regions": (self.region,)})
+        return sheet(Known(inspection, self.knowledge, self.line.alpha))
 
     def grounds(self, experts: frozenset[Expert]) -> Grounds:
         """What an answer can rest on if only these experts are asked."""

@@ -9,48 +9,48 @@ import numpy as np
 from echo.training import asking_file, asking_part, asking_places
 from echo.training.lessons import Ask, Lesson
 from echo.training.pen import Pen
-from echo.training.wordings import Split
+from echo.training.wordings import Phrases
 from experts.answers.known import Known
 from experts.sheet import sheet
 
 # How often each is asked; what is hard to tell apart, and what must never be wrong, more often.
-_ASKING: dict[Callable[[Pen], Ask | None], float] = {
-    asking_part.yes_or_no("defective"): 2,
-    asking_part.yes_or_no("flawless"): 2,
-    asking_part.yes_or_no("ship"): 2,
-    asking_part.yes_or_no("hold_back"): 2,
-    asking_part.yes_or_no("scrap"): 0.6,
-    asking_part.yes_or_no("look_again"): 0.6,
-    asking_part.verdict: 1,
-    asking_part.why: 0.5,
-    asking_part.next_: 0.7,
-    asking_part.unknown: 3,
-    asking_part.explain: 1,
-    asking_places.where: 2.5,
-    asking_places.looks: 1.5,
-    asking_places.size: 1.5,
-    asking_places.count: 1,
-    asking_places.any_place: 0.6,
-    asking_places.kind: 2,
-    asking_places.is_kind: 1.2,
-    asking_places.rule: 0.8,
-    asking_places.measured: 0.4,
-    asking_file.fact_of("appearance_of"): 1.6,
-    asking_file.fact_of("cause_of"): 1.6,
-    asking_file.fact_of("effect_of"): 1.6,
-    asking_file.fact_of("severity_of"): 1,
-    asking_file.fact_of("limit_of"): 1,
-    asking_file.fact_of("synonym_of"): 0.5,
-    asking_file.fact_of_found("cause"): 0.8,
-    asking_file.fact_of_found("effect"): 0.8,
-    asking_file.fact_of_found("severity"): 0.5,
-    asking_file.normal: 0.9,
-    asking_file.product: 0.7,
-    asking_file.kinds_known: 0.6,
+_ASKING: dict[str, tuple[Callable[[Pen], Ask | None], float]] = {
+    "defective": (asking_part.yes_or_no("defective"), 2),
+    "flawless": (asking_part.yes_or_no("flawless"), 2),
+    "ship": (asking_part.yes_or_no("ship"), 2),
+    "hold_back": (asking_part.yes_or_no("hold_back"), 2),
+    "scrap": (asking_part.yes_or_no("scrap"), 0.6),
+    "look_again": (asking_part.yes_or_no("look_again"), 0.6),
+    "verdict": (asking_part.verdict, 1),
+    "why": (asking_part.why, 0.5),
+    "next": (asking_part.next_, 0.7),
+    "unknown": (asking_part.unknown, 3),
+    "explain": (asking_part.explain, 1),
+    "where": (asking_places.where, 2.5),
+    "looks": (asking_places.looks, 1.5),
+    "size": (asking_places.size, 1.5),
+    "count": (asking_places.count, 1),
+    "any_place": (asking_places.any_place, 0.6),
+    "kind": (asking_places.kind, 2),
+    "is_kind": (asking_places.is_kind, 1.2),
+    "rule": (asking_places.rule, 0.8),
+    "measured": (asking_places.measured, 0.4),
+    "appearance_of": (asking_file.fact_of("appearance_of"), 1.6),
+    "cause_of": (asking_file.fact_of("cause_of"), 1.6),
+    "effect_of": (asking_file.fact_of("effect_of"), 1.6),
+    "severity_of": (asking_file.fact_of("severity_of"), 1),
+    "limit_of": (asking_file.fact_of("limit_of"), 1),
+    "synonym_of": (asking_file.fact_of("synonym_of"), 0.5),
+    "cause": (asking_file.fact_of_found("cause"), 0.8),
+    "effect": (asking_file.fact_of_found("effect"), 0.8),
+    "severity": (asking_file.fact_of_found("severity"), 0.5),
+    "normal": (asking_file.normal, 0.9),
+    "product": (asking_file.product, 0.7),
+    "kinds_known": (asking_file.kinds_known, 0.6),
 }
 
 
-def lesson(known: Known, line: str, count: int, rng: np.random.Generator, split: Split) -> Lesson:
+def lesson(known: Known, line: str, count: int, rng: np.random.Generator, said: Phrases) -> Lesson:
     """A lesson on an inspection.
 
     Args:
@@ -58,10 +58,12 @@ def lesson(known: Known, line: str, count: int, rng: np.random.Generator, split:
         line: Whose it is.
         count: How many questions at most; what makes no sense here is not asked.
         rng: Draws.
-        split: Which wordings are taken.
+        said: From which wordings questions are drawn; only their topics are asked.
     """
-    pen = Pen(known, rng, split)
-    makers, weights = list(_ASKING), np.array(list(_ASKING.values()))
-    drawn = rng.choice(len(makers), size=count, p=weights / weights.sum())
+    pen = Pen(known, rng, said)
+    makers, weights = zip(
+        *(_ASKING[topic] for topic in _ASKING if topic in said.topics), strict=True
+    )
+    drawn = rng.choice(len(makers), size=count, p=np.array(weights) / sum(weights))
     asks = {ask.question: ask for n in drawn if (ask := makers[int(n)](pen)) is not None}
     return Lesson(line, sheet(known), tuple(asks.values()))

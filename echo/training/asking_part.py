@@ -8,6 +8,7 @@ from echo.training.lessons import Ask
 from echo.training.pen import CHOOSES, Pen
 from experts.answers.weighing import next_step
 from experts.evidence import Verdict
+from experts.mllm.nano.texts import texts
 from experts.sheet import (
     ENDS,
     NOT_KNOWN,
@@ -76,16 +77,20 @@ def next_(pen: Pen) -> Ask:
 
 
 def unknown(pen: Pen) -> Ask:
-    """What no sheet tells."""
+    """What no sheet tells, also of a kind that it names."""
+    file = pen.known.knowledge.file if pen.known.knowledge else None
+    slots = {"defect": pen.pick(file.defects).name if file and file.defects else "crack"}
     if pen.chance(CHOOSES):
         others = [verdict_line(pen.known), count_line(pen.known.inspection.regions)]
         others += filter(None, [normal_line(pen.known)])
-        return pen.choose("unknown", NOT_KNOWN, others)
-    return pen.write("unknown", NOT_KNOWN)
+        return pen.choose("unknown", NOT_KNOWN, others, **slots)
+    return pen.write("unknown", NOT_KNOWN, **slots)
 
 
 def explain(pen: Pen) -> Ask:
-    """The whole in a few sentences."""
+    """The whole in a few sentences, asked for as in an inspection or in other words."""
+    if pen.chance(0.5):
+        return Ask("explain", texts().explain, explanation(pen))
     return pen.write("explain", explanation(pen))
 
 

@@ -22,8 +22,7 @@ def draw(points: Sequence[Point]) -> bytes:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
-    for name, colour in (("writing", "C0"), ("choosing", "C1")):
-        _line(left, points, name, colour)
+    _line(left, points, "writing", "C0")
     left.set(xlabel="step", ylabel="nats", title="Loss", ylim=(0, None))
     _line(right, points, "right", "C2")
     right.set(xlabel="step", title="Share of right choices", ylim=(0, 1.01))
@@ -37,13 +36,19 @@ def draw(points: Sequence[Point]) -> bytes:
 
 
 def _line(axes: Any, points: Sequence[Point], name: str, colour: str) -> None:
-    learned = [(p.step, getattr(p, name)) for p in points if not p.examined]
+    learned = [
+        (p.step, getattr(p, name))
+        for p in points
+        if not p.examined and getattr(p, name) is not None
+    ]
     means = [
         sum(value for _, value in learned[max(0, n - SMOOTH + 1) : n + 1])
         / len(learned[max(0, n - SMOOTH + 1) : n + 1])
         for n in range(len(learned))
     ]
     axes.plot([step for step, _ in learned], means, colour, alpha=0.6, label=name)
-    kept = [(p.step, getattr(p, name)) for p in points if p.examined]
+    kept = [
+        (p.step, getattr(p, name)) for p in points if p.examined and getattr(p, name) is not None
+    ]
     if kept:
         axes.plot(*zip(*kept, strict=True), f"{colour}o-", label=f"{name}, kept from training")

@@ -1,4 +1,4 @@
-"""What is learned from a lesson: to write what is right, and to find it more probable than else."""
+"""What is learned from a lesson: to write what is right."""
 
 from __future__ import annotations
 
@@ -18,13 +18,12 @@ class Losses(NamedTuple):
 
     Attributes:
         writing: Mean negative log-probability of a token of right answers, nats.
-        choosing: Mean negative log-probability of the right option, nats; 0 if none is chosen.
-        chosen_right: For each question with options whether the right one is the most probable.
+        chosen_right: For each question whose wrong options were read, too: whether the right one is
+            the most probable.
     """
 
     writing: torch.Tensor
-    choosing: torch.Tensor
-    chosen_right: tuple[tuple[str, bool], ...]
+    chosen_right: tuple[bool, ...]
 
 
 def losses(model: PreTrainedModel, rows: Sequence[Row]) -> Losses:
@@ -38,19 +37,9 @@ def losses(model: PreTrainedModel, rows: Sequence[Row]) -> Losses:
         rows: The lesson.
     """
     means = iter(_means(model, rows))
-    written: list[torch.Tensor] = []
-    chosen: list[torch.Tensor] = []
-    right: list[tuple[str, bool]] = []
-    for row in rows:
-        scores = torch.stack([next(means) for _ in row.branches])
-        written.append(-scores[0])
-        if len(scores) > 1:
-            chosen.append(-scores.log_softmax(0)[0])
-            right.append((row.about, int(scores.argmax()) == 0))
-    none = written[0].new_zeros(())
-    return Losses(
-        torch.stack(written).mean(), torch.stack(chosen).mean() if chosen else none, tuple(right)
-    )
+    scores = [torch.stack([next(means) for _ in row.branches]) for row in rows]
+    writing = -torch.stack([of_row[0] for of_row in scores]).mean()
+    return Losses(writing, tuple(int(s.argmax()) == 0 for s in scores if len(s) > 1))
 
 
 def _means(model: PreTrainedModel, rows: Sequence[Row]) -> list[torch.Tensor]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from echo.training.lessons import Ask
-from echo.training.wordings import Split, filled, wordings
+from echo.training.wordings import Phrases, filled
 from experts.answers.known import Known
 from experts.sheet import part_of
 
@@ -27,13 +27,13 @@ class Pen:
     Args:
         known: What is known of it.
         rng: Draws.
-        split: Which wordings it takes.
+        phrases: Which wordings it takes.
     """
 
-    def __init__(self, known: Known, rng: np.random.Generator, split: Split) -> None:
+    def __init__(self, known: Known, rng: np.random.Generator, phrases: Phrases) -> None:
         self.known = known
         self._rng = rng
-        self._split: Split = split
+        self._phrases = phrases
 
     def chance(self, share: float) -> bool:
         """Whether something happens that does so in this share of cases."""
@@ -67,7 +67,9 @@ class Pen:
         others = list(dict.fromkeys(w for w in wrong if plainly(w) != plainly(answer)))
         count = int(self._rng.integers(1, MAX_WRONG + 1))
         style = self.pick((_as_it_is, _as_sentence, _bare))
-        asks = self._like_benchmarks(mmad) if mmad and self.chance(LIKE_BENCHMARKS) else None
+        asks = None
+        if mmad and mmad in self._phrases.mmad and self.chance(LIKE_BENCHMARKS):
+            asks = self._filled(self.pick(self._phrases.mmad[mmad]))
         return Ask(
             topic,
             asks or self._asked(topic, **slots),
@@ -76,12 +78,10 @@ class Pen:
         )
 
     def _asked(self, topic: str, **slots: str) -> str:
-        wording = self.pick(wordings().of(topic, self._split))
-        return filled(wording, part=part_of(self.known), product=self._product, **slots)
+        return self._filled(self.pick(self._phrases.topics[topic]), **slots)
 
-    def _like_benchmarks(self, topic: str) -> str:
-        wording = self.pick(wordings().like_mmad(topic, self._split))
-        return filled(wording, part=part_of(self.known), product=self._product)
+    def _filled(self, wording: str, **slots: str) -> str:
+        return filled(wording, part=part_of(self.known), product=self._product, **slots)
 
     @property
     def _product(self) -> str:

@@ -18,7 +18,7 @@ class Row:
 
     Attributes:
         about: What it asks.
-        branches: One for each answer, the right one first; a single one is to be written.
+        branches: One for each answer that is read, the right one first.
     """
 
     about: str
@@ -37,16 +37,18 @@ class LessonReader:
         self._prompter = prompter
         self._end_id = end_id
 
-    def read(self, lesson: Lesson, rng: np.random.Generator) -> list[Row]:
+    def read(self, lesson: Lesson, rng: np.random.Generator, *, wrong: bool = False) -> list[Row]:
         """All questions of a lesson as rows.
 
         Args:
             lesson: The lesson.
             rng: Draws the order in which options are listed.
+            wrong: Whether wrong options are read, too; to learn the right one is enough, as the
+                question lists all of them.
         """
-        return [self._row(lesson.sheet, ask, rng) for ask in lesson.asks]
+        return [self._row(lesson.sheet, ask, rng, wrong=wrong) for ask in lesson.asks]
 
-    def _row(self, sheet: str, ask: Ask, rng: np.random.Generator) -> Row:
+    def _row(self, sheet: str, ask: Ask, rng: np.random.Generator, *, wrong: bool) -> Row:
         messages = on_sheet(sheet, ask.question)
         answers = (ask.answer, *ask.wrong)
         if ask.wrong:
@@ -55,5 +57,5 @@ class LessonReader:
         prompt = self._prompter.read(messages)
         begin, ids = len(prompt.ids_T), prompt.ids_T.tolist()
         ends = () if ask.wrong else (self._end_id,)
-        found = self._prompter.answer_ids(messages, prompt, answers)
+        found = self._prompter.answer_ids(messages, prompt, answers if wrong else answers[:1])
         return Row(ask.about, tuple(Branch((*ids, *a, *ends), begin) for a in found))

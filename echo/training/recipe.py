@@ -6,7 +6,11 @@ import hashlib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from experts.errors import TrainingError
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0, lt=1)]
@@ -24,7 +28,6 @@ class Recipe(BaseModel):
         first_layer: Layers before it are left as they are.
         learning_rate: The highest, after the warm-up; it falls along a cosine to a tenth.
         warmup: Steps until it is reached.
-        choosing: Weight of choosing the right option beside writing it.
         checkpoint: A checkpoint is written each so many steps.
         examined: Lessons that are kept from training, by which its course is told.
     """
@@ -32,16 +35,15 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
-    steps: Count = 600
-    lessons: Count = 3
+    steps: Count = 360
+    lessons: Count = 2
     asks: Count = 18
     rank: Count = 32
     first_layer: Annotated[int, Field(ge=0)] = 8
     learning_rate: Rate = 6e-4
-    warmup: Count = 30
-    choosing: Annotated[float, Field(ge=0)] = 1.0
-    checkpoint: Count = 50
-    examined: Count = 24
+    warmup: Count = 20
+    checkpoint: Count = 40
+    examined: Count = 12
 
     @property
     def sha256(self) -> str:
@@ -50,7 +52,24 @@ class Recipe(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> Recipe:
-        """A recipe from a YAML file; what is not in it is as above."""
-        from ruamel.yaml import YAML
+        """A recipe from a YAML file; what is not in it is as above.
 
-        return cls.model_validate(YAML(typ="safe").load(path.read_text("utf-8")) or {})
+        Raises:
+            TrainingError: If it cannot be read, or is no recipe.
+        """
+        try:
+            said = YAML(typ="safe").load(path.read_text("utf-8"))
+            return cls.model_validate({} if said is None else said)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise TrainingError(f"{path}: cannot be read ({why}); name a recipe") from error
+        except (UnicodeDecodeError, YAMLError) as error:
+            raise TrainingError(
+                f"{path}: is no YAML text; see echo/training/recipe.yaml"
+            ) from error
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise TrainingError(
+                f"{path}: {place}: {first['msg']}; the fields are {', '.join(cls.model_fields)}"
+            ) from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,8 +20,9 @@ from echo.training.checkpoint import load_checkpoint, save_checkpoint
 from echo.training.curves import draw
 from echo.training.lessons import Lesson
 from echo.training.losses import Losses, losses
-from echo.training.reading import LessonReader, Row
+from echo.training.reading import LessonReader
 from echo.training.recipe import Recipe
+from experts.errors import TrainingError
 from experts.mllm.nano.loading import base_model
 from experts.mllm.nano.prompting import TextPrompter
 
@@ -43,15 +44,13 @@ class Point(NamedTuple):
     Attributes:
         step: Number of the step.
         writing: Nats per token of right answers.
-        choosing: Nats per question with options.
-        right: Share of the questions with options that were answered right.
+        right: Share of the questions with options that were answered right; only where examined.
         examined: Whether this is of the lessons that are kept from training.
     """
 
     step: int
     writing: float
-    choosing: float
-    right: float
+    right: float | None
     examined: bool
 
 
@@ -119,37 +118,28 @@ class _Run:
         count, found = self._recipe.lessons, []
         self._model.train()
         for number in range(step * count, (step + 1) * count):
-            lost = self._losses(number)
-            loss = lost.writing + self._recipe.choosing * lost.choosing
+            loss = self._losses(number, wrong=False).writing
             torch.autograd.backward(loss / count)
-            if not math.isfinite(float(loss)):
-                raise FloatingPointError(f"lesson {number}: the loss is {float(loss)}")
-            found.append(lost)
-        return _point(step, found, examined=False)
+            found.append(float(loss))
+        if not all(map(math.isfinite, found)):
+            raise TrainingError(f"step {step}: the loss is no number; take a lower learning rate")
+        return Point(step, float(np.mean(found)), None, examined=False)
 
     def examine(self, step: int) -> Point:
         """How it fares with lessons that it does not learn from."""
         self._model.eval()
         numbers = range(EXAMINED_FROM, EXAMINED_FROM + self._recipe.examined)
         with torch.no_grad():
-            return _point(step, [self._losses(n) for n in numbers], examined=True)
+            found = [self._losses(n, wrong=True) for n in numbers]
+        writing = float(np.mean([float(lost.writing) for lost in found]))
+        right = [is_right for lost in found for is_right in lost.chosen_right]
+        return Point(step, writing, float(np.mean(right)) if right else None, examined=True)
 
-    def _losses(self, number: int) -> Losses:
+    def _losses(self, number: int, *, wrong: bool) -> Losses:
         rng = np.random.default_rng([self._recipe.seed, number])
-        rows: Sequence[Row] = self._reader.read(self._source(number), rng)
+        rows = self._reader.read(self._source(number), rng, wrong=wrong)
         with torch.autocast(self._model.device.type, torch.bfloat16):
             return losses(self._model, rows)
-
-
-def _point(step: int, found: Sequence[Losses], *, examined: bool) -> Point:
-    right = [is_right for lost in found for _, is_right in lost.chosen_right]
-    return Point(
-        step=step,
-        writing=float(np.mean([float(lost.writing) for lost in found])),
-        choosing=float(np.mean([float(lost.choosing) for lost in found])),
-        right=float(np.mean(right)) if right else math.nan,
-        examined=examined,
-    )
 
 
 class _Log:

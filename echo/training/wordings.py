@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Literal
 
@@ -65,25 +66,23 @@ class Wordings(Texts):
             for topic, asked in group.items():
                 yield from ((topic, wording) for wording in (*asked.train, *asked.dev))
 
-    def of(self, topic: str, split: Split) -> tuple[str, ...]:
-        """The wordings of a topic.
-
-        Raises:
-            KeyError: There is no such topic.
-        """
-        return _of(self.topics[topic], split)
-
-    def like_mmad(self, topic: str, split: Split) -> tuple[str, ...]:
-        """Those of a topic in the style of benchmarks.
-
-        Raises:
-            KeyError: There is no such topic.
-        """
-        return _of(self.mmad[topic], split)
+    def split(self, split: Split) -> Phrases:
+        """Those that are learned from, or those that are not."""
+        topics = {topic: getattr(asked, split) for topic, asked in self.topics.items()}
+        return Phrases(topics, {topic: getattr(asked, split) for topic, asked in self.mmad.items()})
 
 
-def _of(asked: Asked, split: Split) -> tuple[str, ...]:
-    return asked.train if split == "train" else asked.dev
+@dataclass(frozen=True)
+class Phrases:
+    """What questions are drawn from.
+
+    Attributes:
+        topics: Wordings of each topic.
+        mmad: Some of them in the style of benchmarks; a topic that is not there is not asked so.
+    """
+
+    topics: Mapping[str, tuple[str, ...]]
+    mmad: Mapping[str, tuple[str, ...]]
 
 
 def _refuse_slots(topic: str, wording: str) -> None:
@@ -118,6 +117,12 @@ def filled(wording: str, **slots: str) -> str:
         return f"{article}{'n' if slots[slot][:1].casefold() in set('aeiou') else ''} {{{slot}}}"
 
     return _ARTICLE_AND_SLOT.sub(with_article, wording).format(**slots)
+
+
+@cache
+def phrases(split: Split) -> Phrases:
+    """Those wordings that are learned from, or those that are not."""
+    return wordings().split(split)
 
 
 @cache

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
+
 from experts.claims.reading import Reading
+from experts.claims.text import fold
 from experts.claims.words import listed
 
-# English and German, folded.
-_KNOWN = listed(
+# Folded, as all words here.
+_ENGLISH = listed(
     "the a an is are of in at to and or it its this that these with for on by be not no as from "
-    "was has have there which but if so der die das ist und ein eine im am mit von den dem nicht "
+    "was has have there which but if so"
+)
+_GERMAN = listed(
+    "der die das ist und ein eine im am mit von den dem nicht "
     "zu auf bei liegt kein keine sind wurde sich oder es wird werden wie als aus um man nur noch "
     "mehr einem einen einer eines keiner keinen dieser dieses dass da dort hier uber unter "
     "zwischen vor nach bis ihr sein hat haben kann muss soll darf ja nein dies des nie je niemals "
     "aber weil"
 )
+_KNOWN = _ENGLISH | _GERMAN
 # French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Turkish, Czech.
 _OTHER = listed(
     "le la les une est pas dans sur avec pour et du cette ne il elle ce el los las una esta esto "
@@ -27,6 +34,13 @@ def is_foreign(reading: Reading) -> bool:
     """Whether more small words are of other languages than of English and German."""
     known, others = _small_words(reading)
     return others > known
+
+
+def is_english(text: str) -> bool:
+    """Whether no more small words of a text are of other languages than of English."""
+    words = re.findall(r"[a-z]+", fold(text).text)
+    others = sum(word in (_GERMAN | _OTHER) - _ENGLISH for word in words)
+    return others <= sum(word in _ENGLISH for word in words)
 
 
 def tells_language(reading: Reading) -> bool:

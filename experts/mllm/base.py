@@ -159,10 +159,13 @@ class MLLM(ABC):
     Attributes:
         name: Which model it is, as the setting names it.
         revision: Which state of it: a commit, a hash of its files, or what its server says.
+        sees: Whether it is shown images and asked what they show; if not, it only reads what
+            experts found, see ``experts.sheet``.
     """
 
     name: str
     revision: str
+    sees: bool = True
 
     @abstractmethod
     def generate(

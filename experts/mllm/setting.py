@@ -1,29 +1,37 @@
 """Which language model is wanted, in one field, and the model itself.
 
-``none``: no model. ``nano``: the embedded one. ``auto``: the best recommended one that is on this
-machine and fits. ``http://host:8000/v1`` (or https): a server. Everything else: a folder, or the
-name of a model on the hub, as ``echo-iad models pull`` fetched it.
+``none``: no model. ``nano``: the embedded one, which is the default where its base weights are
+installed. ``auto``: the best recommended one that is on this machine and fits.
+``http://host:8000/v1`` (or https): a server. Everything else: a folder, or the name of a model on
+the hub, as ``echo-iad models pull`` fetched it.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from experts.errors import MLLMUnavailableError
 from experts.mllm.base import MLLM
 from experts.mllm.memory import Precision
 
 if TYPE_CHECKING:
     from experts.mllm.finding import Found
+    from experts.mllm.nano.base import Embedded
     from experts.mllm.server import ServerMLLM
 
 NONE, NANO, AUTO = "none", "nano", "auto"
 # About a million pixels: 1,300 tokens of Qwen2.5-VL.
 MAX_PIXELS = 1024 * 1024
+
+
+def _default() -> str:
+    from experts.mllm.nano.base import packed
+
+    return NONE if packed() is None else NANO
 
 
 class MLLMSetting(BaseModel):
@@ -38,7 +46,9 @@ class MLLMSetting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mllm: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = NONE
+    mllm: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
+        default_factory=_default
+    )
     mllm_precision: Precision | None = None
     mllm_max_pixels: Annotated[int, Field(ge=1024)] = MAX_PIXELS
 
@@ -50,7 +60,7 @@ class Local(NamedTuple):
     precision: Precision
 
 
-def look_up(setting: MLLMSetting, home: Path) -> Local | ServerMLLM | None:
+def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM | None:
     """What a setting names; nothing is loaded, and no server is asked.
 
     Args:
@@ -67,10 +77,9 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | ServerMLLM | None:
     if said == NONE:
         return None
     if said == NANO:
-        raise MLLMUnavailableError(
-            "nano: this version comes without its embedded language model; set mllm to none, or to "
-            "a model that `echo-iad models` lists"
-        )
+        from experts.mllm.nano.base import embedded
+
+        return embedded(home)
     if said.startswith(("http://", "https://")):
         from experts.mllm.server import ServerMLLM
 
@@ -90,25 +99,37 @@ def open_mllm(setting: MLLMSetting, home: Path) -> MLLM | None:
     cannot be loaded.
     """
     wanted = look_up(setting, home)
-    return _loaded(*wanted, setting.mllm_max_pixels) if isinstance(wanted, Local) else wanted
+    if wanted is None or isinstance(wanted, MLLM):
+        return wanted
+    if isinstance(wanted, Local):
+        return _loaded(*wanted, setting.mllm_max_pixels)
+    from experts.mllm.nano.loading import load_nano
+
+    return _once(("nano", wanted.home.resolve()), lambda: load_nano(wanted.home))
 
 
 # What is loaded in this process. Weights take gigabytes: nobody needs them twice.
-_LOADED: dict[tuple[Path, str, Precision, int], MLLM] = {}
+_LOADED: dict[tuple[Hashable, ...], MLLM] = {}
 _LOADING = threading.Lock()
+
+
+def _once(key: tuple[Hashable, ...], load: Callable[[], MLLM]) -> MLLM:
+    with _LOADING:
+        if key not in _LOADED:
+            _LOADED[key] = load()
+        return _LOADED[key]
 
 
 def _loaded(found: Found, precision: Precision, max_pixels: int) -> MLLM:
     from experts.mllm.local import load
 
-    key = (found.folder.resolve(), found.revision, precision, max_pixels)
-    with _LOADING:
-        if key not in _LOADED:
-            _LOADED[key] = load(
-                found.folder,
-                name=found.name,
-                revision=found.revision,
-                precision=precision,
-                max_pixels=max_pixels,
-            )
-        return _LOADED[key]
+    return _once(
+        (found.folder.resolve(), found.revision, precision, max_pixels),
+        lambda: load(
+            found.folder,
+            name=found.name,
+            revision=found.revision,
+            precision=precision,
+            max_pixels=max_pixels,
+        ),
+    )

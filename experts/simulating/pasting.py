@@ -14,7 +14,7 @@ import numpy as np
 from experts.simulating.canvas import ByteArray, Canvas, FloatArray, mix
 from experts.simulating.shapes import blot, splinter
 
-# OpenCV takes so many pixels off the rim of what it blends in.
+# At the rim of what it blends in, OpenCV keeps the gradients of the image below for so many pixels.
 _ERODED_PX = 3
 # Blended in, a piece without any detail vanishes, so the best of several is taken.
 _LOOKS = 8

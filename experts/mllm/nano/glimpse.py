@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from experts.abnormal_prompts import propose
+from experts.decoder.descriptor import place_of_region
 from experts.decoder.encoder import Encoder, Features
 from experts.decoder.regions import strongest_region
 from experts.evidence import AnomalyMap, Region
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 FloatArray = NDArray[np.float32]
 
-# The map is told from an eighth of the limit to eight times it.
-OCTAVES = 3.0
+# A map lower than this share of its limit tells nothing.
+LOWEST = 1 / 16
 
 
 def glimpse(
@@ -68,15 +69,16 @@ def glimpse(
 
 
 def scaled(anomaly: AnomalyMap) -> FloatArray:
-    """The map in image pixels by its limit, −1 to 1 over ``OCTAVES`` to both sides of it.
+    """The map in image pixels by its limit, float32 (H, W), between −1 and 1.
 
-    Where there is no limit, the map's highest value takes its place.
+    0 at the limit; beside it a step of 0.1 is about 7 %, and however high a peak is, it stays above
+    its flanks: x / √(1 + x²) of the octaves x. Where there is no limit, the map's highest value
+    takes its place.
     """
     scores_HW = anomaly.scores_HW
     unit = anomaly.limit if np.isfinite(anomaly.limit) else float(scores_HW.max())
-    ratio_HW = np.maximum(scores_HW, 0) / max(unit, 1e-9)
-    octaves_HW = np.log2(np.maximum(ratio_HW, 2.0**-OCTAVES))
-    return np.asarray(np.minimum(octaves_HW / OCTAVES, 1), np.float32)
+    octaves_HW = np.log2(np.maximum(scores_HW / max(unit, 1e-9), LOWEST))
+    return np.asarray(octaves_HW / np.sqrt(1 + octaves_HW**2), np.float32)
 
 
 def _target(scene: Scene, region: Region | None) -> Target:
@@ -85,7 +87,8 @@ def _target(scene: Scene, region: Region | None) -> Target:
     if found is None:
         height, width = scene.picture.size_HW
         return Target("the whole image", (0, 0, width, height))
-    return Target(found.id, found.box_xyxy, found)
+    # A region reaches far down its flanks; what it is shows at its heart.
+    return Target(found.id, place_of_region(found, scene.anomaly).box_xyxy, found)
 
 
 def _cells(features: Features) -> Tensor:

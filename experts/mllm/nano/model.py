@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from experts.mllm.base import Choice, Message
 from experts.mllm.local.model import LocalMLLM
-from experts.mllm.nano.prompting import with_options
+from experts.mllm.nano.texts import with_options
 
 
 class NanoMLLM(LocalMLLM):

@@ -43,7 +43,7 @@ class PrefixInputs:
 
     Attributes:
         maps_N1HW: float32 (N, 1, ``MAP_SIDE``, ``MAP_SIDE``), the anomaly map by the line's limit
-            on a logarithmic scale: 0 at the limit, −1 and 1 are the ends.
+            on a logarithmic scale: 0 at the limit, between −1 and 1.
         seen_NSC: float32 (N, ``CROP_SIDE``², C), features of the place's crop, row by row.
         normal_NSC: The same of that place of a normal image.
         heat_NS: float32 (N, ``CROP_SIDE``²), the map inside the crop, scaled as above.

@@ -1,42 +1,15 @@
-"""How the embedded model reads conversations: texts alone, and the answers to choose from."""
+"""How the embedded model reads conversations: by a tokenizer, texts alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 from PIL import Image
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-from experts.mllm.base import Message, system, user, with_question
+from experts.mllm.base import Message
 from experts.mllm.local.prompting import Prompt, Prompter
-from experts.mllm.texts import Text, Texts, read_texts
-
-
-class NanoTexts(Texts):
-    """What is said to the embedded model, and which version of it this is."""
-
-    version: int
-    system: Text
-    choose: Text
-
-
-@cache
-def texts() -> NanoTexts:
-    """The texts that come with Echo."""
-    return read_texts("nano/texts.yaml", NanoTexts)
-
-
-def on_sheet(sheet: str, question: str) -> list[Message]:
-    """A question on a sheet, as the model is trained to be asked."""
-    return [system(texts().system), user(sheet, question)]
-
-
-def with_options(messages: Sequence[Message], options: Sequence[str]) -> tuple[Message, ...]:
-    """A question with the answers to choose from: it chooses by their text, not by letters."""
-    listed = " | ".join(option.strip() for option in options)
-    return with_question(messages, texts().choose.format(options=listed))
 
 
 class TextPrompter(Prompter):

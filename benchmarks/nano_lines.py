@@ -1,0 +1,95 @@
+"""Inspections on which the embedded model is examined: of four real lines, and of invented ones.
+
+None of the four is in what it learned from: it was trained on invented products alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.elpv import solar_cells
+from benchmarks.layouts import find_products
+from benchmarks.products import Product, Sample
+from benchmarks.textile import textiles
+from echo import Failure, Inspector, ProductLine
+from echo.progress import Progress
+from echo.rules import Rules
+from echo.training.inventing import invent
+from experts.answers import Known
+from experts.errors import BenchmarkError
+
+KNOWLEDGE = Path(__file__).parent.parent / "knowledge"
+# Invented worlds of these seeds are in no training run.
+INVENTED_SEED = 4_000
+ENROLLED = 200
+
+
+class Examined(NamedTuple):
+    """An inspection that the model is asked about.
+
+    Attributes:
+        line: ``tile``, ``pcb``, ``solar cell``, ``textile`` or ``invented``.
+        known: What is known of it.
+        sample: The image with its label; ``None`` of an invented one.
+    """
+
+    line: str
+    known: Known
+    sample: Sample | None
+
+
+def real(data: Path, home: Path, images: int, seed: int = 0) -> Iterator[Examined]:
+    """Inspections of the four lines, half of them of defective parts.
+
+    Args:
+        data: The tree with ``MagneticTile/tile`` and ``DeepPCB/pcb``.
+        home: Where the lines are enrolled.
+        images: How many of each line.
+        seed: Draws them.
+
+    Raises:
+        BenchmarkError: If an image cannot be inspected.
+        EchoError: If images are missing.
+    """
+    tile, pcb = find_products(data, ["MagneticTile/tile"]), find_products(data, ["DeepPCB/pcb"])
+    for name, product, knowledge in (
+        ("tile", tile[0], "magnetic_tile"),
+        ("pcb", pcb[0], "printed_circuit_board"),
+        ("solar cell", solar_cells("mono", ENROLLED), "solar_cell"),
+        ("textile", textiles("local", ENROLLED), "textile"),
+    ):
+        yield from _of_line(name, product, KNOWLEDGE / f"{knowledge}.yaml", home, images, seed)
+
+
+def _of_line(
+    name: str, product: Product, knowledge: Path, home: Path, images: int, seed: int
+) -> Iterator[Examined]:
+    split = product.split(seed)
+    line = ProductLine.enroll(
+        product.line_name, split.enrolled, knowledge, home=home, progress=False
+    )
+    rules = Rules(line).knowledge
+    rng = np.random.default_rng(seed)
+    drawn: list[Sample] = []
+    for defective in (True, False):
+        among = [sample for sample in split.test if sample.defective is defective]
+        order = rng.permutation(len(among))[: images // 2]
+        drawn += [among[i] for i in order.tolist()]
+    paths = [sample.path for sample in drawn]
+    inspector = Inspector(line, keep=False, mllm="none")
+    with Progress() as bars, bars.task(f"inspecting {name}", len(paths)) as advance:
+        for sample, result in zip(drawn, inspector.inspect_many(paths), strict=True):
+            if isinstance(result, Failure):
+                raise BenchmarkError(f"{sample.path}: {result.error}")
+            advance(1)
+            yield Examined(name, Known(result, rules, line.manifest.alpha), sample)
+
+
+def invented(count: int) -> Iterator[Examined]:
+    """Inspections of products that nobody ever saw."""
+    for number in range(count):
+        yield Examined("invented", invent(np.random.default_rng([INVENTED_SEED, number])), None)
