@@ -20,11 +20,14 @@ from echo.progress import Progress
 from echo.report import ReportWriter
 from echo.settings import lines_folder
 from echo.storage import writable_folder
+from experts.dialogue import Answer
 from experts.errors import EchoError, LineError
 
 LINE = "solar-cell"
 ENROLLED = 200
 SHOWN_PER_CLASS = 20
+# Asked of each rejected cell that is shown.
+QUESTIONS = ("Where is it, and how big?", "Can this cell go to the customer?")
 KNOWLEDGE = Path(__file__).parent.parent / "knowledge" / "solar_cell.yaml"
 
 
@@ -52,9 +55,11 @@ def run_demo(
     inspections = _inspect(line, split)
     shown = _shown(split)
     writer = ReportWriter(folder, f"Echo demo: {len(shown)} solar cells never seen before", line)
+    inspector = Inspector(line, keep=False)
     with Progress() as bars, bars.task("Writing the report", len(shown)) as advance:
         for index in shown:
-            writer.add(inspections[index])
+            inspection, answers = _explained(inspector, inspections[index])
+            writer.add(inspection, answers=answers)
             advance(1)
     page = writer.finish()
     console.print(table([inspections[i] for i in shown]))
@@ -87,12 +92,23 @@ def _check_replaceable(folder: Path) -> None:
 def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
     inspections = []
     with Progress() as bars, bars.task("Inspecting", len(split.test)) as advance:
-        for result in Inspector(line, keep=False).inspect_many(s.path for s in split.test):
+        # Hundreds of cells are counted here; only those that are shown are explained.
+        inspector = Inspector(line, keep=False, mllm="none")
+        for result in inspector.inspect_many(s.path for s in split.test):
             if isinstance(result, Failure):
                 raise EchoError(result.error)
             inspections.append(result)
             advance(1)
     return inspections
+
+
+def _explained(inspector: Inspector, inspection: Inspection) -> tuple[Inspection, list[Answer]]:
+    """A rejected cell once more, now explained by the language model that is set, and questions."""
+    if inspection.verdict != "reject":
+        return inspection, []
+    inspection = inspector.inspect(inspection.image)
+    talk = inspector.converse(inspection)
+    return inspection, [talk.ask(question) for question in QUESTIONS]
 
 
 def _shown(split: Split) -> list[int]:

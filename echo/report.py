@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from echo.line import ProductLine
 from echo.storage import write_bytes, write_chunks
+from experts.dialogue import Answer
 from experts.drawing import heat
 from experts.errors import OutputError
 from experts.evidence import Explanation, Inspection
@@ -151,12 +152,18 @@ class ReportWriter:
         self._outcomes: Counter[str] = Counter()
         self._names: set[str] = set()
 
-    def add(self, inspection: Inspection, picture: Picture | None = None) -> Path:
+    def add(
+        self,
+        inspection: Inspection,
+        picture: Picture | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> Path:
         """Draw one inspection; returns the picture's path.
 
         Args:
             inspection: What was found.
             picture: What was inspected; by default the inspected file is read again.
+            answers: What was asked about it, and answered.
 
         Raises:
             ImageError: If no picture is given and the inspected file cannot be read again.
@@ -171,7 +178,10 @@ class ReportWriter:
         write_bytes(path, to_png(sheet))
         self._keep(
             self._article.render(
-                inspection=inspection, colours=VERDICT_COLOURS, picture=_thumbnail(sheet)
+                inspection=inspection,
+                colours=VERDICT_COLOURS,
+                picture=_thumbnail(sheet),
+                answers=answers,
             )
         )
         self._counts[inspection.verdict] += 1

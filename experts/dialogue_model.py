@@ -14,8 +14,9 @@ from experts.evidence import Look
 from experts.knowledge.schema import DefectKnowledge
 from experts.mllm import MLLM, Content, system, user
 from experts.mllm.dialogue_prompts import dialogue_prompts
+from experts.mllm.nano.siding import with_side
 from experts.mllm.nano.texts import on_sheet
-from experts.sheet import NOT_KNOWN, sheet
+from experts.sheet import NOT_KNOWN, end_line, sheet
 from experts.tools.call import MAX_TARGET, Call
 
 MAX_ANSWER_TOKENS = 400
@@ -105,7 +106,11 @@ def ask_reader(model: MLLM, asking: Asking) -> Reply:
         return Reply()
     asked = on_sheet(sheet(asking.known, asking.question), asking.question)
     text = model.generate(asked, max_tokens=MAX_READ_TOKENS).text
-    return Reply(answer="" if text.strip() == NOT_KNOWN else text)
+    if text.strip() == NOT_KNOWN:
+        return Reply()
+    if end_line(asking.known) in text:
+        text = with_side(model, asking.question, text, asking.known.inspection.verdict)
+    return Reply(answer=text)
 
 
 def _told(asking: Asking) -> Iterator[str]:

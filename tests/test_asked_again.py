@@ -6,10 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from echo import ProductLine, ScriptedMLLM, replay_inspection
-from echo.settings import MLLM_VARIABLE
 from tests.conftest import Command, good_part
 from tests.histories import inspected, rewrite, what
 from tests.ruled_lines import LENIENT, ruled
@@ -17,11 +14,6 @@ from tests.thinkers import thinker
 from tests.tiny_models import build
 
 BOTH = {"A": 0.75, "B": 0.25}
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
 def test_the_opinion_of_a_language_model_is_compared_apart(

@@ -103,13 +103,21 @@ def test_prompts_are_proposed_by_the_model_too(
         ("/gone", False, "/gone: there is no such folder", "check the path"),
         ("gemma-3-4b", False, "is not on this machine", "run: echo-iad models pull google/gemma"),
         ("http://127.0.0.1:9/v1#m", False, "http://127.0.0.1:9/v1", ""),
-        ("nano", False, "nano: this version comes without", "set mllm to none"),
+        ("nano", True, "mllm: nano (the embedded one)", ""),
         ("[", False, "settings.yaml:2: not valid YAML", "look at this line"),
     ],
 )
 def test_the_doctor_looks_at_the_setting(
-    run: Command, tmp_path: Path, model: Path, setting: str, ok: bool, found: str, remedy: str
+    run: Command,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    model: Path,
+    setting: str,
+    ok: bool,
+    found: str,
+    remedy: str,
 ) -> None:
+    monkeypatch.delenv("ECHO_IAD_MLLM")
     home = tmp_path / "home"
     home.mkdir()
     (home / "settings.yaml").write_text(f"mllm: {setting.format(model=model)}\n")

@@ -14,7 +14,6 @@ from PIL import Image
 import echo.dialogue
 from echo import Inspection, Inspector, ProductLine, QuestionError
 from echo.dialogue import build_dialogue
-from echo.settings import MLLM_VARIABLE
 from experts.answers import HELP, NOTHING, Known
 from experts.dialogue import MAX_LOOKS, MAX_QUESTION, Answer
 from experts.dialogue_model import MAX_BEFORE, _before
@@ -28,11 +27,6 @@ from tests.claim_facts import ALPHA, CASES
 from tests.conftest import bad_part, good_part
 from tests.ruled_lines import STRICT, line_with
 from tests.tiny_models import build
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="module")

@@ -9,15 +9,9 @@ import pytest
 
 from echo import ImageError, Inspection, Inspector, ProductLine
 from echo.history import Archive
-from echo.settings import MLLM_VARIABLE
 from experts.dialogue_partner import NO_IMAGE
 from experts.images import read_picture
 from tests.conftest import Command, bad_part, good_part, save
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
 @pytest.fixture

@@ -17,18 +17,12 @@ import pytest
 
 from echo import Inspection, Inspector, ProductLine
 from echo.history import Archive
-from echo.settings import MLLM_VARIABLE
 from echo.threads import open_threads, threads_path
 from experts.dialogue_partner import MAX_TURNS, NO_IMAGE
 from experts.mllm import MLLM, ScriptedMLLM
 from tests.conftest import bad_part, save
 from tests.ruled_lines import LENIENT, STRICT, line_with
 from tests.test_dialogue import reply
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="module")

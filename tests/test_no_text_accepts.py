@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from echo import Inspection, Inspector, ProductLine
 from echo.cases import Cases, Judgement
 from echo.history import History
-from echo.settings import MLLM_VARIABLE
 from experts.decision import DecisionMaker, Wording
 from experts.errors import MLLMUnavailableError
 from experts.evidence import Opinion, Standing
@@ -50,11 +49,6 @@ defects:
 questions:
   - {{question: "{order}", answer: "{order}"}}
 """
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
 @pytest.fixture(scope="module")

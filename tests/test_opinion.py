@@ -28,11 +28,6 @@ def line(strict_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Product
     return copied(strict_home, tmp_path_factory.mktemp("opinion"), LENIENT)
 
 
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
-
-
 def inspect(line: ProductLine, model: Any, seed: int = 9) -> Inspection:
     return Inspector(line, keep=False, mllm=model).inspect(bad_part(seed))
 
@@ -102,7 +97,6 @@ def failing() -> Iterator[tuple[MLLM | str, str]]:
     yield BrokenMLLM(thinker()._next), "KeyError: 'attention"
     yield OddMLLM(0.5, 0.5), "odd: gave no probability for each of 3 answers; take another model"
     yield OddMLLM(math.nan, 0.5, 0.5), "odd: gave no probability for each of 3 answers; "
-    yield "nano", "nano: this version comes without its embedded language model; set mllm to none, "
     yield "/no/such/folder", "/no/such/folder: there is no such folder; check the path"
     yield "http://127.0.0.1:9/v1#m", "http://127.0.0.1:9/v1"
 
@@ -138,7 +132,10 @@ def test_a_model_that_cannot_be_opened_is_not_tried_with_every_image(
     assert Inspector(line, keep=False, mllm=str(folder)).inspect(bad_part(3)).faults == ()
 
 
-def test_a_real_model_goes_all_the_way(line: ProductLine, tmp_path: Path) -> None:
+def test_a_real_model_goes_all_the_way(
+    line: ProductLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(MLLM_VARIABLE)
     folder = build("qwen2_5_vl", tmp_path / "model")
     # In 4 bits a processor takes minutes for so many words.
     (line.home / "settings.yaml").write_text(

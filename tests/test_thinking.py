@@ -14,7 +14,6 @@ from PIL import Image
 
 from echo import EchoError, Failure, Inspection, Inspector, ProductLine
 from echo.graph import MAX_STEPS, build_graph
-from echo.settings import MLLM_VARIABLE
 from echo.team import Experts
 from experts.album import Seen
 from experts.decoder.regions import MAX_REGIONS
@@ -36,11 +35,6 @@ EVIDENCE = ["read", "encode", "reference", "decode", "knowledge", "reason"]
 @pytest.fixture(scope="module")
 def line(strict_home: Path) -> ProductLine:
     return ProductLine.load("washer", home=strict_home)
-
-
-@pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
 def inspect(line: ProductLine, model: Any, *, causes: bool = False, seed: int = 9) -> Inspection:

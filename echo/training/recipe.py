@@ -35,7 +35,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
-    steps: Count = 360
+    steps: Count = 240
     lessons: Count = 2
     asks: Count = 18
     rank: Count = 32

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -121,6 +122,8 @@ class _Run:
             loss = self._losses(number, wrong=False).writing
             torch.autograd.backward(loss / count)
             found.append(float(loss))
+            del loss
+            _give_back_memory()
         if not all(map(math.isfinite, found)):
             raise TrainingError(f"step {step}: the loss is no number; take a lower learning rate")
         return Point(step, float(np.mean(found)), None, examined=False)
@@ -142,11 +145,17 @@ class _Run:
             return losses(self._model, rows)
 
 
+def _give_back_memory() -> None:
+    """Lessons differ in length, so what they free stays with glibc in pieces: gigabytes in time."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class _Log:
     """The losses so far, in a file and in a picture; both stand at the last checkpoint."""
 
     def __init__(self, folder: Path, done: int) -> None:
-        self._folder, self._start = folder, time.monotonic()
+        self._folder = folder
         self._points = [point for point in _read(folder / LOG) if point.step < done]
 
     def add(self, point: Point) -> None:

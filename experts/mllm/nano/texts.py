@@ -16,6 +16,8 @@ class NanoTexts(Texts):
     system: Text
     choose: Text
     explain: Text
+    accepted: Text
+    rejected: Text
 
 
 @cache
