@@ -33,7 +33,8 @@ from experts.errors import EchoError
 from experts.knowledge import load_knowledge
 from experts.mllm.nano.base import unpacked
 from experts.mllm.nano.glimpse import Wording, said
-from experts.mllm.nano.pretraining import ATTRIBUTES, UNKNOWN
+from experts.mllm.nano.prefix import PrefixInputs, VisualPrefix
+from experts.mllm.nano.pretraining import ATTRIBUTES, UNKNOWN, Heads
 from experts.simulating.kinds import KINDS
 
 # The intervals hold so many resampled differences, less 2.5 % at each end.
@@ -63,7 +64,8 @@ class Score:
 
     Attributes:
         product: Its name.
-        places: ``simulated`` or ``real``.
+        places: ``simulated`` or ``real``; or of these alone those that the line ``found``, on which
+            evidence text has something to tell.
         attribute: One of ``ATTRIBUTES``.
         count: Of places that have a label.
         majority: By the commonest class of the test.
@@ -71,6 +73,7 @@ class Score:
         peak: Of a place: by where the map is highest.
         fitted: By the linear model on what code measures; not of a place.
         prefix: By the prefix, over all seeds.
+        learnt: The same of the places that it was trained on.
         low: Lower end of the 95 % interval of what the prefix has above the best of the others.
         high: Its upper end.
     """
@@ -84,20 +87,18 @@ class Score:
     peak: float | None
     fitted: float | None
     prefix: float
+    learnt: float
     low: float
     high: float
 
 
-def gather(
-    subject: Subject, wording: Wording, counts: tuple[int, int], enrolled: int, folder: Path
-) -> Line:
+def gather(subject: Subject, wording: Wording, counts: tuple[int, int], folder: Path) -> Line:
     """Look at the places of a product, or read what was seen before.
 
     Args:
         subject: The product.
         wording: Embeds its prompts.
         counts: How many simulated and how many real places.
-        enrolled: How many good images its line is made of.
         folder: Where what was seen is kept.
     """
     file = load_knowledge(
@@ -105,7 +106,7 @@ def gather(
     ).file
     normal_PE, abnormal_QE = (wording.embed(texts) for texts in said(file.product, file))
     has_real = any(sample.masks for sample in subject.product.defective)
-    with Looking(subject, enrolled, folder, seed=0) as looking, Progress() as bars:
+    with Looking(subject, folder, seed=0) as looking, Progress() as bars:
         with bars.task(f"Simulating {subject.name}", counts[0]) as advance:
             simulated = looking.places("simulated", counts[0], advance)
         real = None
@@ -122,16 +123,31 @@ def leave_out(lines: Sequence[Line], out: Line, recipe: Recipe, seeds: int) -> l
     models = [
         pretrain(places, len(KINDS), replace(recipe, seed=recipe.seed + s)) for s in range(seeds)
     ]
+    learnt_A = _learnt(known, models)
     scores = []
     for name, kept in (("simulated", out.simulated), ("real", out.real)):
         if kept is None:
             continue
-        texts_2E = torch.stack([prompts.mean(dim=0) for prompts in out.prompts])
-        texts_N2E = texts_2E.expand(len(kept.truth_NA), -1, -1)
-        inputs = replace(kept.inputs, texts_N2E=texts_N2E)
-        told_RNA = torch.stack([classify(*model, inputs) for model in models])
-        scores += _scores(out.name, name, kept, told_RNA, _fitted(known, kept))
+        told_RNA = torch.stack([classify(*model, _worded(kept, out)) for model in models])
+        fitted = _fitted(known, kept)
+        subsets = {name: torch.ones_like(kept.flagged_N), f"{name}, found": kept.flagged_N}
+        for subset, rows_N in subsets.items():
+            scores += _scores(out.name, subset, kept, told_RNA, fitted, rows_N, learnt_A)
     return scores
+
+
+def _worded(kept: Kept, line: Line) -> PrefixInputs:
+    """Places with the mean of their line's prompts."""
+    texts_2E = torch.stack([prompts.mean(dim=0) for prompts in line.prompts])
+    return replace(kept.inputs, texts_N2E=texts_2E.expand(len(kept.truth_NA), -1, -1))
+
+
+def _learnt(known: Sequence[Line], models: Sequence[tuple[VisualPrefix, Heads]]) -> Tensor:
+    """How often each attribute of the places of training is told right, (A,)."""
+    truth_NA = torch.cat([line.simulated.truth_NA for line in known])
+    inputs = PrefixInputs.stack([_worded(line.simulated, line) for line in known])
+    told_RNA = torch.stack([classify(*model, inputs) for model in models])
+    return (told_RNA == truth_NA).float().mean(dim=(0, 1))
 
 
 def _fitted(known: Sequence[Line], kept: Kept) -> dict[str, Tensor]:
@@ -152,16 +168,22 @@ def _fitted(known: Sequence[Line], kept: Kept) -> dict[str, Tensor]:
 
 
 def _scores(
-    product: str, places: str, kept: Kept, told_RNA: Tensor, fitted: dict[str, Tensor]
+    product: str,
+    places: str,
+    kept: Kept,
+    told_RNA: Tensor,
+    fitted: dict[str, Tensor],
+    rows_N: Tensor,
+    learnt_A: Tensor,
 ) -> list[Score]:
     scores = []
     for column, attribute in enumerate(ATTRIBUTES):
         truth_N = kept.truth_NA[:, column]
-        known_N = truth_N != UNKNOWN
+        known_N = (truth_N != UNKNOWN) & rows_N
         if not known_N.any():
             continue
         right_n = (told_RNA[:, :, column] == truth_N)[:, known_N].float().mean(dim=0)
-        others = {"majority": torch.full_like(truth_N, majority(truth_N))}
+        others = {"majority": torch.full_like(truth_N, majority(truth_N[known_N]))}
         if attribute != "kind":
             others["code"] = kept.code_NA[:, column]
         others |= {"peak": kept.peak_N} if attribute == "place" else {"fitted": fitted[attribute]}
@@ -180,6 +202,7 @@ def _scores(
                 peak=shares.get("peak"),
                 fitted=shares.get("fitted"),
                 prefix=float(right_n.mean()),
+                learnt=float(learnt_A[column]),
                 low=low,
                 high=high,
             )
@@ -210,7 +233,8 @@ def load_wording(home: Path) -> Wording:
 def table_of(scores: Sequence[Score]) -> Table:
     """The scores for people, in percent."""
     table = Table(
-        "left out", "places", "attribute", "n", "majority", "code", "fitted", "prefix", "gain"
+        *("left out", "places", "attribute", "n", "majority", "code", "fitted", "prefix"),
+        *("gain", "learnt"),
     )
     for score in scores:
         code = _percent(score.code)
@@ -224,6 +248,7 @@ def table_of(scores: Sequence[Score]) -> Table:
             _percent(score.fitted),
             _percent(score.prefix),
             f"{100 * score.low:+.0f} … {100 * score.high:+.0f}",
+            _percent(score.learnt),
         )
     return table
 
@@ -239,7 +264,7 @@ def main() -> None:
     parser.add_argument("--features", type=Path, default=Path("bench-out/nano-prefix/features"))
     parser.add_argument("--simulated", type=int, default=300, help="places of each product")
     parser.add_argument("--real", type=int, default=200, help="defects of each product with masks")
-    parser.add_argument("--enrolled", type=int, default=100, help="good images of each line")
+    parser.add_argument("--enrolled", type=int, default=100, help="good cells and textiles")
     parser.add_argument("--epochs", type=int, default=Recipe.epochs)
     parser.add_argument("--seeds", type=int, default=2, help="trainings for each left-out product")
     parser.add_argument("--threads", type=int, default=1)
@@ -250,13 +275,13 @@ def main() -> None:
         wording = load_wording(home_folder())
         counts = (given.simulated, given.real)
         lines = [
-            gather(subject, wording, counts, given.enrolled, given.features)
+            gather(subject, wording, counts, given.features)
             for subject in subjects(given.data, given.enrolled)
         ]
         recipe, scores = Recipe(epochs=given.epochs), []
         for out in lines:
             scores += leave_out(lines, out, recipe, given.seeds)
-        Console(width=110).print(table_of(scores))
+        Console(width=120).print(table_of(scores))
         document = json.dumps([asdict(score) for score in scores], indent=1)
         write_bytes(writable_folder(given.out) / "scores.json", document.encode())
     except EchoError as error:

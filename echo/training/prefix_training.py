@@ -29,8 +29,8 @@ class Recipe:
         seed: Of weights, order and draws.
     """
 
-    epochs: int = 20
-    batch: int = 64
+    epochs: int = 40
+    batch: int = 16
     rate: float = 1e-3
     decay: float = 0.05
     prompts: int = 4
