@@ -50,7 +50,8 @@ class Way:
     def thinks(self) -> bool:
         """Whether the language model reasons about the image before it is asked."""
         experts = self.experts or frozenset()
-        return self.model is not None and "reasoning" in experts and experts >= WHOLE
+        sees = self.model is not None and self.model.sees
+        return sees and "reasoning" in experts and experts >= WHOLE
 
     @property
     def finds_line(self) -> bool:

@@ -134,7 +134,8 @@ def _ways(settings: Settings, model: MLLM | None) -> list[Way]:
     """The runs: Echo, with a model also that alone, and each ablation."""
     own: Templates = settings.templates or "retrieved"
     ways = [Way(ECHO, settings.experts, own, settings.shots, model)]
-    if model is not None:
+    # One that sees nothing cannot answer alone.
+    if model is not None and model.sees:
         # Only the benchmark's own templates are there without the Reference Extractor.
         plain: Templates = "random" if own == "retrieved" else own
         ways.append(Way(PLAIN, None, plain, settings.shots, model))
