@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmarks.elpv import PACKAGE, solar_cells
 from benchmarks.metrics import auroc
 from benchmarks.products import Split
-from echo import Failure, Inspection, Inspector, ProductLine
+from echo import Failure, Inspection, Inspector, ProductLine, open_mllm
 from echo.manifest import MANIFEST
 from echo.progress import Progress
 from echo.report import ReportWriter
@@ -22,6 +22,8 @@ from echo.settings import lines_folder
 from echo.storage import writable_folder
 from experts.dialogue import Answer
 from experts.errors import EchoError, LineError
+from experts.mllm import MLLM
+from experts.mllm.nano.base import packed
 
 LINE = "solar-cell"
 ENROLLED = 200
@@ -55,7 +57,7 @@ def run_demo(
     inspections = _inspect(line, split)
     shown = _shown(split)
     writer = ReportWriter(folder, f"Echo demo: {len(shown)} solar cells never seen before", line)
-    inspector = Inspector(line, keep=False)
+    inspector = Inspector(line, keep=False, mllm=_model(home))
     with Progress() as bars, bars.task("Writing the report", len(shown)) as advance:
         for index in shown:
             inspection, answers = _explained(inspector, inspections[index])
@@ -100,6 +102,11 @@ def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
             inspections.append(result)
             advance(1)
     return inspections
+
+
+def _model(home: Path | None) -> MLLM | None:
+    """The embedded language model, if its base weights are installed; else none explains."""
+    return open_mllm("nano", home=home) if packed() else None
 
 
 def _explained(inspector: Inspector, inspection: Inspection) -> tuple[Inspection, list[Answer]]:

@@ -181,11 +181,11 @@ def _of_rules(known: Known) -> Iterator[str]:
 
 
 def _rule(check: ClauseCheck) -> str:
-    end = "this holds" if check.within else "this is broken"
+    end = "within" if check.within else "beyond"
     about = f" for {check.clause.defect}" if check.clause.defect else ""
     return (
         f"Rule `{check.clause.id}`{about}: allowed is {check.clause.allows}{_zone(check.clause)}, "
-        f"measured {measured_in_words(check)}; {end}."
+        f"measured {measured_in_words(check)}; {end} the limit."
     )
 
 

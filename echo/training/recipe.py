@@ -35,14 +35,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
-    steps: Count = 240
-    lessons: Count = 2
-    asks: Count = 18
+    steps: Count = 800
+    lessons: Count = 1
+    asks: Count = 12
     rank: Count = 32
     first_layer: Annotated[int, Field(ge=0)] = 8
     learning_rate: Rate = 6e-4
     warmup: Count = 20
-    checkpoint: Count = 40
+    checkpoint: Count = 100
     examined: Count = 12
 
     @property
