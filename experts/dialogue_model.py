@@ -16,7 +16,7 @@ from experts.mllm import MLLM, Content, system, user
 from experts.mllm.dialogue_prompts import dialogue_prompts
 from experts.mllm.nano.siding import with_side
 from experts.mllm.nano.texts import on_sheet
-from experts.sheet import NOT_KNOWN, end_line, sheet
+from experts.sheet import NOT_KNOWN, end_line, sayable, sheet
 from experts.tools.call import MAX_TARGET, Call
 
 MAX_ANSWER_TOKENS = 400
@@ -104,8 +104,9 @@ def ask_reader(model: MLLM, asking: Asking) -> Reply:
     """
     if asking.goes_on or asking.looks or not is_english(asking.question):
         return Reply()
-    asked = on_sheet(sheet(asking.known, asking.question), asking.question)
-    text = model.generate(asked, max_tokens=MAX_READ_TOKENS).text
+    page = sheet(asking.known, asking.question)
+    asked, sentences = on_sheet(page, asking.question), sayable(asking.known, page)
+    text = model.say(asked, sentences, max_tokens=MAX_READ_TOKENS).text
     if text.strip() == NOT_KNOWN:
         return Reply()
     if end_line(asking.known) in text:

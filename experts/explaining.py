@@ -18,13 +18,13 @@ from experts.claims.checking import faithfulness
 from experts.claims.text import sentences
 from experts.evidence import Explanation, Step
 from experts.grounding import Grounded, ground, words_of
-from experts.mllm import MLLM, Message
+from experts.mllm import MLLM, Generation
 from experts.mllm.base import with_question
 from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.prompts import prompts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import legible
-from experts.sheet import sheet, with_quotes
+from experts.sheet import sayable, sheet, with_quotes
 from experts.thinking import LETTERS_PER_TOKEN, Thinking, Thought
 
 MAX_EXPLANATION = 256
@@ -55,8 +55,7 @@ def explain(model: MLLM, thinking: Thinking, known: Known) -> Told:
     Raises:
         MLLMError: If the model is of no help.
     """
-    asked, facts, version = _asked(model, thinking, known)
-    answer = model.generate(asked, max_tokens=MAX_EXPLANATION)
+    answer, facts, version = _written(model, thinking, known)
     text = legible(answer.text, MAX_EXPLANATION * LETTERS_PER_TOKEN)
     if answer.finish == "length" or len(text) < len(answer.text.strip()):
         text = whole_sentences(text)
@@ -75,13 +74,19 @@ def explain(model: MLLM, thinking: Thinking, known: Known) -> Told:
     return Told(explanation, tuple(_steps(thoughts, name_of(model))), answer.cost.seconds)
 
 
-def _asked(model: MLLM, thinking: Thinking, known: Known) -> tuple[tuple[Message, ...], Facts, int]:
-    """What a model is asked, what its words are compared with, and the version of the question."""
+def _written(model: MLLM, thinking: Thinking, known: Known) -> tuple[Generation, Facts, int]:
+    """What a model writes, what its words are compared with, and the version of the question.
+
+    One that sees nothing puts sentences together that are right; others write freely.
+    """
     if model.sees:
         question = prompts().explain.question.format(reason=known.inspection.decision.reason)
-        return with_question(thinking.talk, question), known.facts, prompts().version
+        asked = with_question(thinking.talk, question)
+        return model.generate(asked, max_tokens=MAX_EXPLANATION), known.facts, prompts().version
     page = sheet(known)
-    return on_sheet(page, texts().explain), with_quotes(known.facts, page), texts().version
+    asked = on_sheet(page, texts().explain)
+    answer = model.say(asked, sayable(known, page), max_tokens=MAX_EXPLANATION)
+    return answer, with_quotes(known.facts, page), texts().version
 
 
 def whole_sentences(text: str) -> str:

@@ -42,6 +42,26 @@ def sheet(known: Known, question: str = "") -> str:
     return "\n".join(chain.from_iterable(parts))
 
 
+def sayable(known: Known, page: str) -> list[str]:
+    """All sentences that are right to say of an inspection: those of its page, and shorter ones.
+
+    Args:
+        known: What is known of it.
+        page: Its page.
+    """
+    end, regions = end_line(known), known.inspection.regions[:MAX_PLACES]
+    said = [f"{end[0].upper()}{end[1:]}.", f"Yes, {end}.", f"No, {end}.", NOT_KNOWN]
+    said += [f"That is not decided: {end}."] if known.inspection.verdict == "review" else []
+    said += page.splitlines()
+    for region in regions:
+        kind = kind_line(known, region)
+        said += [where_line(region), size_line(region), look_line(region)]
+        said += [f"Yes, {kind}", f"No, {kind}"] if "not known" not in kind else []
+    if not regions:
+        said.append(f"No, {NOTHING[0].lower()}{NOTHING[1:]}")
+    return list(dict.fromkeys(said))
+
+
 def with_quotes(facts: Facts, sheet_text: str) -> Facts:
     """Facts of which the lines of a sheet may be repeated word for word.
 

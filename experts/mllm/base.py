@@ -194,6 +194,31 @@ class MLLM(ABC):
             MLLMAnswerError: If what comes back is no answer.
         """
 
+    def say(
+        self,
+        messages: Sequence[Message],
+        sentences: Sequence[str],
+        *,
+        max_tokens: int = MAX_TOKENS,
+    ) -> Generation:
+        """Write an answer that is made of some of these sentences.
+
+        A backend that can force this, does it here; of others the answer must be checked.
+
+        Args:
+            messages: The conversation, ending with what is asked.
+            sentences: What may be said, at least one; none of them is said twice in a row.
+            max_tokens: The longest answer.
+
+        Raises:
+            ValueError: If there are no messages or sentences.
+            MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
+            MLLMAnswerError: If what comes back is no answer.
+        """
+        check_asked(messages, max_tokens, 0.0)
+        check_options(sentences)
+        return self.generate(messages, max_tokens=max_tokens)
+
     @abstractmethod
     def _choose(self, asked: Sequence[tuple[Sequence[Message], tuple[str, ...]]]) -> list[Choice]:
         """Weigh the options after each conversation; those alike in the beginning share its cost.
@@ -214,7 +239,7 @@ class MLLM(ABC):
             MLLMAnswerError: If what comes back is no answer.
         """
         check_asked(messages, 1, 0.0)
-        return self._choose([(messages, _checked(options))])[0]
+        return self._choose([(messages, check_options(options))])[0]
 
     def choose_each(
         self, messages: Sequence[Message], questions: Sequence[Question]
@@ -233,7 +258,7 @@ class MLLM(ABC):
             MLLMUnavailableError: If the model cannot be loaded or reached, or breaks down.
             MLLMAnswerError: If what comes back is no answer.
         """
-        asked = [(with_question(messages, q.text), _checked(q.options)) for q in questions]
+        asked = [(with_question(messages, q.text), check_options(q.options)) for q in questions]
         return self._choose(asked) if asked else []
 
     def generate_json(
@@ -295,7 +320,12 @@ def check_asked(messages: Sequence[Message], max_tokens: int, temperature: float
         )
 
 
-def _checked(options: Sequence[str]) -> tuple[str, ...]:
+def check_options(options: Sequence[str]) -> tuple[str, ...]:
+    """Make sure that there is something to choose from.
+
+    Raises:
+        ValueError: If not.
+    """
     options = tuple(options)
     if not options or not all(option.strip() for option in options):
         raise ValueError(f"options to choose from must be texts that are not empty, got {options}")

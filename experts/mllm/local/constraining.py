@@ -1,7 +1,9 @@
-"""Lets a model write only what fits a JSON Schema, token by token, by llguidance."""
+"""Lets a model write only what fits a schema, or given sentences, token by token, by llguidance."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +53,20 @@ class Grammars:
             start: How many tokens the prompt has.
         """
         grammar = LLMatcher.grammar_from_json_schema(closed_schema(schema), defaults=LAYOUT)
+        return self._constraint(grammar, start)
+
+    def of_sentences(self, sentences: Sequence[str], start: int) -> Constraint | None:
+        """What holds a model to some of these sentences, one after the other with a blank between.
+
+        Args:
+            sentences: What may be said.
+            start: How many tokens the prompt has.
+        """
+        said = " | ".join(json.dumps(sentence, ensure_ascii=False) for sentence in sentences)
+        grammar = LLMatcher.grammar_from_lark(f'start: said (" " said)*\nsaid: {said}')
+        return self._constraint(grammar, start)
+
+    def _constraint(self, grammar: str, start: int) -> Constraint | None:
         matcher = LLMatcher(self._tokens, grammar)
         return None if matcher.is_error() else Constraint(matcher, start, self._vocabulary)
 

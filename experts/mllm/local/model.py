@@ -22,8 +22,9 @@ from experts.mllm.base import (
     Generation,
     Message,
     check_asked,
+    check_options,
 )
-from experts.mllm.local.constraining import Grammars
+from experts.mllm.local.constraining import Constraint, Grammars
 from experts.mllm.local.listening import Listener
 from experts.mllm.local.prefix import Reader
 from experts.mllm.local.prompting import Prompt, Prompter, told
@@ -70,17 +71,37 @@ class LocalMLLM(MLLM):
         how = {**drawn, "max_new_tokens": max_tokens}
         return self._generate(messages, how, stop=stop, stream=stream, seed=seed)
 
+    def say(
+        self,
+        messages: Sequence[Message],
+        sentences: Sequence[str],
+        *,
+        max_tokens: int = MAX_TOKENS,
+    ) -> Generation:
+        """Write an answer of some of these sentences; see ``MLLM.say``."""
+        check_asked(messages, max_tokens, 0.0)
+        said = check_options(sentences)
+        return self._generate(
+            messages,
+            {"max_new_tokens": max_tokens},
+            holds=lambda start: self._grammars.of_sentences(said, start),
+        )
+
     def _generate_for(
         self, messages: Sequence[Message], schema: type[BaseModel], max_tokens: int
     ) -> Generation:
-        return self._generate(messages, {"max_new_tokens": max_tokens}, schema=schema)
+        return self._generate(
+            messages,
+            {"max_new_tokens": max_tokens},
+            holds=lambda start: self._grammars.of(schema, start),
+        )
 
     def _generate(
         self,
         messages: Sequence[Message],
         how: dict[str, Any],
         *,
-        schema: type[BaseModel] | None = None,
+        holds: Callable[[int], Constraint | None] = lambda _: None,
         stop: Sequence[str] = (),
         stream: Callable[[str], None] | None = None,
         seed: int = 0,
@@ -90,7 +111,7 @@ class LocalMLLM(MLLM):
             n = len(prompt.ids_T)
             cache, known = self._reader.read(prompt, n - 1)
             listener = Listener(self._prompter.decode, n, stop, stream)
-            if schema is not None and (constraint := self._grammars.of(schema, n)) is not None:
+            if (constraint := holds(n)) is not None:
                 how = {**how, "logits_processor": LogitsProcessorList([constraint])}
             ids_T = self._write(prompt, cache, listener, how, seed)
             listener.finish()
