@@ -12,7 +12,7 @@ import argparse
 import json
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -30,10 +30,10 @@ from echo.training.lessons import Ask
 from echo.training.wordings import Phrases, phrases, plain
 from experts.claims import check
 from experts.errors import EchoError
-from experts.mllm import MLLM, Question
+from experts.mllm import MLLM, Generation, Question
 from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.texts import Texts, read_texts
-from experts.sheet import sheet, with_quotes
+from experts.sheet import sayable, sheet, with_quotes
 
 MAX_TOKENS = 200
 QUESTIONS = 14
@@ -53,6 +53,9 @@ GROUPS = {
     "not known": ("unknown",),
     "why and next": ("why", "next"),
 }  # fmt: skip
+
+
+Write = Callable[[MLLM, str, str, Examined], Generation]
 
 
 class _Blind(Texts):
@@ -116,7 +119,7 @@ def unseen() -> Phrases:
 
 
 def ask(
-    model: MLLM, examined: Examined, rng: np.random.Generator, said: Phrases
+    model: MLLM, examined: Examined, rng: np.random.Generator, said: Phrases, write: Write
 ) -> Iterator[Asked]:
     """Ask about one inspection; explanations are for ``explain``."""
     page = sheet(examined.known)
@@ -132,8 +135,7 @@ def ask(
         yield _asked(examined.line, a, choice.best)
     for a in asks:
         if not a.wrong:
-            answer = model.generate(on_sheet(page, a.question), max_tokens=MAX_TOKENS)
-            yield _asked(examined.line, a, answer.text.strip())
+            yield _asked(examined.line, a, write(model, page, a.question, examined).text.strip())
 
 
 def _asked(line: str, ask: Ask, said: str) -> Asked:
@@ -142,11 +144,11 @@ def _asked(line: str, ask: Ask, said: str) -> Asked:
     )
 
 
-def explain(model: MLLM, examined: Examined) -> Explained:
+def explain(model: MLLM, examined: Examined, write: Write) -> Explained:
     """Let the model explain one inspection, and compare each sentence with the evidence."""
     page = sheet(examined.known)
     facts = with_quotes(examined.known.facts, page)
-    written = model.generate(on_sheet(page, texts().explain), max_tokens=MAX_TOKENS)
+    written = write(model, page, texts().explain, examined)
     checked = check(written.text, facts)
     wrong = [s for s in checked.sentences if s.outcome in ("corrected", "dropped")]
     again = check(checked.text, facts).sentences if checked.text else ()
@@ -154,6 +156,17 @@ def explain(model: MLLM, examined: Examined) -> Explained:
     count = len(checked.sentences)
     whole = written.finish == "stop"
     return Explained(examined.line, count, len(wrong), len(left), written.text, whole)
+
+
+def write_as_at_work(model: MLLM, page: str, question: str, examined: Examined) -> Generation:
+    """An answer of sentences that are right, as in inspections and conversations."""
+    sentences = sayable(examined.known, page)
+    return model.say(on_sheet(page, question), sentences, max_tokens=MAX_TOKENS)
+
+
+def write_freely(model: MLLM, page: str, question: str, _: Examined) -> Generation:
+    """An answer in words that nothing holds."""
+    return model.generate(on_sheet(page, question), max_tokens=MAX_TOKENS)
 
 
 def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -190,7 +203,9 @@ def _cell(results: Sequence[Asked]) -> str:
     return f"{right / len(results):.1%} ({low:.0%} to {high:.0%}, {len(results)})"
 
 
-def run(model: MLLM, examined: Iterable[Examined], out: Path, console: Console) -> None:
+def run(
+    model: MLLM, examined: Iterable[Examined], out: Path, console: Console, write: Write
+) -> None:
     """Ask, let explain, print tables, and write all answers.
 
     Args:
@@ -198,6 +213,7 @@ def run(model: MLLM, examined: Iterable[Examined], out: Path, console: Console) 
         examined: The inspections.
         out: Folder of the results.
         console: Where tables are printed.
+        write: How the model writes.
     """
     said, rng = unseen(), np.random.default_rng(SEED)
     every = list(examined)
@@ -205,8 +221,8 @@ def run(model: MLLM, examined: Iterable[Examined], out: Path, console: Console) 
     explained: list[Explained] = []
     with Progress() as bars, bars.task("asking", len(every)) as advance:
         for one in every:
-            asked += ask(model, one, rng, said)
-            explained.append(explain(model, one))
+            asked += ask(model, one, rng, said, write)
+            explained.append(explain(model, one, write))
             advance(1)
     out.mkdir(parents=True, exist_ok=True)
     rows = chain((a._asdict() for a in asked), (e._asdict() for e in explained))
@@ -242,6 +258,7 @@ def main() -> None:
         "--invented", type=int, default=100, help="inspections of invented products"
     )
     parser.add_argument("--mllm", default="nano", help="the model, as in settings.yaml")
+    parser.add_argument("--free", action="store_true", help="let it write in words of its own")
     parser.add_argument("--out", type=Path, default=Path("bench-out/nano"))
     given = parser.parse_args()
     try:
@@ -250,7 +267,9 @@ def main() -> None:
             raise SystemExit("nano: there is no model to examine; name one by --mllm")
         with tempfile.TemporaryDirectory() as home:
             lines = real(given.data, Path(home), given.images) if given.data else ()
-            run(model, chain(lines, invented(given.invented)), given.out, Console(width=150))
+            write = write_freely if given.free else write_as_at_work
+            every = chain(lines, invented(given.invented))
+            run(model, every, given.out, Console(width=150), write)
     except EchoError as error:
         raise SystemExit(f"nano: {error}") from error
 

@@ -110,7 +110,7 @@ def ask_reader(model: MLLM, asking: Asking) -> Reply:
     if text.strip() == NOT_KNOWN:
         return Reply()
     if end_line(asking.known) in text:
-        text = with_side(model, asking.question, text, asking.known.inspection.verdict)
+        text = with_side(model.aside, asking.question, text, asking.known.inspection.verdict)
     return Reply(answer=text)
 
 

@@ -294,6 +294,11 @@ class MLLM(ABC):
         """Write an answer that shall fit a schema; a backend that can force this, does it here."""
         return self.generate(messages, max_tokens=max_tokens)
 
+    @property
+    def aside(self) -> MLLM:
+        """The same model for a question beside what it is asked about, which stays in its mind."""
+        return self
+
     def close(self) -> None:
         """Give back what the model holds: memory, connections. It may be used again."""
         return
