@@ -1,0 +1,164 @@
+"""A model without eyes in inspections and conversations: it reads a page and says what is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from echo import Inspection, Inspector, ProductLine
+from experts.answers import Known
+from experts.errors import MLLMUnavailableError
+from experts.mllm import Message, ScriptedMLLM
+from experts.sheet import NOT_KNOWN, sheet
+from tests.conftest import bad_part, good_part
+from tests.ruled_lines import STRICT, line_with
+
+
+class Reader(ScriptedMLLM):
+    """Has no eyes; writes what it is given, and takes "yes" for good."""
+
+    sees = False
+
+    def __init__(self, text: str) -> None:
+        def say(messages: Sequence[Message], options: tuple[str, ...]) -> str:
+            if not options:
+                return text
+            accepted = "The verdict on this part is accept." in told(messages)
+            return "Yes" if accepted else "No"
+
+        super().__init__(say, name="reader")
+
+
+def told(messages: Sequence[Message]) -> str:
+    return "\n".join(str(part) for message in messages for part in message.content)
+
+
+@pytest.fixture(scope="module")
+def line(tmp_path_factory: pytest.TempPathFactory) -> ProductLine:
+    return line_with(STRICT, tmp_path_factory.mktemp("reading"))
+
+
+@pytest.fixture(scope="module")
+def bad(line: ProductLine) -> Inspection:
+    return Inspector(line, keep=False, mllm="none").inspect(bad_part(9))
+
+
+def test_it_is_asked_once_and_shown_no_image(line: ProductLine) -> None:
+    model = Reader("Nothing to see.")
+    inspection = Inspector(line, keep=False, mllm=model).inspect(bad_part(9))
+    ((messages, options),) = model.asked
+    assert options == ()
+    assert all(isinstance(part, str) for message in messages for part in message.content)
+    rules = line.knowledge
+    plain = inspection.model_copy(update={"explanation": None})
+    assert sheet(Known(plain, rules, line.alpha)) in told(messages)
+
+
+def test_its_words_are_checked(line: ProductLine) -> None:
+    text = "The part is rejected. It lies at the top left. It is 900 px long. Ship it."
+    inspection = Inspector(line, keep=False, mllm=Reader(text)).inspect(bad_part(9))
+    explanation = inspection.explanation
+    assert explanation is not None
+    assert "rejected" in explanation.text
+    assert "900" not in explanation.text
+    assert "Ship" not in explanation.text
+    assert explanation.model == "reader"
+    assert [s.by for s in inspection.steps if s.by] == []
+
+
+def test_a_clearly_normal_part_is_not_explained(line: ProductLine) -> None:
+    model = Reader("All is well.")
+    inspection = Inspector(line, keep=False, mllm=model).inspect(good_part(801))
+    assert inspection.explanation is None
+    assert model.asked == []
+
+
+def test_one_that_fails_loses_its_words_alone(line: ProductLine, bad: Inspection) -> None:
+    def fail(_messages: Sequence[Message], _options: tuple[str, ...]) -> MLLMUnavailableError:
+        return MLLMUnavailableError("no room")
+
+    model = ScriptedMLLM(fail, name="reader")
+    model.sees = False
+    inspection = Inspector(line, keep=False, mllm=model).inspect(bad_part(9))
+    assert inspection.faults == ("without language model: no room",)
+    assert inspection.decision == bad.decision
+
+
+Asking = Callable[[str, str], str]
+
+
+@pytest.fixture
+def ask(line: ProductLine, bad: Inspection) -> Asking:
+    """Asks a question of which the model says something; gives the answer."""
+
+    def put(question: str, said: str) -> str:
+        inspector = Inspector(line, keep=False, mllm=Reader(said))
+        return inspector.converse(bad).ask(question).text
+
+    return put
+
+
+def test_what_it_says_stands_above_what_code_says(ask: Asking, bad: Inspection) -> None:
+    first, *rest = ask("Where is it?", "region-1 lies in the centre.").splitlines()
+    region = bad.regions[0]
+    assert region.place == "centre"
+    assert first == "region-1 lies in the centre."
+    assert any(region.id in sentence and "box in pixels" in sentence for sentence in rest)
+
+
+def test_of_a_question_that_code_cannot_read_it_says_all(ask: Asking) -> None:
+    said = ask("Blip or no blip?", "The part is rejected.")
+    assert said.splitlines()[-1] == "The part is rejected."
+
+
+@pytest.mark.parametrize("said", ["Yes", "No"])
+def test_yes_and_no_are_the_decision_makers(ask: Asking, said: str, line: ProductLine) -> None:
+    part = line.knowledge.file.part if line.knowledge else "part"
+    answer = ask("Customer happy?", f"{said}, the {part} is rejected.")
+    assert f"No, the {part} is rejected." in answer
+    assert "Yes" not in answer
+
+
+def test_what_is_wrong_is_not_said(ask: Asking) -> None:
+    assert "accepted" not in ask("Blip or no blip?", "Yes, the part is accepted.")
+
+
+def test_where_it_knows_nothing_code_answers(ask: Asking) -> None:
+    assert NOT_KNOWN not in ask("Where is it?", NOT_KNOWN)
+    assert "region-1" in ask("Where is it?", NOT_KNOWN)
+
+
+@pytest.mark.parametrize("question", ["Wo liegt der Fehler?", "Où est le défaut ?"])
+def test_it_is_asked_in_english_alone(line: ProductLine, bad: Inspection, question: str) -> None:
+    model = Reader("region-1 lies in the centre.")
+    Inspector(line, keep=False, mllm=model).converse(bad).ask(question)
+    assert model.asked == []
+
+
+def test_what_goes_on_from_before_is_codes(line: ProductLine, bad: Inspection) -> None:
+    model = Reader("region-1 lies in the centre.")
+    talk = Inspector(line, keep=False, mllm=model).converse(bad)
+    talk.ask("Where is it?")
+    before = len(model.asked)
+    assert before == 1
+    answer = talk.ask("And how large is it?")
+    assert len(model.asked) == before
+    assert "px" in answer.text
+
+
+def test_the_report_shows_what_was_asked(
+    line: ProductLine, bad: Inspection, tmp_path: Path
+) -> None:
+    from echo.report import ReportWriter
+    from experts.images import read_picture
+
+    model = Reader("region-1 lies in the centre.")
+    answer = Inspector(line, keep=False, mllm=model).converse(bad).ask("Where is <it>?")
+    writer = ReportWriter(tmp_path, "Parts", line)
+    writer.add(bad, read_picture(bad_part(9)), answers=[answer])
+    page = writer.finish().read_text("utf-8")
+    assert "<dt>Where is &lt;it&gt;?</dt>" in page
+    assert "region-1 lies in the centre.<br>" in page
+    assert "<small>reader</small>" in page
