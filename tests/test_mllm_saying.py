@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from experts.errors import MLLMAnswerError
 from experts.mllm import ScriptedMLLM, user
@@ -53,3 +54,32 @@ def test_others_write_freely_and_are_checked() -> None:
     assert scripted.say([user("Why?")], SENTENCES).text == "What I like."
     with pytest.raises(MLLMAnswerError):
         ScriptedMLLM([]).say([user("Why?")], SENTENCES)
+
+
+def test_the_model_is_asked_only_where_sentences_differ(model: LocalMLLM) -> None:
+    passes = 0
+
+    def count(*_: object) -> None:
+        nonlocal passes
+        passes += 1
+
+    hook = model._model.register_forward_hook(count)
+    try:
+        said = model.say([user("Where?")], SENTENCES[2:], max_tokens=200)
+    finally:
+        hook.remove()
+    sentences = said.text.count("region-1")
+    # One for the prompt; for each sentence where it lies and whether there is another one.
+    assert passes <= 2 + 4 * sentences
+    assert said.cost.answer_tokens > 3 * sentences
+
+
+def test_the_more_probable_beginning_is_said(model: LocalMLLM) -> None:
+    asked, sentences = [user("Is it so?")], ["Yes.", "No.", "Perhaps."]
+    said = model.say(asked, sentences, max_tokens=1).text
+    ids = [model._prompter.tokenizer.encode(s, add_special_tokens=False)[0] for s in sentences]
+    prompt = model._prompter.read(asked)
+    with torch.inference_mode():
+        logits_V = model._model(input_ids=prompt.ids_T[None]).logits[0, -1]
+    begins = {model._prompter.decode([i]): float(logits_V[i]) for i in ids}
+    assert begins[said] == max(begins.values())

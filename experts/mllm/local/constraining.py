@@ -53,37 +53,43 @@ class Grammars:
             start: How many tokens the prompt has.
         """
         grammar = LLMatcher.grammar_from_json_schema(closed_schema(schema), defaults=LAYOUT)
-        return self._constraint(grammar, start)
+        matcher = LLMatcher(self._tokens, grammar)
+        return None if matcher.is_error() else Constraint(matcher, start)
 
-    def of_sentences(self, sentences: Sequence[str], start: int) -> Constraint | None:
-        """What holds a model to some of these sentences, one after the other with a blank between.
+    def of_sentences(self, sentences: Sequence[str]) -> LLMatcher:
+        """What follows where some of these sentences are said, with a blank between them.
 
         Args:
             sentences: What may be said.
-            start: How many tokens the prompt has.
         """
         said = " | ".join(json.dumps(sentence, ensure_ascii=False) for sentence in sentences)
         grammar = LLMatcher.grammar_from_lark(f'start: said (" " said)*\nsaid: {said}')
-        return self._constraint(grammar, start)
-
-    def _constraint(self, grammar: str, start: int) -> Constraint | None:
-        matcher = LLMatcher(self._tokens, grammar)
-        return None if matcher.is_error() else Constraint(matcher, start, self._vocabulary)
+        return LLMatcher(self._tokens, grammar)
 
 
 class Constraint:
     """Rules out every token that cannot go on to a valid object; one of a model's processors."""
 
-    def __init__(self, matcher: LLMatcher, start: int, vocabulary: int) -> None:
+    def __init__(self, matcher: LLMatcher, start: int) -> None:
         self._matcher, self._read = matcher, start
-        self._bits = allocate_token_bitmask(1, vocabulary)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Called before each token with all that was written."""
         for token in input_ids[0, self._read :].tolist():
             self._matcher.consume_token(token)
         self._read = input_ids.shape[1]
-        fill_next_token_bitmask(self._matcher, self._bits)
-        shifts = torch.arange(32, dtype=torch.int32)
-        allowed = ((self._bits[0, :, None] >> shifts) & 1).flatten()[: scores.shape[1]]
-        return scores.masked_fill(allowed.to(scores.device) == 0, -torch.inf)
+        may_V = allowed(self._matcher, scores.shape[1]).to(scores.device)
+        return scores.masked_fill(~may_V, -torch.inf)
+
+
+def allowed(matcher: LLMatcher, vocabulary: int) -> torch.Tensor:
+    """Which tokens may come next, bool (vocabulary,).
+
+    Args:
+        matcher: Knows what came so far.
+        vocabulary: How many tokens there are.
+    """
+    bits = allocate_token_bitmask(1, vocabulary)
+    fill_next_token_bitmask(matcher, bits)
+    shifts = torch.arange(32, dtype=torch.int32)
+    return ((bits[0, :, None] >> shifts) & 1).flatten()[:vocabulary].bool()

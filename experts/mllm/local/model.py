@@ -24,10 +24,11 @@ from experts.mllm.base import (
     check_asked,
     check_options,
 )
-from experts.mllm.local.constraining import Constraint, Grammars
+from experts.mllm.local.constraining import Grammars
 from experts.mllm.local.listening import Listener
 from experts.mllm.local.prefix import Reader
 from experts.mllm.local.prompting import Prompt, Prompter, told
+from experts.mllm.local.saying import say
 from experts.mllm.local.weighing import Asked, Weighed, weigh
 
 
@@ -81,27 +82,27 @@ class LocalMLLM(MLLM):
         """Write an answer of some of these sentences; see ``MLLM.say``."""
         check_asked(messages, max_tokens, 0.0)
         said = check_options(sentences)
-        return self._generate(
-            messages,
-            {"max_new_tokens": max_tokens},
-            holds=lambda start: self._grammars.of_sentences(said, start),
-        )
+        with self._speaking() as start:
+            prompt = self._prompter.read(messages)
+            n = len(prompt.ids_T)
+            cache, known = self._reader.read(prompt, n - 1)
+            matcher = self._grammars.of_sentences(said)
+            ids, ended = say(self._reader, cache, int(prompt.ids_T[-1]), matcher, max_tokens)
+            text = self._prompter.decode(ids)
+            cost = Cost(n, known, len(ids), time.perf_counter() - start)
+        return Generation(text, "stop" if ended else "length", cost)
 
     def _generate_for(
         self, messages: Sequence[Message], schema: type[BaseModel], max_tokens: int
     ) -> Generation:
-        return self._generate(
-            messages,
-            {"max_new_tokens": max_tokens},
-            holds=lambda start: self._grammars.of(schema, start),
-        )
+        return self._generate(messages, {"max_new_tokens": max_tokens}, schema=schema)
 
     def _generate(
         self,
         messages: Sequence[Message],
         how: dict[str, Any],
         *,
-        holds: Callable[[int], Constraint | None] = lambda _: None,
+        schema: type[BaseModel] | None = None,
         stop: Sequence[str] = (),
         stream: Callable[[str], None] | None = None,
         seed: int = 0,
@@ -111,7 +112,7 @@ class LocalMLLM(MLLM):
             n = len(prompt.ids_T)
             cache, known = self._reader.read(prompt, n - 1)
             listener = Listener(self._prompter.decode, n, stop, stream)
-            if (constraint := holds(n)) is not None:
+            if schema is not None and (constraint := self._grammars.of(schema, n)) is not None:
                 how = {**how, "logits_processor": LogitsProcessorList([constraint])}
             ids_T = self._write(prompt, cache, listener, how, seed)
             listener.finish()
