@@ -1,9 +1,11 @@
 """What people judged of a line's parts: labelled data, for calibration and for audit.
 
 A case is never training data. Nothing here reaches a memory bank or the kinds of defects that a
-line was shown; a person who wants that enrols or teaches the line. Cases stand in the file that
-holds the inspections (``echo.history``). They are numbered from 1 and only ever added, so "the
-cases up to number N" says at any time what was known when an inspection was made.
+line was shown; a person who wants that enrols or teaches the line. Who trains the language model
+for a line (``echo.training.of_line``) has the images of its cases inspected again, and uses nothing
+that people said of them. Cases stand in the file that holds the inspections (``echo.history``).
+They are numbered from 1 and only ever added, so "the cases up to number N" says at any time what
+was known when an inspection was made.
 """
 
 from __future__ import annotations

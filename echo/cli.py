@@ -124,7 +124,7 @@ def enroll(
     if audit and not images:
         raise typer.BadParameter("Give --audit with images only.")
     sources = [source for given in images or [] for source in find_images(given)]
-    lost = _kinds_of(name, home)
+    old = _line_of(name, home)
     line = ProductLine.enroll(
         name,
         sources if images else None,
@@ -135,8 +135,10 @@ def enroll(
         home=home,
     )
     _tell_of(line)
-    if lost:
-        say(f"Of the old line these kinds are lost, teach them again: {lost}.")
+    if old and old.kinds:
+        say(f"Of the old line these kinds are lost, teach them again: {', '.join(old.kinds)}.")
+    if old and old.language_revision:
+        cli_lines.tell_lost_adapters(name)
     if audit:
         cli_lines.show_audit(line, out)
     say(f"Next: echo-iad inspect {name} IMAGE...")
@@ -157,14 +159,14 @@ def _tell_of(line: ProductLine) -> None:
         )
 
 
-def _kinds_of(name: str, home: Path | None) -> str:
-    """The kinds of defects that a line of that name was shown, if there is one that opens."""
+def _line_of(name: str, home: Path | None) -> ProductLine | None:
+    """The line of that name, if there is one that opens."""
     from echo.line import ProductLine
 
     try:
-        return ", ".join(ProductLine.load(name, home=home).kinds)
+        return ProductLine.load(name, home=home)
     except LineError:
-        return ""
+        return None
 
 
 @app.command(epilog="Example: echo-iad lines --json")
@@ -179,7 +181,8 @@ def lines(home: Home = None, as_json: Json = False) -> None:
     if not rows:
         say("No line is enrolled. Begin with: echo-iad enroll NAME FOLDER")
         return
-    table = Table("line", "images", "knowledge", "promise", "kinds")
+    has_own = any(row.get("nano") for row in rows)
+    table = Table("line", "images", "knowledge", "promise", "kinds", *["own nano"] * has_own)
     for row in rows:
         if "error" in row:
             table.add_row(cell(row["name"]), "–", "–", f"[red]{cell(row['error'])}[/]", "–")
@@ -187,7 +190,7 @@ def lines(home: Home = None, as_json: Json = False) -> None:
             known = "yes" if row["knowledge"] else "no"
             kinds = ", ".join(f"{kind} {count}" for kind, count in row["kinds"].items())
             cells = (row["name"], str(row["images"]), known, row["promise"], cell(kinds) or "–")
-            table.add_row(*cells)
+            table.add_row(*cells, *[row["nano"] or "–"] * has_own)
     _out().print(table)
 
 
@@ -204,6 +207,7 @@ def _line_row(line: ProductLine | BrokenLine) -> dict[str, Any]:
         "knowledge": line.knowledge_sha256 is not None,
         "promise": line.promise,
         "kinds": line.kinds,
+        "nano": line.language_revision,
         "folder": str(line.folder),
     }
 

@@ -55,6 +55,13 @@ def remove(
     say(f"Removed {what}, so {line} has {len(new.manifest.images)}: {new.promise}.")
     if old.kinds:
         say(f"These kinds are lost, teach them again: {', '.join(old.kinds)}.")
+    if old.language_revision:
+        tell_lost_adapters(line)
+
+
+def tell_lost_adapters(line: str) -> None:
+    """Say that the language model is no longer the one that was trained for a line."""
+    say(f"Its own language model is lost, train it again: echo-iad train nano --line {line}")
 
 
 def audit(

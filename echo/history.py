@@ -25,7 +25,7 @@ from pydantic import ValidationError
 
 from echo import inputs
 from echo.history_file import explained, open_file
-from echo.manifest import KNOWLEDGE, Manifest
+from echo.manifest import NOT_MEASURED_BY, Manifest
 from echo.parts import LineParts
 from echo.record import Record, StoredAlreadyError, is_line_name
 from echo.settings import home_folder
@@ -379,11 +379,12 @@ def _as_text(inspection: Inspection) -> str:
 
 
 def learned_sha256(manifest: Manifest) -> str:
-    """Hash of a line but for its rules: inspections that agree in it were measured alike.
+    """Hash of a line but for its rules and adapters: inspections that agree in it measured alike.
 
     The hash of the manifest would not do, since each edit of the rules changes it.
     """
     rules = {"alpha", "knowledge_path", "echo_version"}
     learned = manifest.model_dump(mode="json", exclude=rules)
-    learned["parts"].pop(KNOWLEDGE, None)
+    for part in NOT_MEASURED_BY:
+        learned["parts"].pop(part, None)
     return hashlib.sha256(json.dumps(learned, sort_keys=True).encode()).hexdigest()

@@ -7,10 +7,14 @@ import threading
 import time
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from echo.settings import home_folder, mllm_setting
-from experts.errors import MLLMError
+from experts.errors import LineError, MLLMError, MLLMUnavailableError, UnknownLineError
 from experts.mllm import MLLM, setting
+
+if TYPE_CHECKING:
+    from experts.mllm.nano.base import Adapters
 
 # A model that could not be opened is tried again after so long: a server may have come back.
 RETRY_S = 60.0
@@ -26,7 +30,8 @@ def open_mllm(
 
     Args:
         mllm: What to open, as in ``settings.yaml``; by default what is set there.
-        line: Name of the line whose settings count.
+        line: Name of the line whose settings count, and whose adapters, if the embedded model was
+            trained for it.
         home: Echo's home; see ``echo.settings``.
 
     Returns:
@@ -36,7 +41,21 @@ def open_mllm(
         MLLMError: If there is no such model, or it cannot be loaded.
     """
     folder = home_folder(home)
-    return setting.open_mllm(mllm_setting(folder, line, mllm), folder)
+    wanted = mllm_setting(folder, line, mllm)
+    is_embedded = wanted.mllm.lower() == setting.NANO
+    own = _adapters_of(line, folder) if line is not None and is_embedded else None
+    return setting.open_mllm(wanted, folder, own)
+
+
+def _adapters_of(name: str, home: Path) -> Adapters | None:
+    from echo.line import ProductLine
+
+    try:
+        return ProductLine.load(name, home=home).adapters
+    except UnknownLineError:
+        return None
+    except LineError as error:
+        raise MLLMUnavailableError(str(error)) from error
 
 
 class Language:

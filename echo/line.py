@@ -8,6 +8,7 @@ lines/NAME/
     sketches.safetensors       tiny copies of the normal images, to find the twin of a part
     knowledge.yaml             the line's rules, if it has any
     kinds.safetensors          the examples of kinds of defects, if it was shown any
+    adapter/                   the language model's own adapters, if it was trained for the line
     thumbnails/00001.jpg …     small copies of the normal images
 
 A line that was enrolled without images has only the first, the third and the rules.

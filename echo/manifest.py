@@ -26,7 +26,12 @@ SKETCHES = "sketches.safetensors"
 KNOWLEDGE = "knowledge.yaml"
 KINDS = "kinds.safetensors"
 THUMBNAILS = "thumbnails"
-
+# Adapters of the embedded language model, in the form of peft.
+ADAPTER = "adapter"
+ADAPTER_CONFIG = f"{ADAPTER}/adapter_config.json"
+ADAPTER_WEIGHTS = f"{ADAPTER}/adapter_model.safetensors"
+# What may change while the line goes on measuring alike.
+NOT_MEASURED_BY = frozenset({KNOWLEDGE, ADAPTER_CONFIG, ADAPTER_WEIGHTS})
 
 # Of the square root of an image's area; a frame is never larger than the image.
 Share = Annotated[float, Field(gt=0, le=10, allow_inf_nan=False)]

@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from echo.manifest import (
+    ADAPTER,
+    ADAPTER_CONFIG,
+    ADAPTER_WEIGHTS,
     DECODER,
     EMBEDDINGS,
     KINDS,
@@ -35,6 +38,7 @@ from experts.errors import (
 )
 from experts.evidence import Reference
 from experts.knowledge import Knowledge, parse_knowledge
+from experts.mllm.nano.base import REVISION_DIGITS, Adapters
 
 if TYPE_CHECKING:
     from echo.intake import Look
@@ -159,6 +163,25 @@ class LineParts:
 
         model = self.kind_model
         return KindExpert(model, self.encoder, self.thumbnail) if model else None
+
+    @property
+    def adapters(self) -> Adapters | None:
+        """The line's own adapters of the embedded language model, if it was trained for the line.
+
+        Raises:
+            DamagedLineError: If they are not as they were trained.
+        """
+        if ADAPTER_WEIGHTS not in self.manifest.parts:
+            return None
+        for part in (ADAPTER_CONFIG, ADAPTER_WEIGHTS):
+            self._part(part)
+        return Adapters(self.folder / ADAPTER, self.manifest.parts[ADAPTER_WEIGHTS])
+
+    @property
+    def language_revision(self) -> str | None:
+        """The revision of the embedded language model with the line's own adapters, if any."""
+        digest = self.manifest.parts.get(ADAPTER_WEIGHTS)
+        return digest and digest[:REVISION_DIGITS]
 
     @cached_property
     def sketches(self) -> Sketches:

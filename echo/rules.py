@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from echo import storage
-from echo.manifest import KNOWLEDGE, MANIFEST
+from echo.manifest import KNOWLEDGE, MANIFEST, NOT_MEASURED_BY
 from experts.errors import EchoError, IncompatibleLineError, KnowledgeError, LineError
 from experts.knowledge import Knowledge, load_knowledge, parse_knowledge
 from experts.knowledge.reading import read_file
@@ -160,8 +160,8 @@ def put_in_line(line: ProductLine, raw: bytes, path: Path) -> None:
 def with_newest_rules(line: ProductLine) -> ProductLine:
     """A line as it is on disk, with the newest right edit of its rules kept.
 
-    If more than its rules has changed since it was opened, it is left as it is; who writes to it
-    will say so.
+    If more has changed since it was opened than its rules and adapters, it is left as it is; who
+    writes to it will say so.
     """
     try:
         Rules(line).refresh()
@@ -171,7 +171,7 @@ def with_newest_rules(line: ProductLine) -> ProductLine:
 
 
 def as_it_is(line: ProductLine) -> ProductLine:
-    """A line as it is on disk, if nothing but its rules has changed.
+    """A line as it is on disk, if nothing has changed but its rules and its adapters.
 
     Raises:
         LineError: If more has.
@@ -196,7 +196,8 @@ def _kept_by(line: ProductLine) -> bytes | None:
 
 
 def _learned(line: ProductLine) -> dict[str, str]:
-    return {name: digest for name, digest in line.manifest.parts.items() if name != KNOWLEDGE}
+    parts = line.manifest.parts.items()
+    return {name: digest for name, digest in parts if name not in NOT_MEASURED_BY}
 
 
 def editable_rules(line: ProductLine) -> tuple[Path, Knowledge]:

@@ -24,7 +24,8 @@ from echo.training.losses import Losses, losses
 from echo.training.reading import LessonReader
 from echo.training.recipe import Recipe
 from experts.errors import TrainingError
-from experts.mllm.nano.loading import base_model
+from experts.mllm.local.prompting import told
+from experts.mllm.nano.loading import base_model, quiet_peft
 from experts.mllm.nano.prompting import TextPrompter
 
 # Gradients that are longer are cut to this, so that one odd lesson moves little.
@@ -55,7 +56,14 @@ class Point(NamedTuple):
     examined: bool
 
 
-def train(source: Source, recipe: Recipe, base: Path, folder: Path, bars: Progress) -> Path:
+def train(
+    source: Source,
+    recipe: Recipe,
+    base: Path,
+    folder: Path,
+    bars: Progress,
+    start: Path | None = None,
+) -> Path:
     """Train adapters; goes on where an earlier run was interrupted.
 
     Args:
@@ -64,6 +72,8 @@ def train(source: Source, recipe: Recipe, base: Path, folder: Path, bars: Progre
         base: Folder with the unpacked base weights.
         folder: Where checkpoint, losses and the adapter are written.
         bars: Show how far it is.
+        start: Folder with the adapters to begin with, of the recipe's rank and layers; by default
+            they are fresh.
 
     Returns:
         The folder with the adapters, in the form of peft.
@@ -74,7 +84,7 @@ def train(source: Source, recipe: Recipe, base: Path, folder: Path, bars: Progre
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    model = _with_adapters(base, recipe)
+    model = _with_adapters(base, recipe) if start is None else _with_these(base, start)
     weights = {name: w for name, w in model.named_parameters() if w.requires_grad}
     optimizer = torch.optim.AdamW(weights.values(), lr=1.0, weight_decay=0.0, betas=(0.9, 0.98))
     done = load_checkpoint(folder / CHECKPOINT, weights, optimizer, recipe)
@@ -121,7 +131,7 @@ class _Run:
         for number in range(step * count, (step + 1) * count):
             loss = self._losses(number, wrong=False).writing
             torch.autograd.backward(loss / count)
-            found.append(float(loss))
+            found.append(float(loss.detach()))
             del loss
             _give_back_memory()
         if not all(map(math.isfinite, found)):
@@ -183,7 +193,20 @@ def _with_adapters(base: Path, recipe: Recipe) -> PeftModel:
         layers_to_transform=layers,
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    with quiet_peft():
+        return get_peft_model(model, config)
+
+
+def _with_these(base: Path, start: Path) -> PeftModel:
+    model = base_model(base)
+    try:
+        with quiet_peft():
+            return PeftModel.from_pretrained(model, start, is_trainable=True)
+    # What the code of libraries raises over damaged files cannot be foreseen.
+    except Exception as error:
+        raise TrainingError(
+            f"{start}: are no adapters to begin with ({told(error)}); install Echo again"
+        ) from error
 
 
 def save_adapter(model: PeftModel, folder: Path) -> Path:
@@ -192,7 +215,8 @@ def save_adapter(model: PeftModel, folder: Path) -> Path:
     trained = {name: w.data for name, w in model.named_parameters() if w.requires_grad}
     for weight in (w for w in model.parameters() if w.requires_grad):
         weight.data = weight.data.to(torch.bfloat16)
-    model.save_pretrained(str(place))
+    # Else peft asks the hub whether the base has other embeddings by now.
+    model.save_pretrained(str(place), save_embedding_layers=False)
     for name, weight in model.named_parameters():
         if name in trained:
             weight.data = trained[name]

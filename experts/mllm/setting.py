@@ -20,7 +20,7 @@ from experts.mllm.memory import Precision
 
 if TYPE_CHECKING:
     from experts.mllm.finding import Found
-    from experts.mllm.nano.base import Embedded
+    from experts.mllm.nano.base import Adapters, Embedded
     from experts.mllm.server import ServerMLLM
 
 NONE, NANO, AUTO = "none", "nano", "auto"
@@ -92,20 +92,29 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
     return Local(find_model(setting.mllm, home), setting.mllm_precision or "nf4")
 
 
-def open_mllm(setting: MLLMSetting, home: Path) -> MLLM | None:
+def open_mllm(setting: MLLMSetting, home: Path, adapters: Adapters | None = None) -> MLLM | None:
     """The model that a setting names; those of one process share its weights.
 
-    Args and errors are those of ``look_up``; it also raises ``MLLMUnavailableError`` if the model
-    cannot be loaded.
+    Args:
+        setting: Which model.
+        home: Echo's home, where fetched models are.
+        adapters: Of the embedded model; by default those that come with Echo.
+
+    Returns:
+        None if none is wanted, or if ``auto`` finds none that fits.
+
+    Raises:
+        MLLMError: If there is no such model, or it cannot be loaded.
     """
     wanted = look_up(setting, home)
     if wanted is None or isinstance(wanted, MLLM):
         return wanted
     if isinstance(wanted, Local):
         return _loaded(*wanted, setting.mllm_max_pixels)
-    from experts.mllm.nano.loading import load_nano
+    from experts.mllm.nano.loading import SHIPPED, load_nano
 
-    return _once(("nano", wanted.home.resolve()), lambda: load_nano(wanted.home))
+    folder, sha256 = adapters or (SHIPPED, None)
+    return _once((NANO, wanted.home.resolve(), sha256), lambda: load_nano(wanted.home, folder))
 
 
 # What is loaded in this process. Weights take gigabytes: nobody needs them twice.

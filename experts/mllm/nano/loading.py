@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -11,7 +14,7 @@ from transformers.utils import logging
 
 from experts.errors import MLLMUnavailableError
 from experts.mllm.local.prompting import told
-from experts.mllm.nano.base import INSTALL, SHA256, unpacked
+from experts.mllm.nano.base import INSTALL, REVISION_DIGITS, SHA256, unpacked
 from experts.mllm.nano.model import NanoMLLM
 from experts.mllm.nano.prompting import TextPrompter
 
@@ -47,9 +50,9 @@ def load_nano(home: Path, adapter: Path | None = SHIPPED) -> NanoMLLM:
 def revision(adapter: Path | None) -> str:
     """A hash of all weights: of the base, and of the adapters, if there are any."""
     if adapter is None:
-        return SHA256[:12]
+        return SHA256[:REVISION_DIGITS]
     with (adapter / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        return hashlib.file_digest(file, "sha256").hexdigest()[:REVISION_DIGITS]
 
 
 def base_model(folder: Path) -> PreTrainedModel:
@@ -73,5 +76,14 @@ def _merged(folder: Path, adapter: Path | None) -> PreTrainedModel:
         return model
     from peft import PeftModel
 
-    merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    with quiet_peft():
+        merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
     return merged.eval()
+
+
+@contextlib.contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Without a warning to peft's developers, which asks transformers for what it will give up."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        yield
