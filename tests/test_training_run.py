@@ -75,7 +75,8 @@ def test_a_run_changes_the_weights_and_tells_its_course(whole: Path) -> None:
         (0, False), (0, True), (1, False), (1, True)
     ]  # fmt: skip
     assert all(0 < p["writing"] < 10 for p in points)
-    assert Image.open(whole / CURVES).size[0] > 500
+    with Image.open(whole / CURVES) as curves:
+        assert curves.size[0] > 500
 
 
 def test_trained_adapters_can_be_loaded(whole: Path, nano_home: Path) -> None:

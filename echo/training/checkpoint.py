@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch.optim import Optimizer
 
@@ -64,7 +64,7 @@ def load_checkpoint(
             else:
                 number, name = rest.split(".", 1)
                 state.setdefault(int(number), {})[name] = tensor
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
             f"{path}: cannot be read ({error}); delete it and begin anew"
         ) from error
