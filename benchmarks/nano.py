@@ -33,7 +33,7 @@ from experts.errors import EchoError
 from experts.mllm import MLLM, Generation, Question
 from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.texts import Texts, read_texts
-from experts.sheet import sayable, sheet, with_quotes
+from experts.sheet import explaining, sayable, sheet, with_quotes
 
 MAX_TOKENS = 200
 QUESTIONS = 14
@@ -55,7 +55,7 @@ GROUPS = {
 }  # fmt: skip
 
 
-Write = Callable[[MLLM, str, str, Examined], Generation]
+Write = Callable[[MLLM, str, Examined], Generation]
 
 
 class _Blind(Texts):
@@ -119,7 +119,7 @@ def unseen() -> Phrases:
 
 
 def ask(
-    model: MLLM, examined: Examined, rng: np.random.Generator, said: Phrases, write: Write
+    model: MLLM, examined: Examined, rng: np.random.Generator, said: Phrases
 ) -> Iterator[Asked]:
     """Ask about one inspection; explanations are for ``explain``."""
     page = sheet(examined.known)
@@ -135,7 +135,7 @@ def ask(
         yield _asked(examined.line, a, choice.best)
     for a in asks:
         if not a.wrong:
-            yield _asked(examined.line, a, write(model, page, a.question, examined).text.strip())
+            yield _asked(examined.line, a, answer(model, page, a.question, examined).text.strip())
 
 
 def _asked(line: str, ask: Ask, said: str) -> Asked:
@@ -147,8 +147,8 @@ def _asked(line: str, ask: Ask, said: str) -> Asked:
 def explain(model: MLLM, examined: Examined, write: Write) -> Explained:
     """Let the model explain one inspection, and compare each sentence with the evidence."""
     page = sheet(examined.known)
-    facts = with_quotes(examined.known.facts, page)
-    written = write(model, page, texts().explain, examined)
+    facts = with_quotes(examined.known.facts, explaining(examined.known))
+    written = write(model, page, examined)
     checked = check(written.text, facts)
     wrong = [s for s in checked.sentences if s.outcome in ("corrected", "dropped")]
     again = check(checked.text, facts).sentences if checked.text else ()
@@ -158,15 +158,21 @@ def explain(model: MLLM, examined: Examined, write: Write) -> Explained:
     return Explained(examined.line, count, len(wrong), len(left), written.text, whole)
 
 
-def write_as_at_work(model: MLLM, page: str, question: str, examined: Examined) -> Generation:
-    """An answer of sentences that are right, as in inspections and conversations."""
-    sentences = sayable(examined.known, page)
-    return model.say(on_sheet(page, question), sentences, max_tokens=MAX_TOKENS)
+def answer(model: MLLM, page: str, question: str, examined: Examined) -> Generation:
+    """An answer as in conversations: the sentence that fits, of those that are right."""
+    return model.say(on_sheet(page, question), sayable(examined.known), max_tokens=MAX_TOKENS)
 
 
-def write_freely(model: MLLM, page: str, question: str, _: Examined) -> Generation:
-    """An answer in words that nothing holds."""
-    return model.generate(on_sheet(page, question), max_tokens=MAX_TOKENS)
+def write_as_at_work(model: MLLM, page: str, examined: Examined) -> Generation:
+    """An explanation as in inspections: of sentences that are right."""
+    sentences = explaining(examined.known)
+    asked = on_sheet(page, texts().explain)
+    return model.say(asked, sentences, many=True, max_tokens=MAX_TOKENS)
+
+
+def write_freely(model: MLLM, page: str, _: Examined) -> Generation:
+    """An explanation in words that nothing holds."""
+    return model.generate(on_sheet(page, texts().explain), max_tokens=MAX_TOKENS)
 
 
 def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -221,7 +227,7 @@ def run(
     explained: list[Explained] = []
     with Progress() as bars, bars.task("asking", len(every)) as advance:
         for one in every:
-            asked += ask(model, one, rng, said, write)
+            asked += ask(model, one, rng, said)
             explained.append(explain(model, one, write))
             advance(1)
     out.mkdir(parents=True, exist_ok=True)

@@ -101,8 +101,12 @@ def says(answer: str, ask: Ask, examined: Examined) -> bool:
     if ask.about in _OF_VERDICT:
         verdict = examined.known.inspection.verdict
         return re.search(_VERDICTS[verdict], answer.casefold()) is not None
-    if ask.answer == NO_PLACE:
+    if NO_PLACE.casefold().rstrip(".") in ask.answer.casefold():
         return re.search(r"nothing|no (single )?place|accept", answer.casefold()) is not None
+    if ask.answer.endswith("that is not known."):
+        return (
+            re.search(r"not known|says nothing|no such|nothing in", answer.casefold()) is not None
+        )
     words = _plain(answer)
     wanted = (_HEAD.sub("", part, count=1) for part in _parts(ask))
     return all(_plain(part) in words for part in wanted)
@@ -112,9 +116,13 @@ def _parts(ask: Ask) -> list[str]:
     """What must be found in an answer, piece by piece."""
     if ask.about.startswith(("where", "size", "looks")):
         pattern = r"(?:lies (?:at|in) the|is about|is (?=an? )) ?([^.]+)\."
-        return re.findall(pattern, ask.answer)
+        return [
+            found
+            for part in ask.answer.rstrip(".").split("; ")
+            for found in re.findall(pattern, f"{part}.")
+        ]
     if ask.about.startswith(("kind", "is_kind")):
-        return re.findall(r"(?:taken for|may be) ([^.]+)\.", ask.answer) or ["not"]
+        return re.findall(r"(?:taken for|may be) ([^.;]+)[.;]", ask.answer) or ["not"]
     if ask.about == "count":
         return ask.answer.split()[:1]
     if ask.about in ("kinds_known", "limit_of", "synonym_of"):

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from statistics import median
 
 import numpy as np
-import psutil
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import peak_mb
 from benchmarks.nano_lines import Examined, invented
 from echo.language import open_mllm
 from echo.training.asking import lesson
@@ -28,7 +28,6 @@ from experts.mllm import MLLM
 from experts.mllm.nano.texts import on_sheet
 from experts.sheet import sayable, sheet
 
-MB = 1e6
 EACH = 6
 
 
@@ -53,7 +52,7 @@ def _asking(model: MLLM, page: str, ask: Ask, examined: Examined) -> Callable[[]
     asked = on_sheet(page, ask.question)
     if ask.wrong:
         return lambda: model.choose(asked, (ask.answer, *ask.wrong))
-    sentences = sayable(examined.known, page)
+    sentences = sayable(examined.known)
     return lambda: model.say(asked, sentences, max_tokens=60)
 
 
@@ -68,14 +67,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--pages", type=int, default=20)
     given = parser.parse_args()
-    process, console = psutil.Process(), Console()
+    console = Console()
     examined = list(invented(given.pages))
     try:
         # What importing the libraries takes is not the model's.
         import peft  # noqa: F401
         import transformers  # noqa: F401
 
-        before = process.memory_info().rss
+        before = peak_mb()
         start = time.perf_counter()
         model = open_mllm("nano")
         loading = time.perf_counter() - start
@@ -84,12 +83,12 @@ def main() -> None:
         seconds = measure(model, examined)
     except EchoError as error:
         raise SystemExit(f"nano_speed: {error}") from error
-    after = process.memory_info().rss
+    more = peak_mb() - before
     table = Table("", "median s", "longest s", "asked")
     for what, took in sorted(seconds.items()):
         table.add_row(what, f"{median(took):.2f}", f"{max(took):.2f}", str(len(took)))
     console.print(table)
-    console.print(f"Loading took {loading:.1f} s; memory {(after - before) / MB:,.0f} MB more.")
+    console.print(f"Loading took {loading:.1f} s; memory {more:,.0f} MB more.")
 
 
 if __name__ == "__main__":

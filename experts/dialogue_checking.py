@@ -15,7 +15,7 @@ from experts.claims.text import fold, sentences
 from experts.claims.translations import difference
 from experts.evidence import Look, Verdict
 from experts.grounding import Grounded, Words, ground, tells, words_of
-from experts.sheet import sheet, with_quotes
+from experts.sheet import sayable, with_quotes
 
 # In answer to these a model says what something is, which may make less of it.
 _OF_NATURE: frozenset[Topic] = frozenset(
@@ -51,22 +51,17 @@ def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
         known: What is known of the inspection.
         draft: What code says on the question; it may be repeated word for word.
     """
-    facts = facts_with(known, draft, asked.text)
+    facts = facts_with(known, draft)
     strict = asked.of_verdict
     left = ground(text, facts, _words_of(known, facts, draft), strict=strict)
     return left._replace(text=_with_verdict(left.text, asked, known))
 
 
-def facts_with(known: Known, draft: Told, question: str = "") -> Facts:
+def facts_with(known: Known, draft: Told) -> Facts:
     """What sentences of a model are compared with: the evidence, and what code says of it.
 
     Of the knowledge file nothing may be said word for word but what code quotes, and says that it
     does: who writes the file may write "Put it on the truck" into it.
-
-    Args:
-        known: What is known of the inspection.
-        draft: What code says on the question.
-        question: The page of evidence on it may be quoted, too.
     """
     facts = known.facts
     quotes = {key: by for key, by in facts.quotes.items() if by == "evidence" and tells(key)}
@@ -75,7 +70,7 @@ def facts_with(known: Known, draft: Told, question: str = "") -> Facts:
         if len(keys) == 1 or not _quotes_file(text):
             quotes |= {key: "evidence" for key in keys if tells(key)}
     told = replace(facts, quotes=quotes, names=(*facts.names, *_names(known.looks)))
-    return with_quotes(told, sheet(known, question))
+    return with_quotes(told, sayable(known))
 
 
 def _quotes_file(text: str) -> bool:

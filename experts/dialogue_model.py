@@ -14,9 +14,8 @@ from experts.evidence import Look
 from experts.knowledge.schema import DefectKnowledge
 from experts.mllm import MLLM, Content, system, user
 from experts.mllm.dialogue_prompts import dialogue_prompts
-from experts.mllm.nano.siding import with_side
 from experts.mllm.nano.texts import on_sheet
-from experts.sheet import NOT_KNOWN, end_line, sayable, sheet
+from experts.sheet import NOT_KNOWN, answer_alone, sayable, sheet
 from experts.tools.call import MAX_TARGET, Call
 
 MAX_ANSWER_TOKENS = 400
@@ -104,14 +103,9 @@ def ask_reader(model: MLLM, asking: Asking) -> Reply:
     """
     if asking.goes_on or asking.looks or not is_english(asking.question):
         return Reply()
-    page = sheet(asking.known, asking.question)
-    asked, sentences = on_sheet(page, asking.question), sayable(asking.known, page)
-    text = model.say(asked, sentences, max_tokens=MAX_READ_TOKENS).text
-    if text.strip() == NOT_KNOWN:
-        return Reply()
-    if end_line(asking.known) in text:
-        text = with_side(model.aside, asking.question, text, asking.known.inspection.verdict)
-    return Reply(answer=text)
+    asked = on_sheet(sheet(asking.known), asking.question)
+    said = model.say(asked, sayable(asking.known), max_tokens=MAX_READ_TOKENS).text.strip()
+    return Reply(answer="" if said == NOT_KNOWN else answer_alone(said))
 
 
 def _told(asking: Asking) -> Iterator[str]:

@@ -24,7 +24,7 @@ from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.prompts import prompts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import legible
-from experts.sheet import sayable, sheet, with_quotes
+from experts.sheet import explaining, sheet, with_quotes
 from experts.thinking import LETTERS_PER_TOKEN, Thinking, Thought
 
 MAX_EXPLANATION = 256
@@ -83,10 +83,9 @@ def _written(model: MLLM, thinking: Thinking, known: Known) -> tuple[Generation,
         question = prompts().explain.question.format(reason=known.inspection.decision.reason)
         asked = with_question(thinking.talk, question)
         return model.generate(asked, max_tokens=MAX_EXPLANATION), known.facts, prompts().version
-    page = sheet(known)
-    asked = on_sheet(page, texts().explain)
-    answer = model.say(asked, sayable(known, page), max_tokens=MAX_EXPLANATION)
-    return answer, with_quotes(known.facts, page), texts().version
+    asked, sentences = on_sheet(sheet(known), texts().explain), explaining(known)
+    answer = model.say(asked, sentences, many=True, max_tokens=MAX_EXPLANATION)
+    return answer, with_quotes(known.facts, sentences), texts().version
 
 
 def whole_sentences(text: str) -> str:

@@ -7,69 +7,101 @@ stands for itself and begins with what it is about, so that it can be found and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Literal
 
 from experts.answers.known import Known
+from experts.answers.weighing import next_step
 from experts.claims import Facts
 from experts.claims.facts import Source, quote_key
 from experts.claims.text import sentences
 from experts.evidence import Clause, ClauseCheck, Region, Verdict
-from experts.knowledge.relevance import Relevance
 from experts.knowledge.schema import DefectKnowledge
 from experts.wording import describe, look_of, measured_in_words, size_of, where_of
 
 # Among more places, rules and kinds of defects a small model loses its way.
 MAX_PLACES = 5
-MAX_RULES = 3
+MAX_RULES = 1
 MAX_KINDS = 8
 NOTHING = "Nothing stands out on it."
+# With these begin the questions that answers of yes or no restate.
+_ASKING = ("Is it ", "May it ", "Must ")
+Deciding = Literal["defective", "flawless", "ship", "hold_back", "scrap", "look_again"]
+# What is asked of a part as a whole, and of which verdicts the answer is yes; a part that waits for
+# a person goes nowhere, but whether it is defective is not decided.
+_DECIDING: dict[Deciding, tuple[str, frozenset[Verdict], bool]] = {
+    "defective": ("Is it defective?", frozenset({"reject"}), True),
+    "flawless": ("Is it good?", frozenset({"accept"}), True),
+    "ship": ("May it go on?", frozenset({"accept"}), False),
+    "hold_back": ("Must it be held back?", frozenset({"reject", "review"}), False),
+    "scrap": ("Is it scrap?", frozenset({"reject"}), True),
+    "look_again": ("Must a person look at it?", frozenset({"review"}), False),
+}
 NOT_KNOWN = "That is not known."
 ENDS: dict[Verdict, str] = {
     "accept": "accepted", "reject": "rejected", "review": "held for a person to look at"
 }  # fmt: skip
 
 
-def sheet(known: Known, question: str = "") -> str:
-    """The page on an inspection, a line for each thing that is known.
+def sheet(known: Known) -> str:
+    """The page on an inspection, a line for each thing that was found out.
+
+    What the knowledge file says of kinds of defects is not on it: their names are, and by these it
+    can be said, see ``sayable``.
 
     Args:
         known: What is known of the inspection.
-        question: Of long knowledge files the page tells what matters for it.
     """
-    parts = (_of_part(known), _of_places(known), _of_rules(known), _of_file(known, question))
-    return "\n".join(chain.from_iterable(parts))
+    return "\n".join(chain(_of_part(known), _of_places(known), _of_rules(known)))
 
 
-def sayable(known: Known, page: str) -> list[str]:
-    """All sentences that are right to say of an inspection: those of its page, and shorter ones.
+def explaining(known: Known) -> list[str]:
+    """Sentences of which an explanation can be made: how it ended, and what the page tells."""
+    end = end_line(known)
+    return [f"{end[0].upper()}{end[1:]}.", *sheet(known).splitlines()]
+
+
+def sayable(known: Known) -> list[str]:
+    """All sentences that are right in answer to a question on an inspection.
+
+    Those that say yes or no begin with the question that they answer, so that whoever chooses among
+    them reads no more into a question than it asks.
 
     Args:
         known: What is known of it.
-        page: Its page.
     """
-    end, regions = end_line(known), known.inspection.regions[:MAX_PLACES]
-    said = [f"{end[0].upper()}{end[1:]}.", f"Yes, {end}.", f"No, {end}.", NOT_KNOWN]
-    said += [f"That is not decided: {end}."] if known.inspection.verdict == "review" else []
-    said += page.splitlines()
-    for region in regions:
-        kind = kind_line(known, region)
-        said += [where_line(region), size_line(region), look_line(region)]
-        said += [f"Yes, {kind}", f"No, {kind}"] if "not known" not in kind else []
-    if not regions:
-        said.append(f"No, {NOTHING[0].lower()}{NOTHING[1:]}")
+    file = known.knowledge.file if known.knowledge is not None else None
+    defects = file.defects[:MAX_KINDS] if file is not None else []
+    said = chain(
+        explaining(known),
+        decided_lines(known).values(),
+        chain.from_iterable(_of_all(line, known) for line in (where_line, size_line, look_line)),
+        _of_all(lambda region: kind_line(known, region), known),
+        (is_kind_line(known, defect.name) for defect in defects),
+        chain.from_iterable(fact_lines(known, defect).values() for defect in defects),
+        filter(None, (normal_line(known), known.inspection.decision.reason, next_line(known))),
+        (NOT_KNOWN,),
+    )
     return list(dict.fromkeys(said))
 
 
-def with_quotes(facts: Facts, sheet_text: str) -> Facts:
-    """Facts of which the lines of a sheet may be repeated word for word.
+def answer_alone(sentence: str) -> str:
+    """A sentence that can be said, without the question that it begins with."""
+    question, mark, answer = sentence.partition("? ")
+    return answer if mark and question.startswith(_ASKING) else sentence
+
+
+def with_quotes(facts: Facts, said: Sequence[str]) -> Facts:
+    """Facts of which these sentences may be repeated word for word.
 
     Args:
         facts: What is known of the inspection.
-        sheet_text: Its sheet.
+        said: What can be said of it; only single sentences count.
     """
-    lines = (line for line in sheet_text.splitlines() if len(sentences(line)) == 1)
+    alone = map(answer_alone, said)
+    lines = (line for line in alone if len(sentences(line)) == 1)
     keys: dict[str, Source] = {quote_key(line): "evidence" for line in lines}
     return replace(facts, quotes={**facts.quotes, **keys})
 
@@ -87,6 +119,27 @@ def verdict_line(known: Known) -> str:
 def end_line(known: Known) -> str:
     """What becomes of the part: ``the tile is rejected``."""
     return f"the {part_of(known)} is {ENDS[known.inspection.verdict]}"
+
+
+def decides(asked: Deciding, verdict: Verdict) -> bool | None:
+    """Whether the answer is yes; ``None`` if that is not decided."""
+    _, yes, is_open = _DECIDING[asked]
+    return None if is_open and verdict == "review" else verdict in yes
+
+
+def decided_lines(known: Known) -> dict[Deciding, str]:
+    """Yes or no to each question of the part as a whole, behind that question."""
+    end, lines = end_line(known), dict[Deciding, str]()
+    for asked, (question, _, _) in _DECIDING.items():
+        is_so = decides(asked, known.inspection.verdict)
+        said = {True: "Yes, ", False: "No, ", None: "That is not decided: "}[is_so]
+        lines[asked] = f"{question} {said}{end}."
+    return lines
+
+
+def next_line(known: Known) -> str:
+    """What comes next."""
+    return next_step(known, ()).sentences[0]
 
 
 def product_line(known: Known) -> str | None:
@@ -138,6 +191,30 @@ def kind_line(known: Known, region: Region) -> str:
     return f"{region.id} {verb} {' or '.join(map(known.named, region.kinds.names))}."
 
 
+def is_kind(name: str, regions: Sequence[Region]) -> bool | None:
+    """Whether a place is of a kind; ``None`` if that is not known of one that may be."""
+    is_open = False
+    for region in regions:
+        names = region.kinds.names if region.kinds is not None else ()
+        if names == (name,):
+            return True
+        is_open = is_open or not names or name in names
+    return None if is_open else False
+
+
+def is_kind_line(known: Known, name: str) -> str:
+    """Yes or no to the question whether a place is of a kind, behind that question."""
+    regions = known.inspection.regions[:MAX_PLACES]
+    said = {True: "Yes", False: "No", None: "Not known"}[is_kind(name, regions)]
+    told = joined([kind_line(known, region) for region in regions]) or NOTHING
+    return f"Is it {known.named(name)}? {said}: {told}"
+
+
+def joined(lines: Sequence[str]) -> str:
+    """Sentences as one."""
+    return f"{'; '.join(line.rstrip('.') for line in lines)}." if lines else ""
+
+
 def rule_lines(known: Known) -> list[str]:
     """The rule that decided, then others that do not hold, then those that do."""
     inspection = known.inspection
@@ -151,8 +228,9 @@ def rule_lines(known: Known) -> list[str]:
 
 def kinds_line(known: Known) -> str | None:
     """Which kinds of defects the knowledge file tells of."""
-    names = [known.named(d.name) for d in known.knowledge.file.defects] if known.knowledge else []
-    return f"Known kinds of defects: {', '.join(names[:MAX_KINDS])}." if names else None
+    defects = known.knowledge.file.defects[:MAX_KINDS] if known.knowledge else []
+    names = [" or ".join(map(known.named, (d.name, *d.synonyms))) for d in defects]
+    return f"Known kinds of defects: {', '.join(names)}." if names else None
 
 
 def fact_lines(known: Known, defect: DefectKnowledge) -> dict[str, str]:
@@ -174,7 +252,7 @@ def fact_lines(known: Known, defect: DefectKnowledge) -> dict[str, str]:
         "effect": f"Effect of {name}", "severity": f"Severity of {name}",
         "allowed": f"Allowed of {name}",
     }  # fmt: skip
-    return {what: f"{heads[what]}: {text}." for what, text in told.items() if text}
+    return {what: f"{heads[what]}: {text or 'that is not known'}." for what, text in told.items()}
 
 
 def _in_one(text: str) -> str:
@@ -183,9 +261,8 @@ def _in_one(text: str) -> str:
 
 
 def _of_part(known: Known) -> Iterator[str]:
-    yield from filter(None, (product_line(known), normal_line(known)))
+    yield from filter(None, (product_line(known),))
     yield verdict_line(known)
-    yield f"Reason: {known.inspection.decision.reason}"
 
 
 def _of_places(known: Known) -> Iterator[str]:
@@ -198,6 +275,15 @@ def _of_places(known: Known) -> Iterator[str]:
 
 def _of_rules(known: Known) -> Iterator[str]:
     yield from rule_lines(known)
+    yield from filter(None, (kinds_line(known),))
+
+
+def _of_all(line: Callable[[Region], str], known: Known) -> Iterator[str]:
+    """What is said of each place, and of all of them at once."""
+    lines = [line(region) for region in known.inspection.regions[:MAX_PLACES]]
+    yield from lines
+    if len(lines) > 1:
+        yield joined(lines)
 
 
 def _rule(check: ClauseCheck) -> str:
@@ -211,17 +297,3 @@ def _rule(check: ClauseCheck) -> str:
 
 def _zone(clause: Clause) -> str:
     return f" in {clause.zone}" if clause.zone else ""
-
-
-def _of_file(known: Known, question: str) -> Iterator[str]:
-    knowledge = known.knowledge
-    if knowledge is None:
-        return
-    yield from filter(None, (kinds_line(known),))
-    names = [defect.name for defect in knowledge.file.defects]
-    excerpt = Relevance(knowledge).excerpt(names, known.inspection.regions, question=question)
-    for defect in excerpt.defects[:MAX_KINDS]:
-        yield from fact_lines(known, defect).values()
-    for asked in excerpt.questions:
-        if answer := _in_one(known.quoted(asked.answer)):
-            yield f"On “{asked.question}” the file says: {answer}."

@@ -28,7 +28,7 @@ def model(tiny_model: Callable[[str], Path]) -> LocalMLLM:
 
 @pytest.mark.parametrize("question", ["Why?", "Where is it?", "Say something else."])
 def test_random_weights_say_nothing_else(model: LocalMLLM, question: str) -> None:
-    said = model.say([user(question)], SENTENCES, max_tokens=120).text
+    said = model.say([user(question)], SENTENCES, many=True, max_tokens=120).text
     every = "|".join(map(re.escape, SENTENCES))
     # Cut off at the longest length, the last sentence may have no end.
     whole = re.match(rf"(?:(?:{every})(?: |$))*", said)
@@ -39,8 +39,8 @@ def test_random_weights_say_nothing_else(model: LocalMLLM, question: str) -> Non
 
 
 def test_a_single_sentence_is_said(model: LocalMLLM) -> None:
-    said = model.say([user("Why?")], ["It is so."], max_tokens=12).text
-    assert said.startswith("It is so.")
+    said = model.say([user("Why?")], ["It is so."], max_tokens=12)
+    assert (said.text, said.finish) == ("It is so.", "stop")
 
 
 @pytest.mark.parametrize("sentences", [[], [" "], ["Twice.", "Twice."]])
@@ -65,13 +65,26 @@ def test_the_model_is_asked_only_where_sentences_differ(model: LocalMLLM) -> Non
 
     hook = model._model.register_forward_hook(count)
     try:
-        said = model.say([user("Where?")], SENTENCES[2:], max_tokens=200)
+        said = model.say([user("Where?")], SENTENCES[2:], many=True, max_tokens=200)
     finally:
         hook.remove()
     sentences = said.text.count("region-1")
     # One for the prompt; for each sentence where it lies and whether there is another one.
     assert passes <= 2 + 4 * sentences
     assert said.cost.answer_tokens > 3 * sentences
+
+
+@pytest.mark.parametrize("question", ["Why?", "Where is it?", "Say something else."])
+def test_one_sentence_is_enough(model: LocalMLLM, question: str) -> None:
+    said = model.say([user(question)], SENTENCES)
+    assert said.text in SENTENCES
+    assert said.finish == "stop"
+
+
+def test_what_takes_too_long_is_cut_off(model: LocalMLLM) -> None:
+    said = model.say([user("Why?")], SENTENCES, max_tokens=2)
+    assert said.finish == "length"
+    assert any(sentence.startswith(said.text) for sentence in SENTENCES)
 
 
 def test_the_more_probable_beginning_is_said(model: LocalMLLM) -> None:

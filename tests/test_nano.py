@@ -22,13 +22,23 @@ from tests.rule_files import WASHER
 
 PAGE = """The product is a spigot ring.
 The verdict on this ring is reject.
-Reason: Rejected: a dark line of about 12 × 3 px at the top left; clause `snarl.any` allows none.
 1 place stands out.
 region-1 is a dark line of about 12 × 3 px at the top left.
 region-1 is taken for snarl.
-Known kinds of defects: snarl, plome.
-Cause of snarl: the mandrel ran dry.
-Cause of plome: two rings stuck together in the oven."""
+Known kinds of defects: snarl, plome."""
+SAYABLE = (
+    "The ring is rejected.",
+    "Is it good? No, the ring is rejected.",
+    "Must it be held back? Yes, the ring is rejected.",
+    "May it go on? No, the ring is rejected.",
+    "region-1 lies at the top left.",
+    "region-1 is about 12 × 3 px.",
+    "region-1 is taken for snarl.",
+    "Cause of snarl: the mandrel ran dry.",
+    "Cause of plome: two rings stuck together in the oven.",
+    "Effect of snarl: the seal leaks.",
+    "That is not known.",
+)
 
 
 def test_the_shipped_weights_are_small() -> None:
@@ -36,21 +46,33 @@ def test_the_shipped_weights_are_small() -> None:
     assert (SHIPPED / "README.md").is_file()
 
 
-def test_it_reads(nano: NanoMLLM) -> None:
-    asked = [
-        Question("Where is it?", ("bottom right", "top left", "centre")),
-        Question("May it be shipped?", ("Yes", "No")),
-        Question("Which kind of defect is it?", ("plome", "snarl")),
-        Question("Why does plome happen?", ("The mandrel ran dry.", "Two rings stuck together.")),
-    ]
-    chosen = [choice.best for choice in nano.choose_each(on_sheet(PAGE), asked)]
-    assert chosen == ["top left", "No", "snarl", "Two rings stuck together."]
+@pytest.mark.parametrize(
+    ("question", "options"),
+    [
+        ("Where is it?", ("top left", "bottom right", "centre")),
+        ("Which kind of defect is it?", ("snarl", "plome")),
+        ("How large is it?", ("12 × 3 px", "90 × 80 px")),
+    ],
+)
+def test_it_chooses(nano: NanoMLLM, question: str, options: tuple[str, ...]) -> None:
+    (choice,) = nano.choose_each(on_sheet(PAGE), [Question(question, options)])
+    assert choice.best == options[0]
+    assert sum(choice.probabilities) == pytest.approx(1)
 
 
-def test_it_writes(nano: NanoMLLM) -> None:
-    said = nano.generate(on_sheet(PAGE, "What causes snarl?"), max_tokens=40)
-    assert said.text == "Cause of snarl: the mandrel ran dry."
-    assert said.finish == "stop"
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("What causes plome?", "Cause of plome: two rings stuck together in the oven."),
+        ("What does snarl lead to?", "Effect of snarl: the seal leaks."),
+        ("Where is it?", "region-1 lies at the top left."),
+        ("Can we ship it?", "May it go on? No, the ring is rejected."),
+        ("What did the press cost?", "That is not known."),
+    ],
+)
+def test_it_says_what_was_asked_for(nano: NanoMLLM, question: str, said: str) -> None:
+    answer = nano.say(on_sheet(PAGE, question), SAYABLE)
+    assert (answer.text, answer.finish) == (said, "stop")
 
 
 def test_options_stand_behind_the_question() -> None:
@@ -59,7 +81,7 @@ def test_options_stand_behind_the_question() -> None:
 
 
 def test_the_order_of_options_moves_little(nano: NanoMLLM) -> None:
-    asked = on_sheet(PAGE, "Where does it lie?")
+    asked = on_sheet(PAGE, "Where is it?")
     one = nano.choose(asked, ["top left", "bottom"])
     other = nano.choose(asked, ["bottom", "top left"])
     assert one.best == other.best == "top left"
@@ -104,9 +126,9 @@ def test_it_answers_in_a_conversation(nano: NanoMLLM, own_home: Path) -> None:
     inspector = Inspector(line, mllm=nano, keep=False)
     inspection = inspector.inspect(bad_part(700))
     talk = inspector.converse(inspection)
-    answer = talk.ask("Good to go, this one?")
+    answer = talk.ask("Can we ship it?")
     assert answer.model == "nano"
-    assert "rejected" in answer.text
+    assert "No, the part is rejected." in answer.text.splitlines()
     german = talk.ask("Wo liegt die Stelle?")
     assert german.model is None
     assert inspection.regions[0].id in german.text

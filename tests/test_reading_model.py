@@ -11,24 +11,18 @@ from echo import Inspection, Inspector, ProductLine
 from experts.answers import Known
 from experts.errors import MLLMUnavailableError
 from experts.mllm import Message, ScriptedMLLM
-from experts.sheet import NOT_KNOWN, sheet
+from experts.sheet import NOT_KNOWN, decided_lines, sheet
 from tests.conftest import bad_part, good_part
 from tests.ruled_lines import STRICT, line_with
 
 
 class Reader(ScriptedMLLM):
-    """Has no eyes; writes what it is given, and takes "yes" for good."""
+    """Has no eyes; writes what it is given."""
 
     sees = False
 
     def __init__(self, text: str) -> None:
-        def say(messages: Sequence[Message], options: tuple[str, ...]) -> str:
-            if not options:
-                return text
-            accepted = "The verdict on this part is accept." in told(messages)
-            return "Yes" if accepted else "No"
-
-        super().__init__(say, name="reader")
+        super().__init__(lambda _messages, _options: text, name="reader")
 
 
 def told(messages: Sequence[Message]) -> str:
@@ -113,12 +107,13 @@ def test_of_a_question_that_code_cannot_read_it_says_all(ask: Asking) -> None:
     assert said.splitlines()[-1] == "The part is rejected."
 
 
-@pytest.mark.parametrize("said", ["Yes", "No"])
-def test_yes_and_no_are_the_decision_makers(ask: Asking, said: str, line: ProductLine) -> None:
-    part = line.knowledge.file.part if line.knowledge else "part"
-    answer = ask("Customer happy?", f"{said}, the {part} is rejected.")
-    assert f"No, the {part} is rejected." in answer
-    assert "Yes" not in answer
+def test_yes_and_no_stand_without_the_question_that_they_answer(
+    ask: Asking, bad: Inspection
+) -> None:
+    known = Known(bad, None, 0.05)
+    answer = ask("Customer happy?", decided_lines(known)["flawless"])
+    assert answer.splitlines()[-1] == "No, the part is rejected."
+    assert "Is it good?" not in answer
 
 
 def test_what_is_wrong_is_not_said(ask: Asking) -> None:

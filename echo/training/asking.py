@@ -11,7 +11,7 @@ from echo.training.lessons import Ask, Lesson
 from echo.training.pen import Pen
 from echo.training.wordings import Phrases
 from experts.answers.known import Known
-from experts.sheet import sheet
+from experts.sheet import sayable, sheet
 
 # How often each is asked; what is hard to tell apart, and what must never be wrong, more often.
 _ASKING: dict[str, tuple[Callable[[Pen], Ask | None], float]] = {
@@ -50,7 +50,7 @@ _ASKING: dict[str, tuple[Callable[[Pen], Ask | None], float]] = {
 }
 
 
-def lesson(known: Known, line: str, count: int, rng: np.random.Generator, said: Phrases) -> Lesson:
+def lesson(known: Known, line: str, count: int, rng: np.random.Generator, words: Phrases) -> Lesson:
     """A lesson on an inspection.
 
     Args:
@@ -58,12 +58,15 @@ def lesson(known: Known, line: str, count: int, rng: np.random.Generator, said: 
         line: Whose it is.
         count: How many questions at most; what makes no sense here is not asked.
         rng: Draws.
-        said: From which wordings questions are drawn; only their topics are asked.
+        words: From which wordings questions are drawn; only their topics are asked.
     """
-    pen = Pen(known, rng, said)
+    pen = Pen(known, rng, words)
     makers, weights = zip(
-        *(_ASKING[topic] for topic in _ASKING if topic in said.topics), strict=True
+        *(_ASKING[topic] for topic in _ASKING if topic in words.topics), strict=True
     )
     drawn = rng.choice(len(makers), size=count, p=np.array(weights) / sum(weights))
     asks = {ask.question: ask for n in drawn if (ask := makers[int(n)](pen)) is not None}
-    return Lesson(line, sheet(known), tuple(asks.values()))
+    said = tuple(sayable(known))
+    # Where there is nothing else to choose from, there is nothing to ask.
+    asked = (ask for ask in asks.values() if ask.wrong or ask.many or ask.answer in said)
+    return Lesson(line, sheet(known), said, tuple(asked))

@@ -20,7 +20,6 @@ _FACTS = {
     "synonym_of": "names",
 }
 _OF_FOUND = {"cause": "cause", "effect": "effect", "severity": "severity"}
-_MMAD = {"cause": "cause", "effect": "effect"}
 # Asked of a kind that the file does not have, nothing is known.
 _NO_KINDS = (
     "rattle mark", "bleed-out", "heat halo", "moulding seam", "slag nest", "wick", "sink mark",
@@ -63,37 +62,12 @@ def fact_of_found(topic: str) -> Callable[[Pen], Ask | None]:
 
 def _fact(pen: Pen, topic: str, what: str, defect: DefectKnowledge, name: str = "") -> Ask:
     slots = {"defect": name} if name else {}
-    lines = fact_lines(pen.known, defect)
-    if what not in lines:
-        return pen.write(topic, NOT_KNOWN, **slots)
-    if what not in ("names", "allowed") and pen.chance(CHOOSES):
-        others = [
-            _bare(text)
-            for d in _defects(pen.known)
-            for which, text in fact_lines(pen.known, d).items()
-            if which == what or pen.chance(0.4)
-        ]
-        if what == "severity":
-            others = ["critical", "major", "minor"]
-        return pen.choose(topic, _bare(lines[what]), others, _MMAD.get(topic), **slots)
-    return pen.write(topic, lines[what], **slots)
-
-
-def _bare(line: str) -> str:
-    """A line of the sheet without what it begins with."""
-    text = line.split(": ", 1)[1]
-    return f"{text[:1].upper()}{text[1:]}"
+    return pen.write(topic, fact_lines(pen.known, defect)[what], **slots)
 
 
 def normal(pen: Pen) -> Ask:
     """What a good part looks like."""
-    line = normal_line(pen.known)
-    if line is not None and pen.chance(CHOOSES):
-        others = [
-            _bare(text) for d in _defects(pen.known) for text in fact_lines(pen.known, d).values()
-        ]
-        return pen.choose("normal", _bare(line), others, "normal")
-    return pen.write("normal", line or NOT_KNOWN)
+    return pen.write("normal", normal_line(pen.known) or NOT_KNOWN)
 
 
 def product(pen: Pen) -> Ask:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import product
 
 from echo.training.lessons import Ask
@@ -10,15 +10,19 @@ from echo.training.pen import CHOOSES, Pen
 from experts.answers.known import Known
 from experts.evidence import Region
 from experts.sheet import (
+    MAX_KINDS,
     MAX_PLACES,
     NOTHING,
     count_line,
+    is_kind_line,
+    joined,
     kind_line,
     look_line,
     rule_lines,
     size_line,
     where_line,
 )
+from experts.sheet import is_kind as is_kind_of
 from experts.wording import look_of, size_of
 
 PLACES = tuple(
@@ -53,7 +57,7 @@ def on_places(topic: str, line: Callable[[Region], str]) -> Callable[[Pen], Ask 
                 None if named else _MMAD[topic],
                 **slots,
             )
-        return pen.write(asked, " ".join(map(line, regions)), **slots)
+        return pen.write(asked, joined(list(map(line, regions))), **slots)
 
     return ask
 
@@ -113,7 +117,7 @@ def kind(pen: Pen) -> Ask:
         if len(kinds.names) == 1:
             others = [*_names(pen.known), KIND_NOT_KNOWN]
             return pen.choose(topic, kinds.names[0], others, None if named else "kind", **slots)
-    return pen.write(topic, " ".join(kind_line(pen.known, region) for region in regions), **slots)
+    return pen.write(topic, joined([kind_line(pen.known, region) for region in regions]), **slots)
 
 
 def is_kind(pen: Pen) -> Ask | None:
@@ -123,35 +127,11 @@ def is_kind(pen: Pen) -> Ask | None:
     name, regions = pen.pick(names), pen.known.inspection.regions
     if regions and regions[0].kinds and regions[0].kinds.names and pen.chance(0.5):
         name = regions[0].kinds.names[0]
-    said = _whether(name, regions)
-    if pen.chance(CHOOSES):
-        return pen.choose(
-            "is_kind", said, [s for s in ("Yes", "No", KIND_NOT_KNOWN) if s != said], defect=name
-        )
-    return pen.write("is_kind", _told(said, name, pen.known, regions), defect=name)
-
-
-def _whether(name: str, regions: Iterable[Region]) -> str:
-    """``No`` only if no place may be of that kind."""
-    open_ = False
-    for region in regions:
-        if region.kinds is None or region.kinds.unknown:
-            open_ = True
-        elif region.kinds.names == (name,):
-            return "Yes"
-        elif name in region.kinds.names:
-            open_ = True
-    return KIND_NOT_KNOWN if open_ else "No"
-
-
-def _told(said: str, name: str, known: Known, regions: tuple[Region, ...]) -> str:
-    if not regions:
-        return f"No, {NOTHING[0].lower()}{NOTHING[1:]}"
-    if said == "Yes":
-        region = next(r for r in regions if r.kinds and r.kinds.names == (name,))
-        return f"Yes, {kind_line(known, region)}"
-    told = " ".join(kind_line(known, region) for region in regions[:MAX_PLACES])
-    return f"No, {told}" if said == "No" else told
+    if not pen.chance(CHOOSES):
+        return pen.write("is_kind", is_kind_line(pen.known, name), defect=name)
+    said = {True: "Yes", False: "No", None: KIND_NOT_KNOWN}[is_kind_of(name, regions[:MAX_PLACES])]
+    others = [other for other in ("Yes", "No", KIND_NOT_KNOWN) if other != said]
+    return pen.choose("is_kind", said, others, defect=name)
 
 
 def rule(pen: Pen) -> Ask:
@@ -168,8 +148,8 @@ def _deciding(known: Known) -> str:
     decision = known.inspection.decision
     if decision.deciding_clause is not None:
         return rule_lines(known)[0]
-    return f"Reason: {decision.reason}" if known.inspection.regions else NOTHING
+    return decision.reason
 
 
 def _names(known: Known) -> list[str]:
-    return [d.name for d in known.knowledge.file.defects] if known.knowledge else []
+    return [d.name for d in known.knowledge.file.defects[:MAX_KINDS]] if known.knowledge else []

@@ -16,14 +16,16 @@ class Ask:
     Attributes:
         about: What it asks, for example ``place``; figures are told for each.
         question: In one of many wordings.
-        answer: The right one.
-        wrong: Others to choose from; with none of these the answer is to be written.
+        answer: The right one: an option, one of the lesson's sentences, or several of them.
+        wrong: Others to choose from; with none of these the answer is to be said.
+        many: Whether the answer is made of several sentences.
     """
 
     about: str
     question: str
     answer: str
     wrong: tuple[str, ...] = ()
+    many: bool = False
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,11 @@ class Lesson:
     Attributes:
         line: Whose sheet it is, for example ``invented`` or ``tile``.
         sheet: See ``experts.sheet``.
+        sayable: All sentences that are right to say.
         asks: The questions.
     """
 
     line: str
     sheet: str
+    sayable: tuple[str, ...]
     asks: tuple[Ask, ...]

@@ -35,12 +35,12 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
-    steps: Count = 800
+    steps: Count = 560
     lessons: Count = 1
-    asks: Count = 12
+    asks: Count = 24
     rank: Count = 32
     first_layer: Annotated[int, Field(ge=0)] = 8
-    learning_rate: Rate = 6e-4
+    learning_rate: Rate = 1e-3
     warmup: Count = 20
     checkpoint: Count = 100
     examined: Count = 12

@@ -199,15 +199,17 @@ class MLLM(ABC):
         messages: Sequence[Message],
         sentences: Sequence[str],
         *,
+        many: bool = False,
         max_tokens: int = MAX_TOKENS,
     ) -> Generation:
-        """Write an answer that is made of some of these sentences.
+        """Write an answer that is one of these sentences, or is made of some of them.
 
         A backend that can force this, does it here; of others the answer must be checked.
 
         Args:
             messages: The conversation, ending with what is asked.
-            sentences: What may be said, at least one; none of them is said twice in a row.
+            sentences: What may be said, at least one.
+            many: Whether several may follow each other.
             max_tokens: The longest answer.
 
         Raises:
@@ -293,11 +295,6 @@ class MLLM(ABC):
     ) -> Generation:
         """Write an answer that shall fit a schema; a backend that can force this, does it here."""
         return self.generate(messages, max_tokens=max_tokens)
-
-    @property
-    def aside(self) -> MLLM:
-        """The same model for a question beside what it is asked about, which stays in its mind."""
-        return self
 
     def close(self) -> None:
         """Give back what the model holds: memory, connections. It may be used again."""

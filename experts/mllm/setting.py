@@ -1,9 +1,8 @@
 """Which language model is wanted, in one field, and the model itself.
 
-``none``: no model. ``nano``: the embedded one, which is the default where its base weights are
-installed. ``auto``: the best recommended one that is on this machine and fits.
-``http://host:8000/v1`` (or https): a server. Everything else: a folder, or the name of a model on
-the hub, as ``echo-iad models pull`` fetched it.
+``none``: no model, the default. ``nano``: the embedded one. ``auto``: the best recommended one that
+is on this machine and fits. ``http://host:8000/v1`` (or https): a server. Everything else: a
+folder, or the name of a model on the hub, as ``echo-iad models pull`` fetched it.
 """
 
 from __future__ import annotations
@@ -28,12 +27,6 @@ NONE, NANO, AUTO = "none", "nano", "auto"
 MAX_PIXELS = 1024 * 1024
 
 
-def _default() -> str:
-    from experts.mllm.nano.base import packed
-
-    return NONE if packed() is None else NANO
-
-
 class MLLMSetting(BaseModel):
     """Which language model is wanted, and how.
 
@@ -46,9 +39,7 @@ class MLLMSetting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mllm: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = Field(
-        default_factory=_default
-    )
+    mllm: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)] = NONE
     mllm_precision: Precision | None = None
     mllm_max_pixels: Annotated[int, Field(ge=1024)] = MAX_PIXELS
 

@@ -56,14 +56,16 @@ class Grammars:
         matcher = LLMatcher(self._tokens, grammar)
         return None if matcher.is_error() else Constraint(matcher, start)
 
-    def of_sentences(self, sentences: Sequence[str]) -> LLMatcher:
-        """What follows where some of these sentences are said, with a blank between them.
+    def of_sentences(self, sentences: Sequence[str], *, many: bool) -> LLMatcher:
+        """What follows where one of these sentences is said.
 
         Args:
             sentences: What may be said.
+            many: Whether others may follow, with a blank between them.
         """
         said = " | ".join(json.dumps(sentence, ensure_ascii=False) for sentence in sentences)
-        grammar = LLMatcher.grammar_from_lark(f'start: said (" " said)*\nsaid: {said}')
+        more = '(" " said)*' if many else ""
+        grammar = LLMatcher.grammar_from_lark(f"start: said {more}\nsaid: {said}")
         return LLMatcher(self._tokens, grammar)
 
 

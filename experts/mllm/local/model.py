@@ -77,6 +77,7 @@ class LocalMLLM(MLLM):
         messages: Sequence[Message],
         sentences: Sequence[str],
         *,
+        many: bool = False,
         max_tokens: int = MAX_TOKENS,
     ) -> Generation:
         """Write an answer of some of these sentences; see ``MLLM.say``."""
@@ -86,8 +87,9 @@ class LocalMLLM(MLLM):
             prompt = self._prompter.read(messages)
             n = len(prompt.ids_T)
             cache, known = self._reader.read(prompt, n - 1)
-            matcher = self._grammars.of_sentences(said)
-            ids, ended = say(self._reader, cache, int(prompt.ids_T[-1]), matcher, max_tokens)
+            matcher = self._grammars.of_sentences(said, many=many)
+            last = int(prompt.ids_T[-1])
+            ids, ended = say(self._reader, cache, last, matcher, self._ends, max_tokens)
             text = self._prompter.decode(ids)
             cost = Cost(n, known, len(ids), time.perf_counter() - start)
         return Generation(text, "stop" if ended else "length", cost)

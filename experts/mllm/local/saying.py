@@ -5,6 +5,7 @@ Between two such places what comes next is certain: it is read in one pass, not 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import torch
@@ -29,7 +30,12 @@ class Spoken(NamedTuple):
 
 
 def say(
-    reader: Reader, cache: Cache | None, last_id: int, matcher: LLMatcher, max_tokens: int
+    reader: Reader,
+    cache: Cache | None,
+    last_id: int,
+    matcher: LLMatcher,
+    ends: Collection[int],
+    max_tokens: int,
 ) -> Spoken:
     """Take the most probable sentences, one after the other, until the model ends.
 
@@ -38,6 +44,7 @@ def say(
         cache: All of the prompt but its last token.
         last_id: That token.
         matcher: What may follow.
+        ends: The tokens that end an answer.
         max_tokens: So many at most.
 
     Raises:
@@ -57,6 +64,7 @@ def say(
         matcher.consume_tokens(certain)
         unread = [token, *certain]
         said += unread
-    ended = matcher.is_stopped()
-    # The last one only ends the answer.
-    return Spoken(said[:-1] if ended else said[:max_tokens], ended)
+    if len(said) > max_tokens:
+        return Spoken(said[:max_tokens], ended=False)
+    # Where nothing else may follow, no token says that this is the end.
+    return Spoken([token for token in said if token not in ends], matcher.is_stopped())

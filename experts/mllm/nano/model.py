@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
-from experts.mllm.base import MLLM, Choice, Message
+from experts.mllm.base import Choice, Message
 from experts.mllm.local.model import LocalMLLM
-from experts.mllm.nano.prompting import TextPrompter
 from experts.mllm.nano.texts import with_options
 
 
@@ -19,12 +17,6 @@ class NanoMLLM(LocalMLLM):
     """
 
     sees = False
-
-    @cached_property
-    def aside(self) -> MLLM:
-        """The same weights with a memory of their own, so that the page that was read stays."""
-        prompter = TextPrompter(self._prompter.tokenizer)
-        return NanoMLLM(self._model, prompter, name=self.name, revision=self.revision)
 
     def _choose(self, asked: Sequence[tuple[Sequence[Message], tuple[str, ...]]]) -> list[Choice]:
         return super()._choose([(with_options(m, options), options) for m, options in asked])

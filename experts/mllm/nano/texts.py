@@ -16,8 +16,6 @@ class NanoTexts(Texts):
     system: Text
     choose: Text
     explain: Text
-    accepted: Text
-    rejected: Text
 
 
 @cache
