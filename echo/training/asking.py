@@ -60,13 +60,13 @@ def lesson(known: Known, line: str, count: int, rng: np.random.Generator, words:
         rng: Draws.
         words: From which wordings questions are drawn; only their topics are asked.
     """
-    pen = Pen(known, rng, words)
-    makers, weights = zip(
-        *(_ASKING[topic] for topic in _ASKING if topic in words.topics), strict=True
-    )
-    drawn = rng.choice(len(makers), size=count, p=np.array(weights) / sum(weights))
-    asks = {ask.question: ask for n in drawn if (ask := makers[int(n)](pen)) is not None}
-    said = tuple(sayable(known))
-    # Where there is nothing else to choose from, there is nothing to ask.
-    asked = (ask for ask in asks.values() if ask.wrong or ask.many or ask.answer in said)
-    return Lesson(line, sheet(known), said, tuple(asked))
+    pen, said = Pen(known, rng, words), tuple(sayable(known))
+    topics = [_ASKING[topic] for topic in _ASKING if topic in words.topics]
+    weights = np.array([weight for _, weight in topics])
+    asks: dict[str, Ask] = {}
+    while not asks:
+        drawn = rng.choice(len(topics), size=count, p=weights / weights.sum())
+        made = (topics[n][0](pen) for n in drawn.tolist())
+        # Where there is nothing else to choose from, there is nothing to ask.
+        asks |= {a.question: a for a in made if a and (a.wrong or a.many or a.answer in said)}
+    return Lesson(line, sheet(known), said, tuple(asks.values()))
