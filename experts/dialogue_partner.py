@@ -17,10 +17,12 @@ from experts.dialogue import MAX_LOOKS, Answer, Tools
 from experts.dialogue_checking import fits, grounded
 from experts.dialogue_model import Asking, ask, ask_reader, translate
 from experts.evidence import Look
+from experts.grounding import Grounded
 from experts.mllm import MLLM, Content
 from experts.mllm.dialogue_prompts import dialogue_prompts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import plain, without
+from experts.sheet import restated
 from experts.tools import Call
 from experts.tools.scene import Scene
 
@@ -133,7 +135,7 @@ class Partner:
         known, draft = self._drafted(state)
         looks = tuple(Look.model_validate(look) for look in state["looks"])
         asked = self._asked(state)
-        told = grounded(state["said"], asked, known, draft) if state["said"] else None
+        told = self._grounded(state["said"], asked, known, draft)
         spoke = bool(told and told.text)
         model = self._set_model() if spoke else None
         answer = Answer(
@@ -152,6 +154,17 @@ class Partner:
             faults=tuple(state["faults"]),
         )
         return {"answer": dumped(answer)}
+
+    def _grounded(self, said: str, asked: Asked, known: Known, draft: Told) -> Grounded | None:
+        """What is left of what was said; an answer that restates the question does so in the end.
+
+        Without that question, "no" could be taken for an answer to another one.
+        """
+        if not said:
+            return None
+        question, answer = restated(said, known)
+        told = grounded(answer, asked, known, draft)
+        return told._replace(text=told.text.replace(answer, f"{question}{answer}"))
 
     def translate(self, state: DialogueState) -> DialogueState:
         """Put the answer in the language of the question, if that can be checked; then it is done.

@@ -9,6 +9,7 @@ the evidence's own words, see ``experts.grounding``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import NamedTuple
 
@@ -24,7 +25,7 @@ from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.prompts import prompts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import legible
-from experts.sheet import explaining, sheet, with_quotes
+from experts.sheet import ended, explaining, sheet, with_quotes
 from experts.thinking import LETTERS_PER_TOKEN, Thinking, Thought
 
 MAX_EXPLANATION = 256
@@ -85,7 +86,18 @@ def _written(model: MLLM, thinking: Thinking, known: Known) -> tuple[Generation,
         return model.generate(asked, max_tokens=MAX_EXPLANATION), known.facts, prompts().version
     asked, sentences = on_sheet(sheet(known), texts().explain), explaining(known)
     answer = model.say(asked, sentences, many=True, max_tokens=MAX_EXPLANATION)
-    return answer, with_quotes(known.facts, sentences), texts().version
+    # How it ended is not left to the model.
+    text = _each_once(f"{ended(known)} {answer.text}", sentences)
+    facts = with_quotes(known.facts, sentences)
+    return replace(answer, text=text), facts, texts().version
+
+
+def _each_once(text: str, sentences: Sequence[str]) -> str:
+    """A text in which none of these sentences comes a second time."""
+    for sentence in sentences:
+        before, found, behind = text.partition(sentence)
+        text = before + found + behind.replace(sentence, "")
+    return " ".join(text.split())
 
 
 def whole_sentences(text: str) -> str:

@@ -39,6 +39,7 @@ _DECIDING: dict[Deciding, tuple[str, frozenset[Verdict], bool]] = {
     "scrap": ("Is it scrap?", frozenset({"reject"}), True),
     "look_again": ("Must a person look at it?", frozenset({"review"}), False),
 }
+NO_PLACE = "No single place stands out."
 NOT_KNOWN = "That is not known."
 ENDS: dict[Verdict, str] = {
     "accept": "accepted", "reject": "rejected", "review": "held for a person to look at"
@@ -54,13 +55,18 @@ def sheet(known: Known) -> str:
     Args:
         known: What is known of the inspection.
     """
-    return "\n".join(chain(_of_part(known), _of_places(known), _of_rules(known)))
+    return "\n".join(_lines(known))
 
 
 def explaining(known: Known) -> list[str]:
     """Sentences of which an explanation can be made: how it ended, and what the page tells."""
+    return [ended(known), *_lines(known)]
+
+
+def ended(known: Known) -> str:
+    """How it ended: ``The tile is rejected.``."""
     end = end_line(known)
-    return [f"{end[0].upper()}{end[1:]}.", *sheet(known).splitlines()]
+    return f"{end[0].upper()}{end[1:]}."
 
 
 def sayable(known: Known) -> list[str]:
@@ -72,8 +78,7 @@ def sayable(known: Known) -> list[str]:
     Args:
         known: What is known of it.
     """
-    file = known.knowledge.file if known.knowledge is not None else None
-    defects = file.defects[:MAX_KINDS] if file is not None else []
+    defects = kinds_told(known)
     said = chain(
         explaining(known),
         decided_lines(known).values(),
@@ -84,13 +89,20 @@ def sayable(known: Known) -> list[str]:
         filter(None, (normal_line(known), known.inspection.decision.reason, next_line(known))),
         (NOT_KNOWN,),
     )
-    return list(dict.fromkeys(said))
+    return list(dict.fromkeys(map(_in_one_line, said)))
 
 
-def answer_alone(sentence: str) -> str:
-    """A sentence that can be said, without the question that it begins with."""
-    question, mark, answer = sentence.partition("? ")
-    return answer if mark and question.startswith(_ASKING) else sentence
+def restated(said: str, known: Known) -> tuple[str, str]:
+    """What was said as the question that it restates, with a blank behind it, and the answer.
+
+    Args:
+        said: The question is empty if this is none of the sentences that begin with one.
+        known: What is known of the inspection.
+    """
+    question, mark, answer = said.partition("? ")
+    if not said.startswith(_ASKING) or not mark or said not in sayable(known):
+        return "", said
+    return f"{question}{mark}", answer
 
 
 def with_quotes(facts: Facts, said: Sequence[str]) -> Facts:
@@ -100,15 +112,14 @@ def with_quotes(facts: Facts, said: Sequence[str]) -> Facts:
         facts: What is known of the inspection.
         said: What can be said of it; only single sentences count.
     """
-    alone = map(answer_alone, said)
-    lines = (line for line in alone if len(sentences(line)) == 1)
+    lines = (line for line in said if len(sentences(line)) == 1)
     keys: dict[str, Source] = {quote_key(line): "evidence" for line in lines}
     return replace(facts, quotes={**facts.quotes, **keys})
 
 
 def part_of(known: Known) -> str:
     """How sentences call the part."""
-    return known.knowledge.file.part if known.knowledge is not None else "part"
+    return _in_one_line(known.knowledge.file.part) if known.knowledge is not None else "part"
 
 
 def verdict_line(known: Known) -> str:
@@ -156,11 +167,12 @@ def normal_line(known: Known) -> str | None:
     return f"A good {part_of(known)}: {said}." if said else None
 
 
-def count_line(regions: Sequence[Region]) -> str:
+def count_line(known: Known) -> str:
     """How many places stand out."""
-    if not regions:
-        return NOTHING
-    return f"{len(regions)} place{' stands' if len(regions) == 1 else 's stand'} out."
+    if not (regions := known.inspection.regions):
+        return NOTHING if known.inspection.verdict == "accept" else NO_PLACE
+    least = "At least " if known.facts.crowded else ""
+    return f"{least}{len(regions)} place{' stands' if len(regions) == 1 else 's stand'} out."
 
 
 def region_line(region: Region) -> str:
@@ -191,9 +203,10 @@ def kind_line(known: Known, region: Region) -> str:
     return f"{region.id} {verb} {' or '.join(map(known.named, region.kinds.names))}."
 
 
-def is_kind(name: str, regions: Sequence[Region]) -> bool | None:
-    """Whether a place is of a kind; ``None`` if that is not known of one that may be."""
-    is_open = False
+def is_kind(known: Known, name: str) -> bool | None:
+    """Whether a place is of a kind; ``None`` if that is not known."""
+    regions = known.inspection.regions
+    is_open = not regions and known.inspection.verdict != "accept"
     for region in regions:
         names = region.kinds.names if region.kinds is not None else ()
         if names == (name,):
@@ -204,9 +217,12 @@ def is_kind(name: str, regions: Sequence[Region]) -> bool | None:
 
 def is_kind_line(known: Known, name: str) -> str:
     """Yes or no to the question whether a place is of a kind, behind that question."""
-    regions = known.inspection.regions[:MAX_PLACES]
-    said = {True: "Yes", False: "No", None: "Not known"}[is_kind(name, regions)]
-    told = joined([kind_line(known, region) for region in regions]) or NOTHING
+    said = {True: "Yes", False: "No", None: "Not known"}[is_kind(known, name)]
+    regions = known.inspection.regions
+    # The places that are of this kind are among those that are told.
+    order = sorted(regions, key=lambda r: r.kinds is None or name not in r.kinds.names)
+    lines = [kind_line(known, region) for region in order[:MAX_PLACES]]
+    told = joined(lines) or count_line(known)
     return f"Is it {known.named(name)}? {said}: {told}"
 
 
@@ -228,9 +244,18 @@ def rule_lines(known: Known) -> list[str]:
 
 def kinds_line(known: Known) -> str | None:
     """Which kinds of defects the knowledge file tells of."""
-    defects = known.knowledge.file.defects[:MAX_KINDS] if known.knowledge else []
-    names = [" or ".join(map(known.named, (d.name, *d.synonyms))) for d in defects]
-    return f"Known kinds of defects: {', '.join(names)}." if names else None
+    names = [" or ".join(map(known.named, (d.name, *d.synonyms))) for d in kinds_told(known)]
+    more = len(known.knowledge.file.defects) - len(names) if known.knowledge else 0
+    rest = f" and {more} more" if more else ""
+    return f"Known kinds of defects: {', '.join(names)}{rest}." if names else None
+
+
+def kinds_told(known: Known) -> list[DefectKnowledge]:
+    """The kinds of the knowledge file that are told: those found first, in the file's order."""
+    defects = known.knowledge.file.defects if known.knowledge is not None else []
+    found = {n for r in known.inspection.regions if r.kinds for n in r.kinds.names}
+    first = sorted(defects, key=lambda defect: defect.name not in found)[:MAX_KINDS]
+    return [defect for defect in defects if defect in first]
 
 
 def fact_lines(known: Known, defect: DefectKnowledge) -> dict[str, str]:
@@ -260,6 +285,16 @@ def _in_one(text: str) -> str:
     return "; ".join(text[span.start : span.end].rstrip(".!;") for span in sentences(text))
 
 
+def _lines(known: Known) -> list[str]:
+    lines = chain(_of_part(known), _of_places(known), _of_rules(known))
+    return list(map(_in_one_line, lines))
+
+
+def _in_one_line(text: str) -> str:
+    """Names of a knowledge file may have line breaks; what follows one is no line of evidence."""
+    return " ".join(text.split())
+
+
 def _of_part(known: Known) -> Iterator[str]:
     yield from filter(None, (product_line(known),))
     yield verdict_line(known)
@@ -267,7 +302,7 @@ def _of_part(known: Known) -> Iterator[str]:
 
 def _of_places(known: Known) -> Iterator[str]:
     regions = known.inspection.regions
-    yield count_line(regions)
+    yield count_line(known)
     for region in regions[:MAX_PLACES]:
         yield region_line(region)
         yield kind_line(known, region)

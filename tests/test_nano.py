@@ -128,7 +128,7 @@ def test_it_answers_in_a_conversation(nano: NanoMLLM, own_home: Path) -> None:
     talk = inspector.converse(inspection)
     answer = talk.ask("Can we ship it?")
     assert answer.model == "nano"
-    assert "No, the part is rejected." in answer.text.splitlines()
+    assert "May it go on? No, the part is rejected." in answer.text.splitlines()
     german = talk.ask("Wo liegt die Stelle?")
     assert german.model is None
     assert inspection.regions[0].id in german.text

@@ -11,7 +11,7 @@ from echo import Inspection, Inspector, ProductLine
 from experts.answers import Known
 from experts.errors import MLLMUnavailableError
 from experts.mllm import Message, ScriptedMLLM
-from experts.sheet import NOT_KNOWN, decided_lines, sheet
+from experts.sheet import NOT_KNOWN, count_line, decided_lines, sheet
 from tests.conftest import bad_part, good_part
 from tests.ruled_lines import STRICT, line_with
 
@@ -62,6 +62,16 @@ def test_its_words_are_checked(line: ProductLine) -> None:
     assert [s.by for s in inspection.steps if s.by] == []
 
 
+def test_an_explanation_begins_with_the_end_and_repeats_nothing(
+    line: ProductLine, bad: Inspection
+) -> None:
+    count = count_line(Known(bad, line.knowledge, line.alpha))
+    text = f"{count} {count} The washer is rejected. {count}"
+    inspection = Inspector(line, keep=False, mllm=Reader(text)).inspect(bad_part(9))
+    assert inspection.explanation is not None
+    assert inspection.explanation.text == f"The washer is rejected. {count}"
+
+
 def test_a_clearly_normal_part_is_not_explained(line: ProductLine) -> None:
     model = Reader("All is well.")
     inspection = Inspector(line, keep=False, mllm=model).inspect(good_part(801))
@@ -107,13 +117,13 @@ def test_of_a_question_that_code_cannot_read_it_says_all(ask: Asking) -> None:
     assert said.splitlines()[-1] == "The part is rejected."
 
 
-def test_yes_and_no_stand_without_the_question_that_they_answer(
-    ask: Asking, bad: Inspection
+def test_yes_and_no_stand_behind_the_question_that_they_answer(
+    ask: Asking, bad: Inspection, line: ProductLine
 ) -> None:
-    known = Known(bad, None, 0.05)
-    answer = ask("Customer happy?", decided_lines(known)["flawless"])
-    assert answer.splitlines()[-1] == "No, the part is rejected."
-    assert "Is it good?" not in answer
+    """So that they are right even if something else was asked."""
+    said = decided_lines(Known(bad, line.knowledge, line.alpha))["flawless"]
+    assert said == "Is it good? No, the washer is rejected."
+    assert said in ask("Any scratches on it?", said).splitlines()
 
 
 def test_what_is_wrong_is_not_said(ask: Asking) -> None:

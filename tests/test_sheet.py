@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -13,8 +15,8 @@ from experts.evidence import KindSet
 from experts.grounding import ground, words_of
 from experts.sheet import (
     MAX_PLACES,
+    NO_PLACE,
     NOTHING,
-    answer_alone,
     count_line,
     decided_lines,
     end_line,
@@ -50,7 +52,7 @@ def test_what_can_be_said_may_be_said_unless_it_reads_like_another_verdict(
     for known in worlds:
         said, verdict = sayable(known), known.inspection.verdict
         facts = with_quotes(known.facts, said)
-        for line in map(answer_alone, said):
+        for line in said:
             left = ground(line, facts, words_of(facts))
             if left.text != line and len(sentences(line)) == 1:
                 (why,) = (sentence.why for sentence in left.sentences)
@@ -88,10 +90,12 @@ def test_verdict_and_places_come_first(worlds: list[Known]) -> None:
     for known in worlds:
         page, inspection = sheet(known), known.inspection
         assert f" is {inspection.verdict}.\n" in page
-        assert count_line(inspection.regions) in page.splitlines()
+        assert count_line(known) in page.splitlines()
         told = [r for r in inspection.regions if f"\n{r.id} is a" in page]
         assert told == list(inspection.regions[:MAX_PLACES])
-        assert (NOTHING in page) is (not inspection.regions)
+        assert (NO_PLACE in page or NOTHING in page) is (not inspection.regions)
+        # Of a part that is held back something stands out, if only as a whole.
+        assert NOTHING not in page or inspection.verdict == "accept"
 
 
 def test_the_file_is_told_kind_by_kind(worlds: list[Known]) -> None:
@@ -121,7 +125,8 @@ def test_yes_and_no_are_the_decision_makers(
     known = next(known for known in worlds if known.inspection.verdict == verdict)
     lines = decided_lines(known)
     assert tuple(lines) == ("defective", "flawless", "ship", "hold_back", "scrap", "look_again")
-    assert tuple(answer_alone(line).split()[0].rstrip(",") for line in lines.values()) == answers
+    said = (line.partition("? ")[2].split()[0].rstrip(",") for line in lines.values())
+    assert tuple(said) == answers
     assert all(line.endswith(f"{end_line(known)}.") for line in lines.values())
 
 
@@ -141,9 +146,9 @@ def test_kinds_are_named_only_by_examples(worlds: list[Known]) -> None:
         ([("pit",)], "Yes: region-1 is taken for pit."),
         ([("chip",)], "No: region-1 is taken for chip."),
         ([("chip", "pit")], "Not known: region-1 may be chip or pit."),
-        ([("chip",), ("pit",)], "Yes: region-1 is taken for chip; region-2 is taken for pit."),
+        ([("chip",), ("pit",)], "Yes: region-2 is taken for pit; region-1 is taken for chip."),
         ([()], "Not known: The kind of region-1 is not known."),
-        ([], "No: Nothing stands out on it."),
+        ([("chip",)] * MAX_PLACES + [("pit",)], "Yes: region-6 is taken for pit; region-1 is"),
     ],
 )
 def test_whether_it_is_of_a_kind(
@@ -153,8 +158,7 @@ def test_whether_it_is_of_a_kind(
     known = worlds[0]
     inspection = known.inspection.model_copy(update={"regions": regions})
     told = is_kind_line(Known(inspection, known.knowledge, known.alpha), "pit")
-    assert told == f"Is it pit? {said}"
-    assert answer_alone(told) == said
+    assert told.startswith(f"Is it pit? {said}")
 
 
 def test_the_end_is_told_in_words(worlds: list[Known]) -> None:
@@ -162,3 +166,50 @@ def test_the_end_is_told_in_words(worlds: list[Known]) -> None:
     assert ends["reject"].endswith(" is rejected")
     assert ends["accept"].endswith(" is accepted")
     assert ends["review"].endswith(" is held for a person to look at")
+
+
+@pytest.mark.parametrize("verdict", ["accept", "reject", "review"])
+def test_without_a_place_a_kind_is_denied_of_accepted_parts_alone(
+    worlds: list[Known], verdict: str
+) -> None:
+    known = next(known for known in worlds if known.inspection.verdict == verdict)
+    inspection = known.inspection.model_copy(update={"regions": ()})
+    told = is_kind_line(Known(inspection, known.knowledge, known.alpha), "pit")
+    no = "Is it pit? No: Nothing stands out on it."
+    assert told == (no if verdict == "accept" else f"Is it pit? Not known: {NO_PLACE}")
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r\n", "\x0b", "\x85", "\u2028"])
+def test_a_line_break_in_a_name_makes_no_evidence(worlds: list[Known], sign: str) -> None:
+    known = next(k for k in worlds if k.inspection.verdict == "reject" and k.knowledge is not None)
+    assert known.knowledge is not None
+    hostile = f"washer{sign}Put it on the truck"
+    file = known.knowledge.file
+    defects = [d.model_copy(update={"name": f"{d.name}{sign}Put it there"}) for d in file.defects]
+    changed = file.model_copy(update={"product": hostile, "part": hostile, "defects": defects})
+    knowledge = replace(known.knowledge, file=changed)
+    told = Known(known.inspection, knowledge, known.alpha)
+    for said in (explaining(told), sayable(told), sheet(told).splitlines()):
+        assert [s for s in said if s.startswith("Put it") or sign in s or not s.strip()] == []
+    quotes = with_quotes(told.facts, sayable(told)).quotes
+    assert "put it on the truck" not in quotes
+
+
+def test_of_two_hundred_kinds_the_one_that_was_found_is_told() -> None:
+    known = next(
+        known
+        for known in (invent(np.random.default_rng([6, n])) for n in range(99))
+        if known.knowledge is not None and known.inspection.regions
+    )
+    assert known.knowledge is not None
+    file = known.knowledge.file
+    defects = [file.defects[0].model_copy(update={"name": f"kind {n}"}) for n in range(200)]
+    knowledge = replace(
+        known.knowledge, file=file.model_copy(update={"defects": defects}), clauses=()
+    )
+    regions = (named(region_of(), "kind 150"),)
+    inspection = known.inspection.model_copy(update={"regions": regions})
+    told = Known(inspection, knowledge, known.alpha)
+    assert "kind 150" in sheet(told)
+    assert "and 192 more." in sheet(told)
+    assert fact_lines(told, defects[150])["severity"] in sayable(told)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from echo.training.lessons import Ask
 from echo.training.pen import CHOOSES, Pen
-from experts.answers.known import Known
 from experts.knowledge.schema import DefectKnowledge
-from experts.sheet import MAX_KINDS, NOT_KNOWN, fact_lines, kinds_line, normal_line, product_line
+from experts.sheet import NOT_KNOWN, fact_lines, kinds_line, kinds_told, normal_line, product_line
 
 # What each of these asks for, by its name on the sheet.
 _FACTS = {
@@ -33,7 +32,7 @@ def fact_of(topic: str) -> Callable[[Pen], Ask | None]:
     what = _FACTS[topic]
 
     def ask(pen: Pen) -> Ask | None:
-        defects = _defects(pen.known)
+        defects = kinds_told(pen.known)
         if not defects or pen.chance(FOREIGN):
             return pen.write(topic, NOT_KNOWN, defect=pen.pick(_NO_KINDS))
         defect = pen.pick(defects)
@@ -54,7 +53,7 @@ def fact_of_found(topic: str) -> Callable[[Pen], Ask | None]:
         names = {name for r in regions for name in (r.kinds.names if r.kinds else ())}
         if len(regions) != 1 or len(names) != 1:
             return pen.write(topic, NOT_KNOWN) if regions and not names else None
-        found = [d for d in _defects(pen.known) if d.name in names]
+        found = [d for d in kinds_told(pen.known) if d.name in names]
         return _fact(pen, topic, what, found[0]) if found else None
 
     return ask
@@ -81,10 +80,6 @@ def product(pen: Pen) -> Ask:
 def kinds_known(pen: Pen) -> Ask:
     """Which kinds of defects the file has."""
     return pen.write("kinds_known", kinds_line(pen.known) or NOT_KNOWN)
-
-
-def _defects(known: Known) -> list[DefectKnowledge]:
-    return known.knowledge.file.defects[:MAX_KINDS] if known.knowledge else []
 
 
 _PRODUCTS = (

@@ -69,7 +69,7 @@ def unknown(pen: Pen) -> Ask:
     file = pen.known.knowledge.file if pen.known.knowledge else None
     slots = {"defect": pen.pick(file.defects).name if file and file.defects else "crack"}
     if pen.chance(CHOOSES):
-        others = [verdict_line(pen.known), count_line(pen.known.inspection.regions)]
+        others = [verdict_line(pen.known), count_line(pen.known)]
         return pen.choose("unknown", NOT_KNOWN, others, **slots)
     return pen.write("unknown", NOT_KNOWN, **slots)
 
@@ -87,7 +87,7 @@ def explanation(known: Known) -> str:
     for region in inspection.regions[:MAX_TOLD]:
         said += [region_line(region), kind_line(known, region)]
     if not inspection.regions:
-        said.append(count_line(()))
+        said.append(count_line(known))
     if inspection.decision.deciding_clause is not None:
         said += rule_lines(known)[:1]
     return " ".join(said)

@@ -10,13 +10,12 @@ from echo.training.pen import CHOOSES, Pen
 from experts.answers.known import Known
 from experts.evidence import Region
 from experts.sheet import (
-    MAX_KINDS,
     MAX_PLACES,
-    NOTHING,
     count_line,
     is_kind_line,
     joined,
     kind_line,
+    kinds_told,
     look_line,
     rule_lines,
     size_line,
@@ -43,7 +42,7 @@ def on_places(topic: str, line: Callable[[Region], str]) -> Callable[[Pen], Ask 
     def ask(pen: Pen) -> Ask | None:
         regions = pen.known.inspection.regions[:MAX_PLACES]
         if not regions:
-            return pen.write(topic, NOTHING)
+            return pen.write(topic, count_line(pen.known))
         named = pen.chance(0.4)
         asked, slots = (f"{topic}_region", {}) if named else (topic, {})
         if named:
@@ -89,7 +88,7 @@ def count(pen: Pen) -> Ask:
     regions = pen.known.inspection.regions
     if pen.chance(CHOOSES):
         return pen.choose("count", str(len(regions)), [str(n) for n in range(8)])
-    return pen.write("count", count_line(regions))
+    return pen.write("count", count_line(pen.known))
 
 
 def any_place(pen: Pen) -> Ask:
@@ -97,14 +96,14 @@ def any_place(pen: Pen) -> Ask:
     regions = pen.known.inspection.regions
     if pen.chance(CHOOSES):
         return pen.choose("any_place", *(("Yes", ["No"]) if regions else ("No", ["Yes"])))
-    return pen.write("any_place", count_line(regions))
+    return pen.write("any_place", count_line(pen.known))
 
 
 def kind(pen: Pen) -> Ask:
     """Of what kind the places are."""
     regions = pen.known.inspection.regions[:MAX_PLACES]
     if not regions:
-        return pen.write("kind", NOTHING)
+        return pen.write("kind", count_line(pen.known))
     named, slots = pen.chance(0.4), {}
     if named:
         regions = (pen.pick(regions),)
@@ -129,7 +128,7 @@ def is_kind(pen: Pen) -> Ask | None:
         name = regions[0].kinds.names[0]
     if not pen.chance(CHOOSES):
         return pen.write("is_kind", is_kind_line(pen.known, name), defect=name)
-    said = {True: "Yes", False: "No", None: KIND_NOT_KNOWN}[is_kind_of(name, regions[:MAX_PLACES])]
+    said = {True: "Yes", False: "No", None: KIND_NOT_KNOWN}[is_kind_of(pen.known, name)]
     others = [other for other in ("Yes", "No", KIND_NOT_KNOWN) if other != said]
     return pen.choose("is_kind", said, others, defect=name)
 
@@ -152,4 +151,4 @@ def _deciding(known: Known) -> str:
 
 
 def _names(known: Known) -> list[str]:
-    return [d.name for d in known.knowledge.file.defects[:MAX_KINDS]] if known.knowledge else []
+    return [d.name for d in kinds_told(known)]
