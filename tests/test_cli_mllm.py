@@ -126,3 +126,16 @@ def test_the_doctor_looks_at_the_setting(
     assert row["ok"] is ok
     assert found.format(model=model) in row["found"]
     assert remedy in row["remedy"]
+
+
+@pytest.mark.parametrize("words", [["nano", "--revision", "abc"], ["nano@abc"]])
+def test_the_embedded_model_has_one_revision(run: Command, words: list[str]) -> None:
+    done = run("models", "pull", *words)
+    assert done.code == 2
+    assert "pull it without one" in done.err
+
+
+def test_the_embedded_models_base_is_unpacked(run: Command, nano_home: Path) -> None:
+    done = run("models", "pull", "nano", "--home", nano_home)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"Here already: the base weights of nano, in {nano_home}")

@@ -139,3 +139,17 @@ def test_training_from_the_command_line(run: Command, nano_home: Path, tmp_path:
     done = run("train", "nano", "--recipe", path, "--out", out, "--home", nano_home, "--json")
     assert (done.code, json.loads(done.out)["adapter"]) == (0, str(out / "adapter"))
     assert (out / "adapter" / WEIGHTS).is_file()
+
+
+def test_a_first_layer_behind_the_last_one(nano_home: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="first_layer is 30, but the model has 30 layers; "):
+        trained(SHORT.model_copy(update={"first_layer": 30}), tmp_path, nano_home)
+
+
+def test_a_file_is_no_folder_to_train_into(run: Command, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.write_text("mine")
+    done = run("train", "nano", "--out", out)
+    assert (done.code, done.out, out.read_text()) == (2, "", "mine")
+    assert str(out) in done.err
+    assert "Traceback" not in done.err

@@ -12,11 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import save
 from transformers import AutoTokenizer
 
 from echo.progress import Progress
-from echo.storage import write_bytes
+from echo.storage import writable_folder, write_bytes
 from echo.training.checkpoint import load_checkpoint, save_checkpoint
 from echo.training.curves import draw
 from echo.training.lessons import Lesson
@@ -25,7 +26,7 @@ from echo.training.reading import LessonReader
 from echo.training.recipe import Recipe
 from experts.errors import TrainingError
 from experts.mllm.local.prompting import told
-from experts.mllm.nano.loading import base_model, quiet_peft
+from experts.mllm.nano.loading import WEIGHTS, base_model, quiet_peft
 from experts.mllm.nano.prompting import TextPrompter
 
 # Gradients that are longer are cut to this, so that one odd lesson moves little.
@@ -82,7 +83,7 @@ def train(
         TrainingError: If there is a checkpoint of another run.
         OutputError: If it cannot be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    writable_folder(folder)
     torch.manual_seed(recipe.seed)
     model = _with_adapters(base, recipe) if start is None else _with_these(base, start)
     weights = {name: w for name, w in model.named_parameters() if w.requires_grad}
@@ -185,7 +186,11 @@ def _read(path: Path) -> Iterator[Point]:
 
 def _with_adapters(base: Path, recipe: Recipe) -> PeftModel:
     model = base_model(base)
-    layers = list(range(recipe.first_layer, model.config.num_hidden_layers))
+    layers = list(range(recipe.first_layer, count := model.config.num_hidden_layers))
+    if not layers:
+        raise TrainingError(
+            f"first_layer is {recipe.first_layer}, but the model has {count} layers; begin earlier"
+        )
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.rank,
@@ -210,20 +215,18 @@ def _with_these(base: Path, start: Path) -> PeftModel:
 
 
 def save_adapter(model: PeftModel, folder: Path) -> Path:
-    """Write the adapters in bfloat16, in the form of peft."""
-    place = folder / "adapter"
-    trained = {name: w.data for name, w in model.named_parameters() if w.requires_grad}
-    for weight in (w for w in model.parameters() if w.requires_grad):
-        weight.data = weight.data.to(torch.bfloat16)
+    """Write the adapters in bfloat16, in the form of peft, each file whole or not at all."""
+    place = writable_folder(folder / "adapter")
     # Else peft asks the hub whether the base has other embeddings by now.
-    model.save_pretrained(str(place), save_embedding_layers=False)
-    for name, weight in model.named_parameters():
-        if name in trained:
-            weight.data = trained[name]
+    state = get_peft_model_state_dict(model, save_embedding_layers=False)
+    tensors = {n: w.detach().to("cpu", torch.bfloat16).contiguous() for n, w in state.items()}
     # What the base is called on this machine is of no use elsewhere.
-    path = place / "adapter_config.json"
-    config = json.loads(path.read_text("utf-8")) | {
-        "base_model_name_or_path": "SmolLM2-135M-Instruct"
+    config = model.peft_config["default"].to_dict() | {
+        "base_model_name_or_path": "SmolLM2-135M-Instruct",
+        "inference_mode": True,
     }
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", "utf-8")
+    told = {name: value for name, value in config.items() if value is not None}
+    text = json.dumps(told, indent=2, sort_keys=True, default=sorted)
+    write_bytes(place / "adapter_config.json", f"{text}\n".encode())
+    write_bytes(place / WEIGHTS, save(tensors, metadata={"format": "pt"}))
     return place

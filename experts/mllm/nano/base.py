@@ -6,10 +6,12 @@ home: bfloat16 safetensors and the tokenizer in the form that transformers reads
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import shutil
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -111,16 +113,35 @@ def _unpack(file: Path, folder: Path) -> None:
     import torch
     from transformers import AutoTokenizer, GgufConfig, LlamaForCausalLM
 
+    for left_over in folder.parent.glob(".nano-*"):
+        shutil.rmtree(left_over, ignore_errors=True)
     work = Path(tempfile.mkdtemp(prefix=".nano-", dir=folder.parent))
+    # Others who share the home read it, too.
+    work.chmod(0o755)
     try:
         AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(work)
-        model = LlamaForCausalLM.from_pretrained(
-            file.parent,
-            gguf_file=file.name,
-            dtype=torch.bfloat16,
-            quantization_config=GgufConfig(dequantize=True),
-        )
-        model.save_pretrained(work)
+        with quiet_bars():
+            model = LlamaForCausalLM.from_pretrained(
+                file.parent,
+                gguf_file=file.name,
+                dtype=torch.bfloat16,
+                quantization_config=GgufConfig(dequantize=True),
+            )
+            model.save_pretrained(work)
         work.rename(folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def quiet_bars() -> Iterator[None]:
+    """Keeps transformers from drawing bars of its own."""
+    from transformers.utils import logging
+
+    bars = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if bars:
+            logging.enable_progress_bar()

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
-from transformers.utils import logging
 
 from experts.errors import MLLMUnavailableError
 from experts.mllm.local.prompting import told
-from experts.mllm.nano.base import INSTALL, REVISION_DIGITS, SHA256, unpacked
+from experts.mllm.nano.base import INSTALL, REVISION_DIGITS, SHA256, quiet_bars, unpacked
 from experts.mllm.nano.model import NanoMLLM
 from experts.mllm.nano.prompting import TextPrompter
 
@@ -57,15 +56,10 @@ def revision(adapter: Path | None) -> str:
 
 def base_model(folder: Path) -> PreTrainedModel:
     """The base alone, in bfloat16, on the GPU if there is one."""
-    bars = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
+    with quiet_bars():
         model = LlamaForCausalLM.from_pretrained(
             folder, dtype=torch.bfloat16, local_files_only=True, use_safetensors=True
         )
-    finally:
-        if bars:
-            logging.enable_progress_bar()
     model.generation_config.max_length = None
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
