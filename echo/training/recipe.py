@@ -35,7 +35,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
-    steps: Count = 560
+    steps: Count = 360
     lessons: Count = 1
     asks: Count = 24
     rank: Count = 32
