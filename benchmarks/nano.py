@@ -167,7 +167,7 @@ def write_as_at_work(model: MLLM, page: str, examined: Examined) -> Generation:
     """An explanation as in inspections: of sentences that are right."""
     sentences = explaining(examined.known)
     asked = on_sheet(page, texts().explain)
-    return model.say(asked, sentences, many=True, max_tokens=MAX_TOKENS)
+    return model.say(asked, sentences[1:], many=True, max_tokens=MAX_TOKENS)
 
 
 def write_freely(model: MLLM, page: str, _: Examined) -> Generation:

@@ -85,7 +85,7 @@ def _written(model: MLLM, thinking: Thinking, known: Known) -> tuple[Generation,
         asked = with_question(thinking.talk, question)
         return model.generate(asked, max_tokens=MAX_EXPLANATION), known.facts, prompts().version
     asked, sentences = on_sheet(sheet(known), texts().explain), explaining(known)
-    answer = model.say(asked, sentences, many=True, max_tokens=MAX_EXPLANATION)
+    answer = model.say(asked, sentences[1:], many=True, max_tokens=MAX_EXPLANATION)
     # How it ended is not left to the model.
     text = _each_once(f"{ended(known)} {answer.text}", sentences)
     facts = with_quotes(known.facts, sentences)

@@ -7,6 +7,7 @@ stands for itself and begins with what it is about, so that it can be found and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -25,6 +26,7 @@ from experts.wording import describe, look_of, measured_in_words, size_of, where
 MAX_PLACES = 5
 MAX_RULES = 1
 MAX_KINDS = 8
+_VERDICT = re.compile(r"^The verdict on this .+ is (\w+)\.$", re.MULTILINE)
 NOTHING = "Nothing stands out on it."
 # With these begin the questions that answers of yes or no restate.
 _ASKING = ("Is it ", "May it ", "Must ")
@@ -132,10 +134,21 @@ def end_line(known: Known) -> str:
     return f"the {part_of(known)} is {ENDS[known.inspection.verdict]}"
 
 
+def read_verdict(page: str) -> Verdict | None:
+    """The verdict that a page tells; ``None`` if it tells none."""
+    found = _VERDICT.search(page)
+    return next((verdict for verdict in ENDS if found and found[1] == verdict), None)
+
+
 def decides(asked: Deciding, verdict: Verdict) -> bool | None:
     """Whether the answer is yes; ``None`` if that is not decided."""
     _, yes, is_open = _DECIDING[asked]
     return None if is_open and verdict == "review" else verdict in yes
+
+
+def restatements() -> dict[Deciding, str]:
+    """The questions of the part as a whole, in plain words."""
+    return {asked: question for asked, (question, _, _) in _DECIDING.items()}
 
 
 def decided_lines(known: Known) -> dict[Deciding, str]:

@@ -15,8 +15,6 @@ from experts.sheet import (
     Deciding,
     count_line,
     decided_lines,
-    decides,
-    end_line,
     kind_line,
     next_line,
     region_line,
@@ -26,20 +24,13 @@ from experts.sheet import (
 
 # Of so many places an explanation tells.
 MAX_TOLD = 3
-UNDECIDED = "Not decided"
 
 
 def yes_or_no(topic: Deciding) -> Callable[[Pen], Ask]:
-    """A question that is answered by yes or no."""
+    """A question that is answered by yes or no, behind what it asks in plain words."""
 
     def ask(pen: Pen) -> Ask:
-        is_so = decides(topic, pen.known.inspection.verdict)
-        if not pen.chance(CHOOSES):
-            return pen.write(topic, decided_lines(pen.known)[topic])
-        if is_so is None:
-            return pen.choose(topic, UNDECIDED, ["Yes", "No"])
-        said, other = ("Yes", "No") if is_so else ("No", "Yes")
-        return pen.choose(topic, said, [other], "presence" if topic == "defective" else None)
+        return pen.write(topic, decided_lines(pen.known)[topic])
 
     return ask
 
@@ -81,9 +72,8 @@ def explain(pen: Pen) -> Ask:
 
 
 def explanation(known: Known) -> str:
-    """Verdict, places with their kinds, and the rule that decided."""
-    end, inspection = end_line(known), known.inspection
-    said = [f"{end[0].upper()}{end[1:]}."]
+    """Places with their kinds, and the rule that decided; how it ended is said by code."""
+    inspection, said = known.inspection, list[str]()
     for region in inspection.regions[:MAX_TOLD]:
         said += [region_line(region), kind_line(known, region)]
     if not inspection.regions:

@@ -21,7 +21,6 @@ from experts.sheet import (
     size_line,
     where_line,
 )
-from experts.sheet import is_kind as is_kind_of
 from experts.wording import look_of, size_of
 
 PLACES = tuple(
@@ -93,9 +92,6 @@ def count(pen: Pen) -> Ask:
 
 def any_place(pen: Pen) -> Ask:
     """Whether anything stands out."""
-    regions = pen.known.inspection.regions
-    if pen.chance(CHOOSES):
-        return pen.choose("any_place", *(("Yes", ["No"]) if regions else ("No", ["Yes"])))
     return pen.write("any_place", count_line(pen.known))
 
 
@@ -126,11 +122,7 @@ def is_kind(pen: Pen) -> Ask | None:
     name, regions = pen.pick(names), pen.known.inspection.regions
     if regions and regions[0].kinds and regions[0].kinds.names and pen.chance(0.5):
         name = regions[0].kinds.names[0]
-    if not pen.chance(CHOOSES):
-        return pen.write("is_kind", is_kind_line(pen.known, name), defect=name)
-    said = {True: "Yes", False: "No", None: KIND_NOT_KNOWN}[is_kind_of(pen.known, name)]
-    others = [other for other in ("Yes", "No", KIND_NOT_KNOWN) if other != said]
-    return pen.choose("is_kind", said, others, defect=name)
+    return pen.write("is_kind", is_kind_line(pen.known, name), defect=name)
 
 
 def rule(pen: Pen) -> Ask:

@@ -27,8 +27,7 @@ TAKEN = listed(
     island pinhole void fracture knot local global soiling
     """
 )
-# Short files teach as much, and are read sooner.
-HOW_MANY_KINDS = {2: 0.45, 3: 0.3, 4: 0.12, 5: 0.06, 6: 0.04, 7: 0.03}
+HOW_MANY_KINDS = {2: 0.2, 3: 0.25, 4: 0.2, 5: 0.15, 6: 0.1, 7: 0.1}
 _SEVERITIES = ("minor", "major", "critical")
 # Ids of rules by what they measure.
 _SUFFIXES: dict[str, tuple[str, ...]] = {
