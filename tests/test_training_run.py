@@ -19,8 +19,17 @@ from experts.mllm.base import user
 from experts.mllm.nano.loading import load_nano
 from tests.conftest import Command, assert_fails
 
+# So fast that two steps show, though the weights are rounded to bfloat16.
 SHORT = Recipe(
-    steps=2, lessons=1, asks=2, rank=2, first_layer=28, warmup=1, checkpoint=1, examined=1
+    steps=2,
+    lessons=1,
+    asks=2,
+    rank=2,
+    first_layer=28,
+    learning_rate=0.02,
+    warmup=1,
+    checkpoint=1,
+    examined=1,
 )
 WEIGHTS = "adapter_model.safetensors"
 
@@ -84,10 +93,9 @@ def test_trained_adapters_can_be_loaded(whole: Path, nano_home: Path) -> None:
     base = load_nano(nano_home, None)
     asked = [user("Is 7 more than 5?")]
     assert model.revision != base.revision
-    # Two steps of two of thirty layers move little, but something.
     ours, theirs = (m.choose(asked, ["Yes", "No"]).probabilities for m in (model, base))
     assert ours != theirs
-    assert ours == pytest.approx(theirs, abs=0.2)
+    assert ours == pytest.approx(theirs, abs=0.4)
 
 
 def test_another_recipe_does_not_go_on(whole: Path, nano_home: Path) -> None:
@@ -146,10 +154,10 @@ def test_a_first_layer_behind_the_last_one(nano_home: Path, tmp_path: Path) -> N
         trained(SHORT.model_copy(update={"first_layer": 30}), tmp_path, nano_home)
 
 
-def test_a_file_is_no_folder_to_train_into(run: Command, tmp_path: Path) -> None:
+def test_a_file_is_no_folder_to_train_into(run: Command, nano_home: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.write_text("mine")
-    done = run("train", "nano", "--out", out)
+    done = run("train", "nano", "--out", out, "--home", nano_home)
     assert (done.code, done.out, out.read_text()) == (2, "", "mine")
     assert str(out) in done.err
     assert "Traceback" not in done.err
