@@ -30,6 +30,7 @@ from experts.tools.scene import Scene
 # The oldest turns of a long conversation go.
 MAX_TURNS = 200
 NO_IMAGE = "The image is not at hand any more, so this place cannot be looked at again."
+_TAKES_UP = re.compile(r"\s*(and|but|so|then|or|(what|how) about)\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
 
@@ -220,7 +221,7 @@ class Partner:
             looks=[Look.model_validate(look) for look in state["looks"]],
             shown=(*self.shown(), *self._seen) if sees else (),
             may_look=len(state["calls"]) < MAX_LOOKS,
-            goes_on=self._asked(state).follows and self._last(state) is not None,
+            goes_on=self._goes_on(state),
         )
 
     def _drafted(self, state: DialogueState) -> tuple[Known, Told]:
@@ -244,6 +245,16 @@ class Partner:
             told = any(reason in turn["text"] for turn in state["turns"])
             before = Before(last.about, topics, tool, told)
         return read_question(state["question"], self.known.inspection.regions, before)
+
+    def _goes_on(self, state: DialogueState) -> bool:
+        """Whether a question says another thing after the one before than it would alone."""
+        if (last := self._last(state)) is None:
+            return False
+        regions = self.known.inspection.regions
+        alone = read_question(state["question"], regions, None)
+        narrowed = alone.follows and 0 < len(last.about) < len(regions)
+        takes_up = _TAKES_UP.match(state["question"]) is not None
+        return narrowed or takes_up or alone.topics != self._asked(state).topics
 
     def _about(self, state: DialogueState) -> tuple[str, ...]:
         last = self._last(state)

@@ -153,6 +153,16 @@ def test_what_goes_on_from_before_is_codes(line: ProductLine, bad: Inspection) -
     assert "px" in answer.text
 
 
+def test_a_question_that_stands_for_itself_is_asked_in_a_conversation_too(
+    line: ProductLine, bad: Inspection
+) -> None:
+    model = Reader("region-1 lies in the centre.")
+    talk = Inspector(line, keep=False, mllm=model).converse(bad)
+    for number, question in enumerate(("How large is it?", "Where does this lie?"), 1):
+        talk.ask(question)
+        assert len(model.asked) == number
+
+
 def test_the_report_shows_what_was_asked(
     line: ProductLine, bad: Inspection, tmp_path: Path
 ) -> None:
