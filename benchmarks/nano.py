@@ -30,6 +30,7 @@ from echo.training.lessons import Ask
 from echo.training.wordings import Phrases, phrases, plain
 from experts.claims import check
 from experts.errors import EchoError
+from experts.grounding import ground, words_of
 from experts.mllm import MLLM, Generation, Question
 from experts.mllm.nano.texts import on_sheet, texts
 from experts.mllm.texts import Texts, read_texts
@@ -93,9 +94,9 @@ class Explained(NamedTuple):
         line: Whose inspection.
         sentences: How many.
         contradicted: Those that contradict the evidence, as they came.
-        left: Those that still do, after the check.
+        left: Those that still do, of what an inspection would show.
         text: As it came.
-        whole: Whether it came to its end and says what code would.
+        whole: Whether it came to its end.
     """
 
     line: str
@@ -145,13 +146,17 @@ def _asked(line: str, ask: Ask, said: str) -> Asked:
 
 
 def explain(model: MLLM, examined: Examined, write: Write) -> Explained:
-    """Let the model explain one inspection, and compare each sentence with the evidence."""
-    page = sheet(examined.known)
-    facts = with_quotes(examined.known.facts, explaining(examined.known))
-    written = write(model, page, examined)
+    """Let the model explain one inspection, and compare each sentence with the evidence.
+
+    What may be quoted counts for nothing here: numbers, places, kinds and verdicts are compared.
+    """
+    facts, said = examined.known.facts, explaining(examined.known)
+    written = write(model, sheet(examined.known), examined)
     checked = check(written.text, facts)
     wrong = [s for s in checked.sentences if s.outcome in ("corrected", "dropped")]
-    again = check(checked.text, facts).sentences if checked.text else ()
+    quoting = with_quotes(facts, said)
+    shown = ground(written.text, quoting, words_of(quoting)).text
+    again = check(shown, facts).sentences if shown else ()
     left = [s for s in again if s.outcome in ("corrected", "dropped")]
     count = len(checked.sentences)
     whole = written.finish == "stop"

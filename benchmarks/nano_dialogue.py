@@ -35,7 +35,8 @@ from experts.errors import EchoError
 from experts.mllm import MLLM
 from experts.sheet import NOT_KNOWN
 from experts.sheet import NOTHING as NO_PLACE
-from experts.tools.toolbox import Toolbox
+from experts.tools import Call
+from experts.tools.scene import Looked, Scene
 
 QUESTIONS = 12
 # Each says of one of these; the stems stand for the verdict however it is put.
@@ -87,11 +88,13 @@ def _answer(examined: Examined, question: str, model: MLLM | None) -> str:
     return str(turns[-1]["text"])
 
 
-class _NoTools(Toolbox):
+class _NoTools:
     """There is no image to look at in a benchmark of words."""
 
-    def __init__(self) -> None:
-        return
+    def use(self, call: Call, scene: Scene, number: int) -> Looked:
+        raise LookupError(
+            f"{call.tool}: look {number} was taken at {scene!r}, but nothing is shown"
+        )
 
 
 def says(answer: str, ask: Ask, examined: Examined) -> bool:

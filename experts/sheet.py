@@ -1,7 +1,7 @@
 """An inspection on one page of plain sentences: what a small model reads before it is asked.
 
-Whatever a model shall say stands here in words that it can repeat; numbers, kinds and the verdict
-are computed before (localisation apart from dialogue, as in EIAD). Each line is one sentence that
+Beside it stands all that is right to say of the inspection; numbers, kinds and the verdict are
+computed before (localisation apart from dialogue, as in EIAD). Each line is one sentence that
 stands for itself and begins with what it is about, so that it can be found and quoted.
 """
 
@@ -28,6 +28,7 @@ MAX_RULES = 1
 MAX_KINDS = 8
 _VERDICT = re.compile(r"^The verdict on this .+ is (\w+)\.$", re.MULTILINE)
 NOTHING = "Nothing stands out on it."
+NO_PLACE = "No single place stands out."
 # With these begin the questions that answers of yes or no restate.
 _ASKING = ("Is it ", "May it ", "Must ")
 Deciding = Literal["defective", "flawless", "ship", "hold_back", "scrap", "look_again"]
@@ -41,7 +42,6 @@ _DECIDING: dict[Deciding, tuple[str, frozenset[Verdict], bool]] = {
     "scrap": ("Is it scrap?", frozenset({"reject"}), True),
     "look_again": ("Must a person look at it?", frozenset({"review"}), False),
 }
-NO_PLACE = "No single place stands out."
 NOT_KNOWN = "That is not known."
 ENDS: dict[Verdict, str] = {
     "accept": "accepted", "reject": "rejected", "review": "held for a person to look at"

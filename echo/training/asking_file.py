@@ -61,12 +61,14 @@ def fact_of_found(topic: str) -> Callable[[Pen], Ask | None]:
 
 def _fact(pen: Pen, topic: str, what: str, defect: DefectKnowledge, name: str = "") -> Ask:
     slots = {"defect": name} if name else {}
-    return pen.write(topic, fact_lines(pen.known, defect)[what], **slots)
+    # Benchmarks ask of what was found, and name no kind.
+    mmad = None if name or topic not in ("cause", "effect") else topic
+    return pen.write(topic, fact_lines(pen.known, defect)[what], mmad, **slots)
 
 
 def normal(pen: Pen) -> Ask:
     """What a good part looks like."""
-    return pen.write("normal", normal_line(pen.known) or NOT_KNOWN)
+    return pen.write("normal", normal_line(pen.known) or NOT_KNOWN, "normal")
 
 
 def product(pen: Pen) -> Ask:

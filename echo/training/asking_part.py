@@ -30,7 +30,8 @@ def yes_or_no(topic: Deciding) -> Callable[[Pen], Ask]:
     """A question that is answered by yes or no, behind what it asks in plain words."""
 
     def ask(pen: Pen) -> Ask:
-        return pen.write(topic, decided_lines(pen.known)[topic])
+        mmad = "presence" if topic == "defective" else None
+        return pen.write(topic, decided_lines(pen.known)[topic], mmad)
 
     return ask
 

@@ -48,9 +48,9 @@ class Pen:
         order = self._rng.permutation(len(among))[:count]
         return [among[int(i)] for i in order]
 
-    def write(self, topic: str, answer: str, **slots: str) -> Ask:
-        """A question whose answer is to be written."""
-        return Ask(topic, self._asked(topic, **slots), answer)
+    def write(self, topic: str, answer: str, mmad: str | None = None, **slots: str) -> Ask:
+        """A question whose answer is to be written; see ``choose``."""
+        return Ask(topic, self._asked(topic, mmad, **slots), answer)
 
     def choose(
         self, topic: str, answer: str, wrong: Sequence[str], mmad: str | None = None, **slots: str
@@ -67,17 +67,16 @@ class Pen:
         others = list(dict.fromkeys(w for w in wrong if plainly(w) != plainly(answer)))
         count = int(self._rng.integers(1, MAX_WRONG + 1))
         style = self.pick((_as_it_is, _as_sentence, _bare))
-        asks = None
-        if mmad and mmad in self._phrases.mmad and self.chance(LIKE_BENCHMARKS):
-            asks = self._filled(self.pick(self._phrases.mmad[mmad]))
         return Ask(
             topic,
-            asks or self._asked(topic, **slots),
+            self._asked(topic, mmad, **slots),
             style(answer),
             tuple(dict.fromkeys(style(w) for w in self.some(others, count))),
         )
 
-    def _asked(self, topic: str, **slots: str) -> str:
+    def _asked(self, topic: str, mmad: str | None, **slots: str) -> str:
+        if mmad and mmad in self._phrases.mmad and self.chance(LIKE_BENCHMARKS):
+            return self._filled(self.pick(self._phrases.mmad[mmad]))
         return self._filled(self.pick(self._phrases.topics[topic]), **slots)
 
     def _filled(self, wording: str, **slots: str) -> str:

@@ -23,7 +23,7 @@ def fetch_base() -> bool:
         return False
     how = ["install", "--quiet", "--disable-pip-version-check", "--no-deps", "--require-hashes"]
     command = [sys.executable, "-m", "pip", *how, "-r", str(REQUIREMENTS)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - nothing in it is anybody's input
     importlib.invalidate_caches()
     if done.returncode or packed() is None:
         said = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]

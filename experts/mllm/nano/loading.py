@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import logging
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
 
 from experts.errors import MLLMUnavailableError
@@ -34,20 +36,27 @@ def load_nano(home: Path, adapter: Path | None = SHIPPED) -> NanoMLLM:
         MLLMUnavailableError: If weights are missing or damaged.
     """
     folder = unpacked(home)
-    try:
-        model = _merged(folder, adapter)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     # What the code of libraries raises over damaged files cannot be foreseen.
+    try:
+        model = base_model(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:
         raise MLLMUnavailableError(
-            f"nano: cannot be loaded from {adapter or folder} ({told(error)}); delete "
-            f"{folder} and {INSTALL}"
+            f"nano: cannot be loaded from {folder} ({told(error)}); delete it and {INSTALL}"
         ) from error
+    if adapter is not None:
+        try:
+            model = _merged(model, adapter)
+        except Exception as error:
+            raise MLLMUnavailableError(
+                f"nano: cannot be loaded from {adapter} ({told(error)}); install Echo again, or "
+                "train it anew"
+            ) from error
     return NanoMLLM(model, TextPrompter(tokenizer), name=NAME, revision=revision(adapter))
 
 
 def revision(adapter: Path | None) -> str:
-    """A hash of all weights: of the base, and of the adapters, if there are any."""
+    """A hash of the adapters, or of the base if there are none; the base is always the same."""
     if adapter is None:
         return SHA256[:REVISION_DIGITS]
     with (adapter / WEIGHTS).open("rb") as file:
@@ -64,20 +73,28 @@ def base_model(folder: Path) -> PreTrainedModel:
     return model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
 
 
-def _merged(folder: Path, adapter: Path | None) -> PreTrainedModel:
-    model = base_model(folder)
-    if adapter is None:
-        return model
-    from peft import PeftModel
-
+def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     with quiet_peft():
-        merged: PreTrainedModel = PeftModel.from_pretrained(model, adapter).merge_and_unload()
+        from peft import PeftModel, get_peft_model_state_dict
+
+        # peft itself would look for them on a hub, and take any part of them for the whole.
+        found = load_file(adapter / WEIGHTS).keys()
+        adapted = PeftModel.from_pretrained(model, adapter)
+        expected = get_peft_model_state_dict(adapted, save_embedding_layers=False).keys()
+        if found != expected:
+            raise ValueError(f"{len(found)} tensors, expected {len(expected)}")
+        merged: PreTrainedModel = adapted.merge_and_unload()
     return merged.eval()
 
 
 @contextlib.contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Without a warning to peft's developers, which asks transformers for what it will give up."""
+    """Without warnings that only developers of peft and bitsandbytes can do something about.
+
+    One asks transformers for what it will give up; the other tells of 4-bit kernels that are
+    missing, where nothing is in 4 bits.
+    """
+    logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         yield
