@@ -56,6 +56,7 @@ GROUPS = {
 }  # fmt: skip
 
 
+_UNREAD = ("The product ", "Rule `", "Known kinds ")
 Write = Callable[[MLLM, str, Examined], Generation]
 
 
@@ -148,13 +149,15 @@ def _asked(line: str, ask: Ask, said: str) -> Asked:
 def explain(model: MLLM, examined: Examined, write: Write) -> Explained:
     """Let the model explain one inspection, and compare each sentence with the evidence.
 
-    What may be quoted counts for nothing here: numbers, places, kinds and verdicts are compared.
+    What the check can read is compared here although it may be quoted: verdict, count and places,
+    with their sizes and kinds. What it cannot (product, rules, names of kinds) is quoted or wrong.
     """
-    facts, said = examined.known.facts, explaining(examined.known)
+    said = explaining(examined.known)
+    facts = with_quotes(examined.known.facts, [s for s in said if s.startswith(_UNREAD)])
     written = write(model, sheet(examined.known), examined)
     checked = check(written.text, facts)
     wrong = [s for s in checked.sentences if s.outcome in ("corrected", "dropped")]
-    quoting = with_quotes(facts, said)
+    quoting = with_quotes(examined.known.facts, said)
     shown = ground(written.text, quoting, words_of(quoting)).text
     again = check(shown, facts).sentences if shown else ()
     left = [s for s in again if s.outcome in ("corrected", "dropped")]
