@@ -46,7 +46,8 @@ def _line(axes: Any, points: Sequence[Point], name: str, colour: str) -> None:
         / len(learned[max(0, n - SMOOTH + 1) : n + 1])
         for n in range(len(learned))
     ]
-    axes.plot([step for step, _ in learned], means, colour, alpha=0.6, label=name)
+    if learned:
+        axes.plot([step for step, _ in learned], means, colour, alpha=0.6, label=name)
     kept = [
         (p.step, getattr(p, name)) for p in points if p.examined and getattr(p, name) is not None
     ]
