@@ -27,7 +27,8 @@ def draw(points: Sequence[Point]) -> bytes:
     _line(right, points, "right", "C2")
     right.set(xlabel="step", title="Share of right choices", ylim=(0, 1.01))
     for axes in (left, right):
-        axes.legend(frameon=False)
+        if axes.lines:
+            axes.legend(frameon=False)
         axes.grid(alpha=0.3)
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110)
