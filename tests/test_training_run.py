@@ -99,7 +99,9 @@ def test_trained_adapters_can_be_loaded(whole: Path, nano_home: Path) -> None:
 
 
 def test_another_recipe_does_not_go_on(whole: Path, nano_home: Path) -> None:
-    with pytest.raises(TrainingError, match="of a run by another recipe; delete it, or"):
+    with pytest.raises(
+        TrainingError, match="of a run by another recipe or on other lessons; delete it, or"
+    ):
         trained(SHORT.model_copy(update={"seed": 1}), whole, nano_home)
 
 

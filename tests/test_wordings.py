@@ -36,11 +36,10 @@ def test_every_topic_has_wordings_of_both_splits() -> None:
 
 
 @pytest.mark.parametrize("topic", ALL)
-def test_about_one_in_seven_is_never_trained_on(topic: str) -> None:
+def test_some_are_never_trained_on(topic: str) -> None:
     asked = ALL[topic]
-    share = len(asked.dev) / len(asked.train + asked.dev)
-    assert len(asked.train + asked.dev) >= 25
-    assert 0.1 <= share <= 0.2
+    assert len(asked.train) >= 20
+    assert len(asked.dev) >= 4
 
 
 @pytest.mark.parametrize("topic", ALL)

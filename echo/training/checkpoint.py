@@ -12,12 +12,11 @@ from safetensors.torch import load_file, save
 from torch.optim import Optimizer
 
 from echo.storage import write_bytes
-from echo.training.recipe import Recipe
 from experts.errors import TrainingError
 
 
 def save_checkpoint(
-    path: Path, step: int, weights: Mapping[str, torch.Tensor], optimizer: Optimizer, recipe: Recipe
+    path: Path, step: int, weights: Mapping[str, torch.Tensor], optimizer: Optimizer, run: str
 ) -> None:
     """Write down where a run is.
 
@@ -26,7 +25,7 @@ def save_checkpoint(
         step: How many steps are done.
         weights: What is trained, by name, in the optimizer's order.
         optimizer: Its moments are kept.
-        recipe: A run goes on only by the same one.
+        run: Which run it is: recipe and lessons; only the same one goes on from here.
 
     Raises:
         OutputError: If it cannot be written.
@@ -34,30 +33,34 @@ def save_checkpoint(
     tensors = {f"weight.{name}": tensor.detach().cpu() for name, tensor in weights.items()}
     for number, state in optimizer.state_dict()["state"].items():
         tensors |= {f"state.{number}.{key}": torch.as_tensor(v).cpu() for key, v in state.items()}
-    about = {"step": str(step), "recipe": recipe.sha256}
+    about = {"step": str(step), "run": run}
     contiguous = {name: tensor.contiguous() for name, tensor in tensors.items()}
     write_bytes(path, save(contiguous, metadata={"about": json.dumps(about)}))
 
 
 def load_checkpoint(
-    path: Path, weights: Mapping[str, torch.Tensor], optimizer: Optimizer, recipe: Recipe
+    path: Path, weights: Mapping[str, torch.Tensor], optimizer: Optimizer, run: str
 ) -> int:
     """Go on from where a run was; returns how many steps are done, 0 if there is no file.
 
     Raises:
-        TrainingError: If it is of another recipe, or damaged.
+        TrainingError: If it is of another run, or damaged.
     """
     if not path.exists():
         return 0
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["about"])
-            if about["recipe"] != recipe.sha256:
+            if about["run"] != run:
                 raise TrainingError(
-                    f"{path}: is of a run by another recipe; delete it, or take another folder"
+                    f"{path}: is of a run by another recipe or on other lessons; delete it, or "
+                    "take another folder"
                 )
         state: dict[int, dict[str, torch.Tensor]] = {}
-        for key, tensor in load_file(path).items():
+        tensors = load_file(path)
+        if missing := [name for name in weights if f"weight.{name}" not in tensors]:
+            raise ValueError(f"{missing[0]} is missing")
+        for key, tensor in tensors.items():
             kind, rest = key.split(".", 1)
             if kind == "weight":
                 weights[rest].data.copy_(tensor)

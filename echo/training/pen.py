@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from echo.training.hurried import hurried
 from echo.training.lessons import Ask
 from echo.training.wordings import Phrases, filled
 from experts.answers.known import Known
@@ -77,7 +78,10 @@ class Pen:
     def _asked(self, topic: str, mmad: str | None, **slots: str) -> str:
         if mmad and mmad in self._phrases.mmad and self.chance(LIKE_BENCHMARKS):
             return self._filled(self.pick(self._phrases.mmad[mmad]))
-        return self._filled(self.pick(self._phrases.topics[topic]), **slots)
+        wording, said = self.pick(self._phrases.topics[topic]), self._phrases
+        if said.openings and said.closings:
+            wording = hurried(wording, self._rng, said.openings, said.closings)
+        return self._filled(wording, **slots)
 
     def _filled(self, wording: str, **slots: str) -> str:
         return filled(wording, part=part_of(self.known), product=self._product, **slots)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator
@@ -22,12 +23,13 @@ from echo.training.checkpoint import load_checkpoint, save_checkpoint
 from echo.training.curves import draw
 from echo.training.lessons import Lesson
 from echo.training.losses import Losses, losses
-from echo.training.reading import LessonReader
+from echo.training.reading import LessonReader, Row
 from echo.training.recipe import Recipe
 from experts.errors import TrainingError
 from experts.mllm.local.prompting import told
-from experts.mllm.nano.loading import WEIGHTS, base_model, quiet_peft
+from experts.mllm.nano.loading import TEXTS, WEIGHTS, base_model, quiet_peft
 from experts.mllm.nano.prompting import TextPrompter
+from experts.mllm.nano.texts import texts
 
 # Gradients that are longer are cut to this, so that one odd lesson moves little.
 MAX_NORM = 1.0
@@ -36,6 +38,8 @@ _LINEAR = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 CHECKPOINT, LOG, CURVES = "checkpoint.safetensors", "losses.jsonl", "losses.png"
 # Lessons by which a run is examined have numbers that no run reaches.
 EXAMINED_FROM = 10_000_000
+# Lessons by which runs are told apart; of a line's, those of even numbers need no image.
+TELLING = (0, 2, 4)
 
 # The lesson of a number, always the same; those by which a run is examined come in held-out words.
 Source = Callable[[int], Lesson]
@@ -88,8 +92,8 @@ def train(
     model = _with_adapters(base, recipe) if start is None else _with_these(base, start)
     weights = {name: w for name, w in model.named_parameters() if w.requires_grad}
     optimizer = torch.optim.AdamW(weights.values(), lr=1.0, weight_decay=0.0, betas=(0.9, 0.98))
-    done = load_checkpoint(folder / CHECKPOINT, weights, optimizer, recipe)
     run = _Run(model, source, recipe, base)
+    done = load_checkpoint(folder / CHECKPOINT, weights, optimizer, run.sha256)
     log = _Log(folder, done)
     with bars.task("training", recipe.steps) as advance:
         advance(done)
@@ -102,7 +106,7 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             if (step + 1) % recipe.checkpoint == 0 or step + 1 == recipe.steps:
                 log.add(run.examine(step))
-                save_checkpoint(folder / CHECKPOINT, step + 1, weights, optimizer, recipe)
+                save_checkpoint(folder / CHECKPOINT, step + 1, weights, optimizer, run.sha256)
                 log.write()
             advance(1)
     return save_adapter(model, folder)
@@ -124,6 +128,7 @@ class _Run:
         end = model.generation_config.eos_token_id
         self._model, self._source, self._recipe = model, source, recipe
         self._reader = LessonReader(TextPrompter(tokenizer), end)
+        self.sha256 = self._told_apart()
 
     def learn(self, step: int) -> Point:
         """Gather the gradients of a step."""
@@ -149,9 +154,17 @@ class _Run:
         right = [is_right for lost in found for is_right in lost.chosen_right]
         return Point(step, writing, float(np.mean(right)) if right else None, examined=True)
 
-    def _losses(self, number: int, *, wrong: bool) -> Losses:
+    def _told_apart(self) -> str:
+        """A hash of the recipe and of some lessons: who changes how they are made begins anew."""
+        read = [self._read(number, wrong=False) for number in TELLING]
+        return hashlib.sha256(f"{self._recipe.sha256} {read}".encode()).hexdigest()
+
+    def _read(self, number: int, *, wrong: bool) -> list[Row]:
         rng = np.random.default_rng([self._recipe.seed, number])
-        rows = self._reader.read(self._source(number), rng, wrong=wrong)
+        return self._reader.read(self._source(number), rng, wrong=wrong)
+
+    def _losses(self, number: int, *, wrong: bool) -> Losses:
+        rows = self._read(number, wrong=wrong)
         with torch.autocast(self._model.device.type, torch.bfloat16):
             return losses(self._model, rows)
 
@@ -228,5 +241,6 @@ def save_adapter(model: PeftModel, folder: Path) -> Path:
     told = {name: value for name, value in config.items() if value is not None}
     text = json.dumps(told, indent=2, sort_keys=True, default=sorted)
     write_bytes(place / "adapter_config.json", f"{text}\n".encode())
-    write_bytes(place / WEIGHTS, save(tensors, metadata={"format": "pt"}))
+    metadata = {"format": "pt", TEXTS: str(texts().version)}
+    write_bytes(place / WEIGHTS, save(tensors, metadata=metadata))
     return place

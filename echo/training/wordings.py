@@ -40,10 +40,14 @@ class Wordings(Texts):
     Attributes:
         topics: As they are asked in a factory.
         mmad: The same in the style of benchmarks.
+        openings: What people write before a question; learned from alone.
+        closings: What they write behind it.
     """
 
     topics: dict[str, Asked]
     mmad: dict[str, Asked]
+    openings: tuple[Text, ...] = ()
+    closings: tuple[Text, ...] = ()
 
     @model_validator(mode="after")
     def _slots_are_known(self) -> Wordings:
@@ -69,7 +73,9 @@ class Wordings(Texts):
     def split(self, split: Split) -> Phrases:
         """Those that are learned from, or those that are not."""
         topics = {topic: getattr(asked, split) for topic, asked in self.topics.items()}
-        return Phrases(topics, {topic: getattr(asked, split) for topic, asked in self.mmad.items()})
+        mmad = {topic: getattr(asked, split) for topic, asked in self.mmad.items()}
+        around = (self.openings, self.closings) if split == "train" else ((), ())
+        return Phrases(topics, mmad, *around)
 
 
 @dataclass(frozen=True)
@@ -79,10 +85,14 @@ class Phrases:
     Attributes:
         topics: Wordings of each topic.
         mmad: Some of them in the style of benchmarks; a topic that is not there is not asked so.
+        openings: What may stand before a question; where there is none, questions stay as they are.
+        closings: What may stand behind it.
     """
 
     topics: Mapping[str, tuple[str, ...]]
     mmad: Mapping[str, tuple[str, ...]]
+    openings: tuple[str, ...] = ()
+    closings: tuple[str, ...] = ()
 
 
 def _refuse_slots(topic: str, wording: str) -> None:

@@ -88,13 +88,14 @@ class Reader:
         self._last = prompt
         return self._read_on(prompt, end), known
 
-    def step(self, cache: Cache | None, ids_NT: torch.Tensor, *, logits: bool = True) -> Any:
+    def step(self, cache: Cache | None, ids_NT: torch.Tensor, *, last: int = 1) -> Any:
         """Read on from a cache, which holds these tokens afterwards; all rows go on at its end.
 
         Returns:
-            The model's output; without ``logits`` those of the last token at most.
+            The model's output, with logits of at least the ``last`` tokens of each row: those of
+            all tokens may take more memory than everything else.
         """
-        keep = {"logits_to_keep": 1} if self._keeps_logits and not logits else {}
+        keep = {"logits_to_keep": last} if self._keeps_logits else {}
         # No mask: what pads a row stands behind it, where nothing that counts can see it.
         return self._model(
             input_ids=ids_NT.to(self._model.device), past_key_values=cache, use_cache=True, **keep
@@ -125,7 +126,7 @@ class Reader:
             cache = copy.deepcopy(self._snapshots[-1].cache)
         if end > start:
             ids_NT = prompt.ids_T[None, start:end]
-            cache = self.step(cache, ids_NT, logits=False).past_key_values
+            cache = self.step(cache, ids_NT).past_key_values
         return cache
 
     def _keep(self, prompt: Prompt, end: int, cache: Cache) -> None:

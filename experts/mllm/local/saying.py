@@ -53,7 +53,7 @@ def say(
     said: list[int] = []
     unread = [last_id]
     while len(said) < max_tokens and not matcher.is_stopped():
-        output = reader.step(cache, torch.tensor([unread]), logits=False)
+        output = reader.step(cache, torch.tensor([unread]))
         cache, logits_V = output.past_key_values, output.logits[0, -1].float()
         may_V = allowed(matcher, len(logits_V)).to(logits_V.device)
         if not may_V.any() or logits_V.isnan().any():

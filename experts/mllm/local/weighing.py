@@ -20,7 +20,7 @@ from experts.mllm.local.prefix import Reader, shared_beginning
 from experts.mllm.local.prompting import Prompt
 
 # Rows that are weighed together take so many bytes at most.
-MAX_BYTES = 512 * 2**20
+MAX_BYTES = 128 * 2**20
 # Reading so many tokens at once takes hardly longer than reading one.
 MAX_REPEATED_TOKENS = 128
 
@@ -60,15 +60,20 @@ def weigh(reader: Reader, questions: Sequence[Asked], vocabulary: int) -> list[W
         base = earlier
     cache, known = reader.read(first, base)
     rows = _rows(questions, base)
+    # What stands before the first answer foretells nothing that is asked.
+    offsets = [len(q.prompt.ids_T) - 1 - base for q in questions]
+    first_offset = min(offsets)
     means: dict[tuple[int, int], float] = {}
-    for start, chunk in _chunks(rows, vocabulary, bytes_of(cache)):
-        logits_NTV = _read_rows(reader, cache, chunk, is_last=start + len(chunk) == len(rows))
+    per_row = (len(rows[0]) - first_offset) * vocabulary * 4 + bytes_of(cache)
+    for start, chunk in _chunks(rows, per_row):
+        is_last = start + len(chunk) == len(rows)
+        logits_NTV = _read_rows(reader, cache, chunk, first_offset, is_last=is_last)
         for q, question in enumerate(questions):
             for a, answer in enumerate(question.answers):
                 row = _row_of(question.prompt, answer, base, chunk)
                 if row is not None:
-                    offset = len(question.prompt.ids_T) - 1 - base
-                    means[q, a] = _mean_log_probability(logits_NTV[row, offset:], answer)
+                    here_TV = logits_NTV[row, offsets[q] - first_offset :]
+                    means[q, a] = _mean_log_probability(here_TV, answer)
     weighed = []
     for q, question in enumerate(questions):
         scores = torch.tensor([means[q, a] for a in range(len(question.answers))])
@@ -112,25 +117,31 @@ def _row_of(
 
 
 def _chunks(
-    rows: Sequence[tuple[int, ...]], vocabulary: int, cache_bytes: int
+    rows: Sequence[tuple[int, ...]], bytes_of_row: int
 ) -> Iterator[tuple[int, Sequence[tuple[int, ...]]]]:
     # Rows come longest first; each has logits and a cache of its own.
-    size = max(1, MAX_BYTES // (len(rows[0]) * vocabulary * 4 + cache_bytes))
+    size = max(1, MAX_BYTES // bytes_of_row)
     for start in range(0, len(rows), size):
         yield start, rows[start : start + size]
 
 
 def _read_rows(
-    reader: Reader, cache: Cache | None, rows: Sequence[tuple[int, ...]], *, is_last: bool
+    reader: Reader,
+    cache: Cache | None,
+    rows: Sequence[tuple[int, ...]],
+    first: int,
+    *,
+    is_last: bool,
 ) -> torch.Tensor:
-    """Logits behind each token of each row; shorter rows are padded at their end."""
+    """Logits behind each token of each row from the first on; shorter rows are padded behind."""
     own = cache if is_last else copy.deepcopy(cache)
     if own is not None:
         own.reorder_cache(torch.zeros(len(rows), dtype=torch.long))
     longest = max(map(len, rows))
     ids_NT = torch.tensor([(*row, *[0] * (longest - len(row))) for row in rows])
-    logits_NTV: torch.Tensor = reader.step(own, ids_NT).logits
-    return logits_NTV
+    wanted = longest - first
+    logits_NTV: torch.Tensor = reader.step(own, ids_NT, last=wanted).logits
+    return logits_NTV[:, -wanted:]
 
 
 def _mean_log_probability(logits_TV: torch.Tensor, answer: Sequence[int]) -> float:

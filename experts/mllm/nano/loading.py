@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
 from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedModel
 
 from experts.errors import MLLMUnavailableError
@@ -18,11 +18,14 @@ from experts.mllm.local.prompting import told
 from experts.mllm.nano.base import INSTALL, REVISION_DIGITS, SHA256, quiet_bars, unpacked
 from experts.mllm.nano.model import NanoMLLM
 from experts.mllm.nano.prompting import TextPrompter
+from experts.mllm.nano.texts import texts
 
 NAME = "nano"
 # Made by `echo-iad train nano`, in the form of peft.
 SHIPPED = Path(__file__).parent / "adapter"
 WEIGHTS = "adapter_model.safetensors"
+# What adapters say of themselves: the version of the texts that they were trained with.
+TEXTS = "texts"
 
 
 def load_nano(home: Path, adapter: Path | None = SHIPPED) -> NanoMLLM:
@@ -78,10 +81,13 @@ def _merged(model: PreTrainedModel, adapter: Path) -> PreTrainedModel:
         from peft import PeftModel, get_peft_model_state_dict
 
         # peft itself would look for them on a hub, and take any part of them for the whole.
-        found = load_file(adapter / WEIGHTS).keys()
+        with safe_open(adapter / WEIGHTS, framework="pt") as file:
+            found, version = set(file.keys()), (file.metadata() or {}).get(TEXTS)
+        if version != str(texts().version):
+            raise ValueError(f"trained with texts {version}, these are {texts().version}")
         adapted = PeftModel.from_pretrained(model, adapter)
         expected = get_peft_model_state_dict(adapted, save_embedding_layers=False).keys()
-        if found != expected:
+        if found != set(expected):
             raise ValueError(f"{len(found)} tensors, expected {len(expected)}")
         merged: PreTrainedModel = adapted.merge_and_unload()
     return merged.eval()
