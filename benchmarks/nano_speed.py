@@ -2,34 +2,49 @@
 
 On each page a question with options and one to be answered in a sentence come first, by turns,
 and further ones after it: what a page costs is paid once. Pages are those of invented inspections,
-as long as those of real lines.
+as long as those of real lines. Memory is what it adds to Echo: two processes inspect the same solar
+cells and answer the same questions, one without a language model and one with it.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
+import subprocess
+import sys
+import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.elpv import solar_cells
 from benchmarks.memory import peak_mb
-from benchmarks.nano_lines import Examined, invented
-from echo.language import open_mllm
+from benchmarks.nano_lines import KNOWLEDGE, Examined, invented
+from echo import Inspector, ProductLine
 from echo.training.asking import lesson
 from echo.training.lessons import Ask
 from echo.training.wordings import phrases
 from experts.errors import EchoError
 from experts.mllm import MLLM
+from experts.mllm.nano.base import unpacked
+from experts.mllm.nano.loading import load_nano
 from experts.mllm.nano.texts import on_sheet
 from experts.sheet import sayable, sheet
 
 EACH = 6
+ENROLLED, INSPECTED, LINE = 40, 8, "cells"
+# Some that code answers alone, and some that a language model is asked.
+SPOKEN = (
+    "Where is it?", "Could I let this one go to the customer?", "Has it got a crack?",
+    "By what is such a thing brought about?", "What would a sound one look like?",
+    "Tell me what you are holding against this cell.",
+)  # fmt: skip
 
 
 def measure(model: MLLM, examined: list[Examined]) -> dict[str, list[float]]:
@@ -63,33 +78,62 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+def converse(home: Path, mllm: str) -> list[float]:
+    """Inspect solar cells and talk about each; gives the seconds of each answer."""
+    inspector = Inspector(ProductLine.load(LINE, home=home), keep=False, mllm=mllm)
+    samples = solar_cells("mono", ENROLLED).split(0).test[:INSPECTED]
+    talks = (inspector.converse(inspector.inspect(sample.path)) for sample in samples)
+    return [_seconds(partial(talk.ask, question)) for talk in talks for question in SPOKEN]
+
+
+def in_own_process(home: Path, mllm: str) -> tuple[float, float]:
+    """Median seconds of an answer in a conversation, and the peak memory of all of it, MB."""
+    command = [sys.executable, "-m", "benchmarks.nano_speed", "--of", mllm, "--home", str(home)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"nano_speed: with --mllm {mllm}: {done.stderr.strip()}")
+    took, peak = done.stdout.split()[-2:]
+    return float(took), float(peak)
+
+
 def main() -> None:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--pages", type=int, default=20)
+    parser.add_argument("--of", help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    console = Console()
-    examined = list(invented(given.pages))
     try:
-        # What importing the libraries takes is not the model's.
-        for library in ("peft", "transformers"):
-            importlib.import_module(library)
-
-        before = peak_mb()
-        start = time.perf_counter()
-        model = open_mllm("nano")
-        loading = time.perf_counter() - start
-        if model is None:
-            raise SystemExit("nano_speed: there is no model")
-        seconds = measure(model, examined)
+        if given.of:
+            print(median(converse(given.home, given.of)), peak_mb())
+        else:
+            _run(given.pages, Console())
     except EchoError as error:
         raise SystemExit(f"nano_speed: {error}") from error
-    more = peak_mb() - before
-    table = Table("", "median s", "longest s", "asked")
-    for what, took in sorted(seconds.items()):
-        table.add_row(what, f"{median(took):.2f}", f"{max(took):.2f}", str(len(took)))
-    console.print(table)
-    console.print(f"Loading took {loading:.1f} s; memory {more:,.0f} MB more.")
+
+
+def _run(pages: int, console: Console) -> None:
+    examined = list(invented(pages))
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        start = time.perf_counter()
+        unpacked(home)
+        unpacking = time.perf_counter() - start
+        start = time.perf_counter()
+        model = load_nano(home)
+        loading = time.perf_counter() - start
+        table = Table("", "median s", "longest s", "asked")
+        for what, took in sorted(measure(model, examined).items()):
+            table.add_row(what, f"{median(took):.2f}", f"{max(took):.2f}", str(len(took)))
+        console.print(table)
+        console.print(f"Loading takes {loading:.1f} s, and once {unpacking:.1f} s to unpack.")
+        enrolled = solar_cells("mono", ENROLLED).split(0).enrolled
+        ProductLine.enroll(LINE, enrolled, KNOWLEDGE / "solar_cell.yaml", home=home, progress=False)
+        turns = {mllm: in_own_process(home, mllm) for mllm in ("none", "nano")}
+    for mllm, (answered, peak) in turns.items():
+        console.print(f"{mllm}: {answered:.2f} s an answer in conversation, peak {peak:,.0f} MB.")
+    more = turns["nano"][1] - turns["none"][1]
+    console.print(f"The model adds {more:,.0f} MB.")
 
 
 if __name__ == "__main__":

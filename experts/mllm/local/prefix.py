@@ -95,7 +95,9 @@ class Reader:
             The model's output, with logits of at least the ``last`` tokens of each row: those of
             all tokens may take more memory than everything else.
         """
-        keep = {"logits_to_keep": last} if self._keeps_logits else {}
+        # By places: of a slice torch would copy the largest matrix for each row.
+        places = torch.arange(ids_NT.shape[1] - last, ids_NT.shape[1])
+        keep = {"logits_to_keep": places} if self._keeps_logits else {}
         # No mask: what pads a row stands behind it, where nothing that counts can see it.
         return self._model(
             input_ids=ids_NT.to(self._model.device), past_key_values=cache, use_cache=True, **keep
