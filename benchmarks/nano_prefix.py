@@ -128,7 +128,7 @@ def leave_out(lines: Sequence[Line], out: Line, recipe: Recipe, seeds: int) -> l
     for name, kept in (("simulated", out.simulated), ("real", out.real)):
         if kept is None:
             continue
-        told_RNA = torch.stack([classify(*model, _worded(kept, out)) for model in models])
+        told_RNA = torch.stack([classify(*model, worded(kept, out)) for model in models])
         fitted = _fitted(known, kept)
         subsets = {name: torch.ones_like(kept.flagged_N), f"{name}, found": kept.flagged_N}
         for subset, rows_N in subsets.items():
@@ -136,7 +136,7 @@ def leave_out(lines: Sequence[Line], out: Line, recipe: Recipe, seeds: int) -> l
     return scores
 
 
-def _worded(kept: Kept, line: Line) -> PrefixInputs:
+def worded(kept: Kept, line: Line) -> PrefixInputs:
     """Places with the mean of their line's prompts."""
     texts_2E = torch.stack([prompts.mean(dim=0) for prompts in line.prompts])
     return replace(kept.inputs, texts_N2E=texts_2E.expand(len(kept.truth_NA), -1, -1))
@@ -145,7 +145,7 @@ def _worded(kept: Kept, line: Line) -> PrefixInputs:
 def _learnt(known: Sequence[Line], models: Sequence[tuple[VisualPrefix, Heads]]) -> Tensor:
     """How often each attribute of the places of training is told right, (A,)."""
     truth_NA = torch.cat([line.simulated.truth_NA for line in known])
-    inputs = PrefixInputs.stack([_worded(line.simulated, line) for line in known])
+    inputs = PrefixInputs.stack([worded(line.simulated, line) for line in known])
     told_RNA = torch.stack([classify(*model, inputs) for model in models])
     return (told_RNA == truth_NA).float().mean(dim=(0, 1))
 
@@ -189,7 +189,7 @@ def _scores(
         others |= {"peak": kept.peak_N} if attribute == "place" else {"fitted": fitted[attribute]}
         hits = {name: (said_N == truth_N)[known_N].float() for name, said_N in others.items()}
         best_n = max(hits.values(), key=lambda hit_n: float(hit_n.mean()))
-        low, high = _interval(right_n - best_n)
+        low, high = interval(right_n - best_n)
         shares = {name: float(hit_n.mean()) for name, hit_n in hits.items()}
         scores.append(
             Score(
@@ -210,7 +210,7 @@ def _scores(
     return scores
 
 
-def _interval(difference_N: Tensor) -> tuple[float, float]:
+def interval(difference_N: Tensor) -> tuple[float, float]:
     """95 % of the means of resampled places."""
     rng = np.random.default_rng(0)
     chosen = rng.integers(len(difference_N), size=(DRAWS, len(difference_N)))

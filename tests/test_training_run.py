@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from echo.progress import Progress
 from echo.training.embedded import SHIPPED_RECIPE, train_embedded
@@ -108,6 +109,25 @@ def test_another_recipe_does_not_go_on(whole: Path, nano_home: Path) -> None:
 def test_a_damaged_checkpoint_is_named(nano_home: Path, tmp_path: Path) -> None:
     (tmp_path / CHECKPOINT).write_bytes(b"no weights")
     with pytest.raises(TrainingError, match=r"checkpoint\.safetensors: cannot be read"):
+        trained(SHORT, tmp_path, nano_home)
+
+
+def test_a_damaged_checkpoint_that_lacks_weights_is_named(
+    whole: Path, nano_home: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / CHECKPOINT
+    with safe_open(whole / CHECKPOINT, framework="pt") as file:
+        metadata = file.metadata()
+    tensors = load_file(whole / CHECKPOINT)
+    save_file({n: t for n, t in tensors.items() if "lora_B" not in n}, path, metadata=metadata)
+    with pytest.raises(TrainingError, match=r"cannot be read \(.+lora_B.+ is missing\); delete"):
+        trained(SHORT, tmp_path, nano_home)
+
+
+def test_a_damaged_log_is_named(whole: Path, nano_home: Path, tmp_path: Path) -> None:
+    (tmp_path / CHECKPOINT).write_bytes((whole / CHECKPOINT).read_bytes())
+    (tmp_path / LOG).write_text('{"step": 0\n')
+    with pytest.raises(TrainingError, match=r"losses\.jsonl: cannot be read .+; delete it"):
         trained(SHORT, tmp_path, nano_home)
 
 

@@ -192,9 +192,11 @@ class _Log:
 
 
 def _read(path: Path) -> Iterator[Point]:
-    if path.exists():
-        for line in path.read_text("utf-8").splitlines():
-            yield Point(**json.loads(line))
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        yield from [Point(**json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError) as error:
+        raise TrainingError(f"{path}: cannot be read ({error}); delete it and go on") from error
 
 
 def _with_adapters(base: Path, recipe: Recipe) -> PeftModel:
