@@ -1,0 +1,163 @@
+"""Whether what the embedded model says ever differs from the Decision Maker.
+
+Each inspection is asked whether the part is defective, good or scrap, may go on, must be held back
+or looked at by a person, in wordings that nobody trained on: in conversation, and as a question with
+the options yes and no. An answer differs if it tells another verdict, or says yes or no where the
+verdict says the opposite of what was asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.nano import SEED, interval, unseen
+from benchmarks.nano_dialogue import answer
+from benchmarks.nano_lines import Examined, invented, real
+from echo.language import open_mllm
+from echo.progress import Progress
+from echo.storage import writable_folder, write_bytes
+from echo.training.wordings import filled
+from experts.errors import EchoError
+from experts.evidence import Verdict
+from experts.mllm import MLLM, Question
+from experts.mllm.nano.texts import on_sheet
+from experts.sheet import Deciding, decides, part_of, restatements, sheet
+
+YES_NO = "Yes", "No"
+# The stems by which an answer tells each verdict, however it is put.
+_STEMS: dict[Verdict, str] = {
+    "accept": r"\baccept", "reject": r"\breject", "review": r"\breview|\bheld\b|\bperson\b"
+}  # fmt: skip
+_SAYS = re.compile(r"(?:^|\? )(Yes|No)\b")
+
+
+class Asked(NamedTuple):
+    """A question and what came of it.
+
+    Attributes:
+        line: Whose inspection.
+        about: What it asks.
+        question: Its words.
+        verdict: Of the Decision Maker.
+        said: The answer in conversation.
+        differs: Whether it differs from the verdict.
+        tells: Whether it tells the verdict, or yes or no to what was asked.
+        chosen: Whether yes or no was chosen rightly; ``None`` where neither is decided.
+    """
+
+    line: str
+    about: str
+    question: str
+    verdict: Verdict
+    said: str
+    differs: bool
+    tells: bool
+    chosen: bool | None
+
+
+def ask(model: MLLM, examined: Examined, rng: np.random.Generator, each: int) -> Iterator[Asked]:
+    """Ask ``each`` questions of every topic about one inspection."""
+    known, verdict = examined.known, examined.known.inspection.verdict
+    names = {
+        "part": part_of(known),
+        "product": known.knowledge.file.product if known.knowledge else "part",
+    }
+    for topic in restatements():
+        wordings = rng.permutation(unseen().topics[topic])[:each].tolist()
+        questions = [filled(wording, **names) for wording in wordings]
+        is_so = decides(topic, verdict)
+        options = [Question(q, tuple(rng.permutation(YES_NO).tolist())) for q in questions]
+        choices = model.choose_each(on_sheet(sheet(known)), options)
+        for question, choice in zip(questions, choices, strict=True):
+            said = answer(examined, question, model)
+            right = None if is_so is None else choice.best == YES_NO[not is_so]
+            yield Asked(
+                examined.line, topic, question, verdict, said,
+                differs(said, topic, verdict), tells(said, topic, verdict), right,
+            )  # fmt: skip
+
+
+def differs(said: str, topic: Deciding, verdict: Verdict) -> bool:
+    """Whether an answer differs from the verdict."""
+    told = {v for v, stem in _STEMS.items() if re.search(stem, said.casefold())}
+    if told and verdict not in told:
+        return True
+    # What restates a question answers that one, and not the one that was asked.
+    restated = next((t for t, q in restatements().items() if said.startswith(q)), topic)
+    is_so, found = decides(restated, verdict), _SAYS.search(said)
+    return found is not None and is_so is not None and found[1] != YES_NO[not is_so]
+
+
+def tells(said: str, topic: Deciding, verdict: Verdict) -> bool:
+    """Whether an answer tells the verdict, or answers what was asked in plain words."""
+    is_restated = said.startswith(restatements()[topic])
+    return is_restated or re.search(_STEMS[verdict], said.casefold()) is not None
+
+
+def table(results: Sequence[Asked]) -> Table:
+    """By line: answers that differ, answers that tell it, and yes or no that was chosen rightly."""
+    shown = Table("", "questions", "differ", "tell the verdict", "restate it", "yes or no, chosen")
+    lines = list(dict.fromkeys(r.line for r in results))
+    topics = list(restatements())
+    groups = [(line, [r for r in results if r.line == line]) for line in lines]
+    groups += [(topic, [r for r in results if r.about == topic]) for topic in topics]
+    for name, rows in (*groups, ("all", list(results))):
+        plain = restatements()
+        shown.add_row(
+            name,
+            str(len(rows)),
+            str(sum(r.differs for r in rows)),
+            _share([r.tells for r in rows]),
+            _share([r.said.startswith(tuple(plain.values())) for r in rows]),
+            _share([r.chosen for r in rows if r.chosen is not None]),
+        )
+    return shown
+
+
+def _share(right: Sequence[bool]) -> str:
+    low, high = interval(sum(right), len(right))
+    return f"{sum(right) / max(1, len(right)):.1%} ({low:.0%} to {high:.0%}, {len(right)})"
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="tree with MagneticTile/tile and DeepPCB/pcb")
+    parser.add_argument("--images", type=int, default=40, help="of each real line")
+    parser.add_argument("--invented", type=int, default=40, help="inspections of invented products")
+    parser.add_argument("--each", type=int, default=1, help="questions of a topic and inspection")
+    parser.add_argument("--mllm", default="nano", help="the model, as in settings.yaml")
+    parser.add_argument("--out", type=Path, default=Path("bench-out/nano"))
+    given = parser.parse_args()
+    try:
+        model = open_mllm(given.mllm)
+        if model is None:
+            raise SystemExit("nano_verdicts: there is no model; name one by --mllm")
+        with tempfile.TemporaryDirectory() as home:
+            lines = real(given.data, Path(home), given.images) if given.data else ()
+            every = [*chain(lines, invented(given.invented))]
+        rng, results = np.random.default_rng(SEED), list[Asked]()
+        with Progress() as bars, bars.task("asking", len(every)) as advance:
+            for one in every:
+                results += ask(model, one, rng, given.each)
+                advance(1)
+        Console(width=150).print(table(results))
+        rows = "".join(f"{json.dumps(row._asdict())}\n" for row in results)
+        write_bytes(writable_folder(given.out) / "verdicts.jsonl", rows.encode())
+    except EchoError as error:
+        raise SystemExit(f"nano_verdicts: {error}") from error
+
+
+if __name__ == "__main__":
+    main()
