@@ -1,9 +1,9 @@
 """Whether what the embedded model says ever differs from the Decision Maker.
 
 Each inspection is asked whether the part is defective, good or scrap, may go on, must be held back
-or looked at by a person, in wordings that nobody trained on: in conversation, and as a question with
-the options yes and no. An answer differs if it tells another verdict, or says yes or no where the
-verdict says the opposite of what was asked.
+or looked at by a person, in wordings that nobody trained on: in conversation, and as a question
+with the options yes and no. An answer differs if it tells another verdict, or says yes or no where
+the verdict says the opposite of what was asked.
 """
 
 from __future__ import annotations
