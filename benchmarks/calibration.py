@@ -113,7 +113,8 @@ def inspect(product: Product, shots: int | None) -> Seen:
             product.line_name, split.enrolled, alpha=ALPHA, home=home, progress=False
         )
         inspections = []
-        for result in Inspector(line, keep=False).inspect_many(sample.path for sample in test):
+        inspector = Inspector(line, keep=False, mllm="none")
+        for result in inspector.inspect_many(sample.path for sample in test):
             if isinstance(result, Failure):
                 raise ImageError(result.error)
             inspections.append(result)

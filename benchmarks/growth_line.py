@@ -40,7 +40,7 @@ def main(folder: Path) -> None:
     row |= {"enrol_s": time.perf_counter() - start, "peak_mb": peak_mb()}
     files = (path for path in line.folder.rglob("*") if path.is_file())
     row["folder_mb"] = sum(path.stat().st_size for path in files) / 1e6
-    inspector = Inspector(line, keep=False)
+    inspector = Inspector(line, keep=False, mllm="none")
     queries = sorted((folder / "queries").iterdir())
     timings = [inspector.inspect(path).timings_ms for path in queries]
     timed = timings[WARM_UP:]

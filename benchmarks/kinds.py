@@ -89,7 +89,7 @@ def describe(folder: Path, home: Path) -> dict[str, Described]:
     names: list[str] = []
     with Progress() as bars, bars.task("Describing", len(tests)) as advance:
         for path, result in zip(
-            tests, Inspector(line, keep=False).inspect_many(tests), strict=True
+            tests, Inspector(line, keep=False, mllm="none").inspect_many(tests), strict=True
         ):
             if isinstance(result, Failure):
                 raise EchoError(result.error)

@@ -69,7 +69,7 @@ def measure(
         enrol_s = time.perf_counter() - start
         advance(len(split.enrolled))
         tally = _Tally(has_masks=split.has_masks)
-        for sample, inspection in _inspect(Inspector(line, keep=False), split.test):
+        for sample, inspection in _inspect(Inspector(line, keep=False, mllm="none"), split.test):
             tally.add(sample, inspection)
             advance(1)
         row = tally.row()

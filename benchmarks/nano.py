@@ -41,8 +41,8 @@ QUESTIONS = 14
 SEED = 11
 GROUPS = {
     "yes or no": ("defective", "flawless"),
-    "ship or reject": ("ship", "hold_back", "verdict"),
-    "place": ("where", "where_region"),
+    "ship or reject": ("ship", "hold_back", "scrap", "look_again", "verdict"),
+    "place": ("where", "where_region", "any_place"),
     "size and looks": ("size", "size_region", "looks", "looks_region"),
     "count": ("count",),
     "kind": ("kind", "kind_region", "is_kind"),

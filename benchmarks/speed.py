@@ -37,7 +37,7 @@ def bench_speed(images: int, out: Path, console: Console) -> dict[str, Any]:
         start = time.perf_counter()
         line = ProductLine.enroll("speed", good[:images], home=home)
         enrol_s = time.perf_counter() - start
-        inspector = Inspector(line, keep=False)
+        inspector = Inspector(line, keep=False, mllm="none")
         encoder = EfficientNetEncoder()
         queries = [path for pair in zip(good[images:], bad, strict=False) for path in pair]
         batch = torch.zeros(1, 3, *input_size_HW(read_picture(queries[0]).size_HW))

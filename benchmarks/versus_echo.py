@@ -23,7 +23,7 @@ def main(job_path: Path) -> None:
         start = time.perf_counter()
         line = ProductLine.enroll("versus", job["enrolled"], home=home)
         enrol_s = time.perf_counter() - start
-        inspector = Inspector(line, keep=False)
+        inspector = Inspector(line, keep=False, mllm="none")
         scores, times_ms = [], []
         for number, path in enumerate(job["test"]):
             start = time.perf_counter()

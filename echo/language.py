@@ -42,8 +42,8 @@ def open_mllm(
     """
     folder = home_folder(home)
     wanted = mllm_setting(folder, line, mllm)
-    is_embedded = wanted.mllm.lower() == setting.NANO
-    own = _adapters_of(line, folder) if line is not None and is_embedded else None
+    may_be_embedded = wanted.mllm.lower() in (setting.NANO, setting.AUTO)
+    own = _adapters_of(line, folder) if line is not None and may_be_embedded else None
     return setting.open_mllm(wanted, folder, own)
 
 

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from experts.errors import MLLMSettingError
-from experts.mllm.setting import MLLMSetting
+from experts.mllm.setting import MLLMSetting, default_of
 
 HOME_VARIABLE = "ECHO_IAD_HOME"
 MLLM_VARIABLE = "ECHO_IAD_MLLM"
@@ -68,6 +68,7 @@ def mllm_setting(
     called = os.fspath(mllm or "").strip()
     if chosen := called or os.environ.get(MLLM_VARIABLE, "").strip():
         said["mllm"] = chosen
+    said.setdefault("mllm", default_of(home))
     return MLLMSetting.model_validate(said)
 
 

@@ -6,7 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from echo import ProductLine, ScriptedMLLM, replay_inspection
+from experts.mllm.nano import base
 from tests.conftest import Command, good_part
 from tests.histories import inspected, rewrite, what
 from tests.ruled_lines import LENIENT, ruled
@@ -45,8 +48,13 @@ def could_not(why: str, name: str = "defect") -> tuple[str, ...]:
 
 
 def test_why_nobody_could_be_asked_again(
-    washer_line: ProductLine, own_home: Path, bad_photo: Path, tmp_path: Path
+    washer_line: ProductLine,
+    own_home: Path,
+    bad_photo: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(base, "packed", lambda: None)
     (identifier,) = inspected(washer_line, bad_photo, mllm=thinker(opinion=BOTH))
     none = replay_inspection(identifier, home=own_home)
     assert (none.reproduced, none.notes) == (True, could_not("none is set"))

@@ -6,6 +6,7 @@ import pytest
 
 from echo.settings import MLLM_VARIABLE, home_folder, lines_folder, mllm_setting
 from experts.errors import MLLMSettingError, MLLMUnavailableError
+from experts.mllm.nano import base
 from experts.mllm.setting import MAX_PIXELS, MLLMSetting, open_mllm
 
 WRITTEN = """\
@@ -23,7 +24,14 @@ def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(MLLM_VARIABLE, raising=False)
 
 
-def test_without_any_setting_there_is_no_model(tmp_path: Path) -> None:
+def test_without_any_setting_it_is_the_embedded_one_where_that_is_here(tmp_path: Path) -> None:
+    assert mllm_setting(tmp_path, "washer") == MLLMSetting(mllm="nano")
+
+
+def test_without_any_setting_and_weights_there_is_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "packed", lambda: None)
     setting = mllm_setting(tmp_path, "washer")
     assert setting == MLLMSetting(mllm="none", mllm_precision=None, mllm_max_pixels=MAX_PIXELS)
     assert open_mllm(setting, tmp_path) is None
@@ -95,7 +103,7 @@ def test_a_file_that_cannot_be_read_is_told_in_a_sentence(tmp_path: Path) -> Non
 
 def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("# mllm: auto\n")
-    assert mllm_setting(tmp_path).mllm == "none"
+    assert mllm_setting(tmp_path) == mllm_setting(tmp_path / "nowhere")
 
 
 def test_echo_lives_where_it_is_told_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

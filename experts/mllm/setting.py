@@ -1,8 +1,9 @@
 """Which language model is wanted, in one field, and the model itself.
 
-``none``: no model, the default. ``nano``: the embedded one. ``auto``: the best recommended one that
-is on this machine and fits. ``http://host:8000/v1`` (or https): a server. Everything else: a
-folder, or the name of a model on the hub, as ``echo-iad models pull`` fetched it.
+``none``: no model. ``nano``: the embedded one, the default where it is here. ``auto``: the best
+recommended one that is on this machine and fits, else the embedded one if that is here.
+``http://host:8000/v1`` (or https): a server. Everything else: a folder, or the name of a model on
+the hub, as ``echo-iad models pull`` fetched it.
 """
 
 from __future__ import annotations
@@ -51,6 +52,17 @@ class Local(NamedTuple):
     precision: Precision
 
 
+def default_of(home: Path) -> str:
+    """Which model is taken where nothing is said: the embedded one if it is here, else none.
+
+    Args:
+        home: Echo's home.
+    """
+    from experts.mllm.nano.base import is_here
+
+    return NANO if is_here(home) else NONE
+
+
 def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM | None:
     """What a setting names; nothing is loaded, and no server is asked.
 
@@ -78,8 +90,9 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
     from experts.mllm.finding import best_fit, find_model
 
     if said == AUTO:
-        fit = best_fit(home)
-        return Local(fit.found, setting.mllm_precision or fit.precision) if fit else None
+        if fit := best_fit(home):
+            return Local(fit.found, setting.mllm_precision or fit.precision)
+        return look_up(setting.model_copy(update={"mllm": default_of(home)}), home)
     return Local(find_model(setting.mllm, home), setting.mllm_precision or "nf4")
 
 

@@ -68,9 +68,14 @@ def embedded(home: Path) -> Embedded:
     Raises:
         MLLMUnavailableError: If its base weights are not installed.
     """
-    if packed() is None and not _folder(home).is_dir():
+    if not is_here(home):
         raise MLLMUnavailableError(f"nano: its base weights are not installed; {INSTALL}")
     return Embedded(home)
+
+
+def is_here(home: Path) -> bool:
+    """Whether the base weights are on this machine."""
+    return _folder(home).is_dir() or packed() is not None
 
 
 def _folder(home: Path) -> Path:
