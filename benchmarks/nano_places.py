@@ -29,14 +29,13 @@ from benchmarks.textile import textiles
 from echo import Inspector, ProductLine
 from experts.decision import is_suspicious
 from experts.decoder.encoder import load_encoder
-from experts.decoder.regions import find_regions, place_in_words, strongest_region
+from experts.decoder.regions import PLACES, find_regions, place_in_words, strongest_region
 from experts.errors import BenchmarkError, ImageError
 from experts.evidence import AnomalyMap, Region, Sight
 from experts.images import Picture, read_picture
 from experts.mllm.nano.glimpse import glimpse
 from experts.mllm.nano.prefix import PrefixInputs
 from experts.mllm.nano.pretraining import (
-    PLACES,
     UNKNOWN,
     Attributes,
     attributes_of,

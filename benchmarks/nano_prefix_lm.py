@@ -31,11 +31,12 @@ from echo.settings import home_folder
 from echo.storage import writable_folder, write_bytes
 from echo.training.packing import Branch, pack
 from echo.training.prefix_training import Places, Recipe, pretrain
+from experts.decoder.regions import PLACES
 from experts.errors import EchoError
 from experts.mllm.nano.base import unpacked
 from experts.mllm.nano.loading import SHIPPED, base_model, quiet_peft
 from experts.mllm.nano.prefix import VisualPrefix
-from experts.mllm.nano.pretraining import ATTRIBUTES, FORMS, PLACES, SIZES, TONES, UNKNOWN
+from experts.mllm.nano.pretraining import ATTRIBUTES, FORMS, SIZES, TONES, UNKNOWN
 from experts.mllm.nano.prompting import TextPrompter
 from experts.mllm.nano.texts import on_sheet
 from experts.simulating.kinds import KINDS

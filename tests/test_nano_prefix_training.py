@@ -9,13 +9,12 @@ import pytest
 import torch
 
 from echo.training.prefix_training import SYMMETRIES, Places, Recipe, classify, pretrain, turned
-from experts.decoder.regions import place_in_words
+from experts.decoder.regions import PLACES, place_in_words
 from experts.errors import ImageError
 from experts.mllm.nano.prefix import CROP_SIDE, TOKENS, WIDTH
 from experts.mllm.nano.pretraining import (
     ATTRIBUTES,
     FORMS,
-    PLACES,
     SIZES,
     TONES,
     UNKNOWN,

@@ -8,6 +8,7 @@ from itertools import product
 from echo.training.lessons import Ask
 from echo.training.pen import CHOOSES, Pen
 from experts.answers.known import Known
+from experts.decoder.regions import PLACES
 from experts.evidence import Region
 from experts.sheet import (
     MAX_PLACES,
@@ -23,10 +24,6 @@ from experts.sheet import (
 )
 from experts.wording import look_of, size_of
 
-PLACES = tuple(
-    " ".join(filter(None, cell)) or "centre"
-    for cell in product(("top", "", "bottom"), ("left", "", "right"))
-)
 _LOOKS = tuple(
     f"{'an' if tone == 'odd' else 'a'} {tone} {form}"
     for tone, form in product(("dark", "bright", "odd"), ("line", "spot", "area"))

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from experts.decoder.regions import PLACES
 from experts.mllm.nano.prefix import CROP_SIDE, PrefixInputs, VisualPrefix
-from experts.mllm.nano.pretraining import ATTRIBUTES, COLUMNS, PLACES, ROWS, Heads, heads_loss
+from experts.mllm.nano.pretraining import ATTRIBUTES, COLUMNS, ROWS, Heads, heads_loss
 
 # The symmetries of a square, as (turned, mirrored left to right, mirrored top to bottom).
 SYMMETRIES = tuple((t, x, y) for t in (False, True) for x in (False, True) for y in (False, True))

@@ -37,7 +37,12 @@ _MEASURES = (
 MAX_REGIONS = 20
 
 # Wording only, no verdict rests on these: three times as long as wide is a line; half the image is
-# no spot.
+# no spot; places are the cells of a 3 × 3 grid, row by row.
+PLACES = (
+    *("top left", "top", "top right"),
+    *("left", "centre", "right"),
+    *("bottom left", "bottom", "bottom right"),
+)
 LINE_ELONGATION = 3
 AREA_SHARE = 0.5
 
@@ -290,9 +295,7 @@ def place_in_words(box_xyxy: tuple[int, int, int, int], size_HW: tuple[int, int]
     height, width = size_HW
     x = (box_xyxy[0] + box_xyxy[2]) / 2 / width
     y = (box_xyxy[1] + box_xyxy[3]) / 2 / height
-    row = ("top", "", "bottom")[min(int(y * 3), 2)]
-    column = ("left", "", "right")[min(int(x * 3), 2)]
-    return f"{row} {column}".strip() or "centre"
+    return PLACES[3 * min(int(y * 3), 2) + min(int(x * 3), 2)]
 
 
 def _looks_in_words(

@@ -13,17 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from experts.decoder.regions import LINE_ELONGATION, measure_region
+from experts.decoder.regions import LINE_ELONGATION, PLACES, measure_region
 from experts.decoder.shape import ELONGATED, BoolArray, FloatArray
 from experts.evidence import Region
 from experts.mllm.nano.prefix import TOKENS, WIDTH
 
 ROWS = COLUMNS = 3
-PLACES = (
-    *("top left", "top", "top right"),
-    *("left", "centre", "right"),
-    *("bottom left", "bottom", "bottom right"),
-)
 # Shares of the image; a class is what lies below each, and one what lies above all.
 SIZE_STEPS = (0.002, 0.01, 0.05)
 SIZES = ("tiny", "small", "medium", "large")
