@@ -114,10 +114,13 @@ def unseen() -> Phrases:
     known = {
         plain(w) for group in (learned.topics, learned.mmad) for ws in group.values() for w in ws
     }
-    blind = read_texts("nano_wordings.yaml", _Blind, "benchmarks").topics
-    return Phrases(
-        {t: tuple(w for w in ws if plain(w) not in known) for t, ws in blind.items()}, {}
-    )
+    kept = {t: tuple(w for w in ws if plain(w) not in known) for t, ws in written().items()}
+    return Phrases(kept, {})
+
+
+def written() -> dict[str, tuple[str, ...]]:
+    """All wordings that were written apart, by topic."""
+    return read_texts("nano_wordings.yaml", _Blind, "benchmarks").topics
 
 
 def ask(

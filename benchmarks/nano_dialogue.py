@@ -72,11 +72,11 @@ def converse(
     lessons = lesson(examined.known, examined.line, 2 * QUESTIONS, rng, said)
     asks = [ask for ask in lessons.asks if not ask.wrong and ask.about != "explain"]
     for ask in asks[:QUESTIONS]:
-        alone, together = (answer(examined, ask.question, m) for m in (None, model))
+        alone, together = (spoken(examined, ask.question, m) for m in (None, model))
         yield ask, Told(examined.line, ask.about, ask.question, ask.answer, alone, together)
 
 
-def answer(examined: Examined, question: str, model: MLLM | None) -> str:
+def spoken(examined: Examined, question: str, model: MLLM | None) -> str:
     """What is said to a question, by code alone if there is no model."""
     partner = Partner(
         known=examined.known,

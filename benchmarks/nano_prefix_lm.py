@@ -32,7 +32,7 @@ from echo.storage import writable_folder, write_bytes
 from echo.training.packing import Branch, pack
 from echo.training.prefix_training import Places, Recipe, pretrain
 from experts.decoder.regions import PLACES
-from experts.errors import EchoError
+from experts.errors import BenchmarkError, EchoError
 from experts.mllm.nano.base import unpacked
 from experts.mllm.nano.loading import SHIPPED, base_model, quiet_peft
 from experts.mllm.nano.prefix import VisualPrefix
@@ -87,7 +87,8 @@ class Reader:
 
     def __init__(self, base: Path, prefix: VisualPrefix | None) -> None:
         with quiet_peft():
-            adapted = PeftModel.from_pretrained(base_model(base), SHIPPED, is_trainable=True)
+            model = base_model(base).cpu()
+            adapted = PeftModel.from_pretrained(model, SHIPPED, is_trainable=True)
         self.model: PreTrainedModel = adapted
         self.prefix = prefix
         self._prompter = TextPrompter(AutoTokenizer.from_pretrained(base, local_files_only=True))
@@ -179,6 +180,8 @@ def learn(reader: Reader, lines: Sequence[Line], steps: int, seed: int, bars: Pr
     """
     places = [with_texts(line.simulated, line) for line in lines]
     owners = [(kept, row) for kept in places for row in range(len(kept.truth_NA))]
+    if reader.prefix is not None:
+        reader.prefix.train()
     order = np.random.default_rng(seed).permutation(len(owners)).tolist()
     optimizer = torch.optim.AdamW(reader.weights(), lr=RATE, weight_decay=0.0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, RATE / 10)
@@ -199,6 +202,9 @@ def learn(reader: Reader, lines: Sequence[Line], steps: int, seed: int, bars: Pr
 @torch.no_grad()
 def told(reader: Reader, kept: Kept) -> Tensor:
     """The likeliest option of each question on each place, int64 (N, A)."""
+    reader.model.eval()
+    if reader.prefix is not None:
+        reader.prefix.eval()
     rows = range(len(kept.truth_NA))
     found = [[int(s.argmax()) for s in reader.scores(kept, row, OPTIONS)] for row in rows]
     return torch.tensor(found)
@@ -224,7 +230,6 @@ def leave_out(lines: Sequence[Line], out: Line, given: argparse.Namespace) -> li
         reader = Reader(base, prefix)
         with Progress() as bars:
             learn(reader, known, given.steps, given.seed, bars)
-        reader.model.eval()
         said[arm] = {
             name: told(reader, with_texts(_first(kept, given.asked), out))
             for name, kept in asked.items()
@@ -287,6 +292,8 @@ def main() -> None:
             for subject in subjects(given.data, given.enrolled)
         ]
         leave = given.leave or [line.name for line in lines if line.real is not None]
+        if unknown := sorted(set(leave) - {line.name for line in lines}):
+            raise BenchmarkError(f"--leave {unknown[0]}: there is no such product")
         gains: list[Gain] = []
         for out in lines:
             gains += leave_out(lines, out, given) if out.name in leave else []

@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.nano import SEED, interval, unseen
-from benchmarks.nano_dialogue import answer
+from benchmarks.nano_dialogue import spoken
 from benchmarks.nano_lines import Examined, invented, real
 from echo.language import open_mllm
 from echo.progress import Progress
@@ -39,7 +39,7 @@ YES_NO = "Yes", "No"
 _STEMS: dict[Verdict, str] = {
     "accept": r"\baccept", "reject": r"\breject", "review": r"\breview|\bheld\b|\bperson\b"
 }  # fmt: skip
-_SAYS = re.compile(r"(?:^|\? )(Yes|No)\b")
+_SAYS = re.compile(r"(Yes|No)\b[.,:]?(?! single)")
 
 
 class Asked(NamedTuple):
@@ -66,21 +66,27 @@ class Asked(NamedTuple):
     chosen: bool | None
 
 
-def ask(model: MLLM, examined: Examined, rng: np.random.Generator, each: int) -> Iterator[Asked]:
-    """Ask ``each`` questions of every topic about one inspection."""
+def ask(
+    model: MLLM,
+    examined: Examined,
+    rng: np.random.Generator,
+    each: int,
+    said_of: Mapping[str, Sequence[str]],
+) -> Iterator[Asked]:
+    """Ask ``each`` questions of every topic about one inspection, in wordings of the topic."""
     known, verdict = examined.known, examined.known.inspection.verdict
     names = {
         "part": part_of(known),
         "product": known.knowledge.file.product if known.knowledge else "part",
     }
     for topic in restatements():
-        wordings = rng.permutation(unseen().topics[topic])[:each].tolist()
+        wordings = rng.permutation(said_of[topic])[:each].tolist()
         questions = [filled(wording, **names) for wording in wordings]
         is_so = decides(topic, verdict)
         options = [Question(q, tuple(rng.permutation(YES_NO).tolist())) for q in questions]
         choices = model.choose_each(on_sheet(sheet(known)), options)
         for question, choice in zip(questions, choices, strict=True):
-            said = answer(examined, question, model)
+            said = spoken(examined, question, model)
             right = None if is_so is None else choice.best == YES_NO[not is_so]
             yield Asked(
                 examined.line, topic, question, verdict, said,
@@ -90,12 +96,15 @@ def ask(model: MLLM, examined: Examined, rng: np.random.Generator, each: int) ->
 
 def differs(said: str, topic: Deciding, verdict: Verdict) -> bool:
     """Whether an answer differs from the verdict."""
-    told = {v for v, stem in _STEMS.items() if re.search(stem, said.casefold())}
-    if told and verdict not in told:
-        return True
     # What restates a question answers that one, and not the one that was asked.
-    restated = next((t for t, q in restatements().items() if said.startswith(q)), topic)
-    is_so, found = decides(restated, verdict), _SAYS.search(said)
+    restated, rest = topic, said
+    for known, question in restatements().items():
+        if said.startswith(question):
+            restated, rest = known, said.removeprefix(question).lstrip()
+    told = {v for v, stem in _STEMS.items() if re.search(stem, rest.casefold())}
+    if told - {verdict}:
+        return True
+    is_so, found = decides(restated, verdict), _SAYS.match(rest)
     return found is not None and is_so is not None and found[1] != YES_NO[not is_so]
 
 
@@ -147,10 +156,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as home:
             lines = real(given.data, Path(home), given.images) if given.data else ()
             every = [*chain(lines, invented(given.invented))]
-        rng, results = np.random.default_rng(SEED), list[Asked]()
+        rng, results, blind = np.random.default_rng(SEED), list[Asked](), unseen().topics
         with Progress() as bars, bars.task("asking", len(every)) as advance:
             for one in every:
-                results += ask(model, one, rng, given.each)
+                results += ask(model, one, rng, given.each, blind)
                 advance(1)
         Console(width=150).print(table(results))
         rows = "".join(f"{json.dumps(row._asdict())}\n" for row in results)

@@ -45,7 +45,7 @@ def ask_again(
     now = inspector.inspect_picture(picture, view=view)
     if now.opinion is None:
         language = Language(line.home, line.name, mllm)
-        why = _why_not(now, then.rules.alpha, is_set=language.wanted)
+        why = _why_not(now, then.rules.alpha, language)
         return (
             f"the opinion of {stored.opinion.model}, {_best(stored.opinion)}, could not be asked "
             f"for again ({why}); the verdict rests on what it said then",
@@ -53,12 +53,17 @@ def ask_again(
     return _compared(stored.opinion, now.opinion)
 
 
-def _why_not(now: Inspection, alpha: float, *, is_set: bool) -> str:
+def _why_not(now: Inspection, alpha: float, language: Language) -> str:
     if not is_suspicious(now.anomaly, alpha):
         return "the image is clearly normal now"
     if faults := [fault for fault in now.faults if fault.startswith(_WITHOUT_MODEL)]:
         return "; ".join(faults)
-    return "none that is here fits this machine" if is_set else "none is set"
+    if not language.wanted:
+        return "none is set"
+    model = language.model()
+    return (
+        "none that is here fits this machine" if model is None else f"{model.name} sees no images"
+    )
 
 
 def _compared(then: Opinion, now: Opinion) -> tuple[str, ...]:

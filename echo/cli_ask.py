@@ -47,7 +47,7 @@ def ask(
     as_json: Json = False,
     home: Home = None,
 ) -> None:
-    """Ask about an inspection, in English or German; in any language if a language model is set.
+    """Ask about an inspection, in English or German; in any language that the language model knows.
 
     Without --question it asks you for questions, until an empty line. An image that was not
     inspected before is inspected first.

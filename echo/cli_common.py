@@ -19,7 +19,7 @@ Home = Annotated[
 Mllm = Annotated[
     str | None,
     typer.Option(
-        help="Language model: none, auto, a name that `echo-iad models` lists, a folder, or "
+        help="Language model: none, nano, auto, a name that `echo-iad models` lists, a folder, or "
         "http://HOST:PORT/v1#MODEL; by default what is set.",
         metavar="SETTING",
     ),

@@ -171,7 +171,7 @@ def prompts(
 ) -> None:
     """Propose abnormal prompts for encoders that know texts; accepted ones go into the file.
 
-    A language model proposes more, if one is set.
+    A language model that sees proposes more, if one is set.
     """
     from echo.language import Language
     from echo.line import ProductLine
@@ -180,7 +180,9 @@ def prompts(
 
     opened = ProductLine.load(line, home=home)
     path, rules = editable_rules(opened)
-    proposed = propose(rules.file, Language(opened.home, line, mllm).model())
+    model = Language(opened.home, line, mllm).model()
+    # What sees nothing repeats a page, and knows no more of defects than the file.
+    proposed = propose(rules.file, model if model is not None and model.sees else None)
     if accept is None:
         for number, text in enumerate(proposed, start=1):
             say(f"{number:3}  {text}")

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 from rich.console import Console
 
-from echo.cli_common import Mllm
-
 if TYPE_CHECKING:
     from benchmarks.mmad.answering import Templates
     from benchmarks.mmad.seeing import Expert
@@ -32,7 +30,9 @@ Limit = Annotated[
 def bench_mmad(
     root: Root,
     out: Out = Path("bench-out/mmad"),
-    mllm: Mllm = None,
+    mllm: Annotated[
+        str, typer.Option(help="Language model, as of `echo-iad inspect`.", metavar="SETTING")
+    ] = "none",
     experts: Annotated[str, typer.Option(help="Who is asked, with commas between.")] = ALL,
     ablations: Annotated[
         bool, typer.Option("--ablations", help="Also run without each expert, and compare.")

@@ -256,7 +256,7 @@ class Inspector:
 
         Args:
             inspection: As it came out, or as it was stored.
-            question: In English or German; in any language if a language model is set.
+            question: In English or German; in any language that the language model knows.
 
         Raises:
             QuestionError: If it is empty or too long.

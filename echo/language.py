@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,15 +35,14 @@ def open_mllm(
         home: Echo's home; see ``echo.settings``.
 
     Returns:
-        None if none is wanted, or if ``auto`` finds none that fits.
+        None if none is wanted, or if ``auto`` finds none.
 
     Raises:
         MLLMError: If there is no such model, or it cannot be loaded.
     """
     folder = home_folder(home)
     wanted = mllm_setting(folder, line, mllm)
-    may_be_embedded = wanted.mllm.lower() in (setting.NANO, setting.AUTO)
-    own = _adapters_of(line, folder) if line is not None and may_be_embedded else None
+    own = partial(_adapters_of, line, folder) if line is not None else None
     return setting.open_mllm(wanted, folder, own)
 
 

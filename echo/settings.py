@@ -68,7 +68,8 @@ def mllm_setting(
     called = os.fspath(mllm or "").strip()
     if chosen := called or os.environ.get(MLLM_VARIABLE, "").strip():
         said["mllm"] = chosen
-    said.setdefault("mllm", default_of(home))
+    if "mllm" not in said:
+        said["mllm"] = default_of(home)
     return MLLMSetting.model_validate(said)
 
 

@@ -65,6 +65,20 @@ def test_why_nobody_could_be_asked_again(
     assert fits.notes == could_not("none that is here fits this machine")
 
 
+class Blind(ScriptedMLLM):
+    """A model that reads and sees nothing, as the embedded one."""
+
+    sees = False
+
+
+def test_a_model_without_eyes_cannot_be_asked_again(
+    washer_line: ProductLine, own_home: Path, bad_photo: Path
+) -> None:
+    (identifier,) = inspected(washer_line, bad_photo, mllm=thinker(opinion=BOTH))
+    blind = replay_inspection(identifier, home=own_home, mllm=Blind(lambda *_: "", name="mole"))
+    assert blind.notes == could_not("mole sees no images")
+
+
 def test_broken_rules_are_not_why_nobody_could_be_asked(
     washer_line: ProductLine, own_home: Path, bad_photo: Path
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.nano import interval, unseen
+from benchmarks.nano import interval, unseen, written
 from benchmarks.nano_verdicts import differs, tells
 from echo.training.inventing import invent
 from echo.training.wordings import phrases, plain
@@ -14,12 +14,17 @@ from experts.sheet import Deciding, decided_lines, decides, restatements
 
 
 def test_no_blind_wording_is_learned_from() -> None:
-    learned = {plain(w) for wordings in phrases("train").topics.values() for w in wordings}
+    train = phrases("train")
+    learned = {
+        plain(w) for group in (train.topics, train.mmad) for ws in group.values() for w in ws
+    }
     blind = unseen().topics
     assert set(restatements()) <= set(blind)
-    assert not learned & {plain(w) for wordings in blind.values() for w in wordings}
-    # The plainest wordings stand in both, and are left out; most must be left.
-    assert sum(map(len, blind.values())) > 1_000
+    # The plainest wordings stand in both, and are left out.
+    every = [plain(w) for wordings in written().values() for w in wordings]
+    kept = [plain(w) for wordings in blind.values() for w in wordings]
+    assert set(every) - learned == set(kept)
+    assert len(kept) > 0.85 * len(every) > 1_000
 
 
 @pytest.mark.parametrize(
@@ -34,6 +39,9 @@ def test_no_blind_wording_is_learned_from() -> None:
         ("Is it good? That is not decided: the tile is held for a person to look at.",
          "flawless", "review", False),
         ("region-1 lies at the top left.", "ship", "reject", False),
+        ("No single place stands out.", "defective", "reject", False),
+        ("Is it crack? No: the kind of region-1 is not known.", "defective", "reject", False),
+        ("The tile is accepted, not rejected.", "ship", "reject", True),
     ],
 )  # fmt: skip
 def test_what_differs_from_the_verdict(

@@ -21,7 +21,7 @@ def run(
     run: Command, strict_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Command:
     """As for all, but with the line ``washer`` and no language model."""
-    monkeypatch.delenv(MLLM_VARIABLE, raising=False)
+    monkeypatch.setenv(MLLM_VARIABLE, "none")
     copied(strict_home, tmp_path, STRICT)
     return run
 

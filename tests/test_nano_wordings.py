@@ -14,11 +14,12 @@ import benchmarks
 FILE = Path(benchmarks.__file__).with_name("nano_wordings.yaml")
 TOPICS: dict[str, list[str]] = YAML(typ="safe").load(FILE.read_text(encoding="utf-8"))["topics"]
 COUNTS = {
-    "defective": 60, "flawless": 60, "ship": 80, "hold_back": 80, "verdict": 25, "why": 25,
+    "defective": 120, "flawless": 120, "ship": 140, "hold_back": 140, "verdict": 25, "why": 25,
     "next": 20, "where": 40, "where_region": 15, "size": 25, "size_region": 15, "looks": 25,
     "looks_region": 15, "count": 20, "kind": 30, "kind_region": 15, "is_kind": 25, "rule": 20,
     "limit_of": 25, "appearance_of": 40, "cause_of": 40, "effect_of": 40, "severity_of": 25,
     "normal": 20, "product": 15, "kinds_known": 15, "synonym_of": 15, "unknown": 60, "explain": 20,
+    "scrap": 50, "look_again": 50,
 }  # fmt: skip
 
 

@@ -51,15 +51,14 @@ def load_checkpoint(
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {})["about"])
-            if about["run"] != run:
+            if about.get("run") != run:
                 raise TrainingError(
                     f"{path}: is of a run by another recipe or on other lessons; delete it, or "
                     "take another folder"
                 )
         state: dict[int, dict[str, torch.Tensor]] = {}
         tensors = load_file(path)
-        if missing := [name for name in weights if f"weight.{name}" not in tensors]:
-            raise ValueError(f"{missing[0]} is missing")
+        _expect_whole(tensors, weights)
         for key, tensor in tensors.items():
             kind, rest = key.split(".", 1)
             if kind == "weight":
@@ -74,3 +73,10 @@ def load_checkpoint(
     groups = optimizer.state_dict()["param_groups"]
     optimizer.load_state_dict({"state": state, "param_groups": groups})
     return int(about["step"])
+
+
+def _expect_whole(tensors: Mapping[str, torch.Tensor], weights: Mapping[str, torch.Tensor]) -> None:
+    expected = [f"weight.{name}" for name in weights]
+    expected += [f"state.{number}.exp_avg" for number in range(len(weights))]
+    if missing := [name for name in expected if name not in tensors]:
+        raise ValueError(f"{missing[0]} is missing")

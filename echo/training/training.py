@@ -155,7 +155,7 @@ class _Run:
         return Point(step, writing, float(np.mean(right)) if right else None, examined=True)
 
     def _told_apart(self) -> str:
-        """A hash of the recipe and of some lessons: who changes how they are made begins anew."""
+        """A hash of the recipe and of some lessons: who changes how these are made begins anew."""
         read = [self._read(number, wrong=False) for number in TELLING]
         return hashlib.sha256(f"{self._recipe.sha256} {read}".encode()).hexdigest()
 

@@ -32,7 +32,8 @@ class MLLMSetting(BaseModel):
     """Which language model is wanted, and how.
 
     Attributes:
-        mllm: See the top of this file.
+        mllm: See the top of this file; what is the default where nothing is said, ``default_of``
+            says.
         mllm_precision: Of the weights of a local model; by default ``nf4``, with ``auto`` the most
             precise that fits.
         mllm_max_pixels: Larger images are reduced to so many pixels.
@@ -71,7 +72,7 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
         home: Echo's home, where fetched models are.
 
     Returns:
-        None if none is wanted, or if ``auto`` finds none that fits.
+        None if none is wanted, or if ``auto`` finds none.
 
     Raises:
         MLLMError: If there is no such model.
@@ -96,16 +97,19 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
     return Local(find_model(setting.mllm, home), setting.mllm_precision or "nf4")
 
 
-def open_mllm(setting: MLLMSetting, home: Path, adapters: Adapters | None = None) -> MLLM | None:
+def open_mllm(
+    setting: MLLMSetting, home: Path, adapters: Callable[[], Adapters | None] | None = None
+) -> MLLM | None:
     """The model that a setting names; those of one process share its weights.
 
     Args:
         setting: Which model.
         home: Echo's home, where fetched models are.
-        adapters: Of the embedded model; by default those that come with Echo.
+        adapters: Gives those of the embedded model, if it is that; by default, and for ``None``,
+            those that come with Echo.
 
     Returns:
-        None if none is wanted, or if ``auto`` finds none that fits.
+        None if none is wanted, or if ``auto`` finds none.
 
     Raises:
         MLLMError: If there is no such model, or it cannot be loaded.
@@ -117,7 +121,7 @@ def open_mllm(setting: MLLMSetting, home: Path, adapters: Adapters | None = None
         return _loaded(*wanted, setting.mllm_max_pixels)
     from experts.mllm.nano.loading import SHIPPED, load_nano
 
-    folder, sha256 = adapters or (SHIPPED, None)
+    folder, sha256 = (adapters() if adapters else None) or (SHIPPED, None)
     return _once((NANO, wanted.home.resolve(), sha256), lambda: load_nano(wanted.home, folder))
 
 

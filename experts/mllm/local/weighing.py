@@ -20,7 +20,7 @@ from experts.mllm.local.prefix import Reader, shared_beginning
 from experts.mllm.local.prompting import Prompt
 
 # Rows that are weighed together take so many bytes at most.
-MAX_BYTES = 128 * 2**20
+MAX_BYTES = 512 * 2**20
 # Reading so many tokens at once takes hardly longer than reading one.
 MAX_REPEATED_TOKENS = 128
 

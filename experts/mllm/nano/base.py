@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -125,7 +126,8 @@ def _unpack(file: Path, folder: Path) -> None:
     work.chmod(0o755)
     try:
         AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name).save_pretrained(work)
-        with quiet_bars():
+        # One of the bars is not transformers' own and can be silenced in no other way.
+        with quiet_bars(), contextlib.redirect_stderr(io.StringIO()):
             model = LlamaForCausalLM.from_pretrained(
                 file.parent,
                 gguf_file=file.name,
