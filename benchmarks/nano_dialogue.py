@@ -33,7 +33,7 @@ from experts.answers.telling import HELP, NOTHING
 from experts.dialogue_partner import Partner
 from experts.errors import EchoError
 from experts.mllm import MLLM
-from experts.sheet import NOT_KNOWN
+from experts.sheet import NOT_KNOWN, restatements
 from experts.sheet import NOTHING as NO_PLACE
 from experts.tools import Call
 from experts.tools.scene import Looked, Scene
@@ -41,7 +41,7 @@ from experts.tools.scene import Looked, Scene
 QUESTIONS = 12
 # Each says of one of these; the stems stand for the verdict however it is put.
 _VERDICTS = {"accept": "accept", "reject": "reject", "review": "review|held|person"}
-_OF_VERDICT = frozenset(("defective", "flawless", "ship", "hold_back", "verdict", "next"))
+_OF_VERDICT = frozenset((*restatements(), "verdict", "next"))
 _HEAD = re.compile(r"^(?:(?:Yes|No), )?(?:[A-Z][\w ]*? of [^:]+: |A good [^:]+: |[^:]+: )?")
 
 

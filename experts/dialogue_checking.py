@@ -39,7 +39,9 @@ _VERDICTS: Mapping[Verdict, re.Pattern[str]] = {
 }
 
 
-def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
+def grounded(
+    text: str, asked: Asked, known: Known, draft: Told, said: Sequence[str] = ()
+) -> Grounded:
     """Check what a model says in answer to a question.
 
     What claims nothing that can be checked stays only if its words are those of the evidence; in
@@ -50,8 +52,9 @@ def grounded(text: str, asked: Asked, known: Known, draft: Told) -> Grounded:
         asked: The question.
         known: What is known of the inspection.
         draft: What code says on the question; it may be repeated word for word.
+        said: What else may be, because code says it.
     """
-    facts = facts_with(known, draft)
+    facts = with_quotes(facts_with(known, draft), said)
     strict = asked.of_verdict
     left = ground(text, facts, _words_of(known, facts, draft), strict=strict)
     return left._replace(text=_with_verdict(left.text, asked, known))

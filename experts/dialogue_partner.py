@@ -165,7 +165,7 @@ class Partner:
         if not said:
             return None
         question, answer = restated(said, known)
-        told = grounded(answer, asked, known, draft)
+        told = grounded(answer, asked, known, draft, (answer,) if question else ())
         return told._replace(text=told.text.replace(answer, f"{question}{answer}"))
 
     def translate(self, state: DialogueState) -> DialogueState:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from benchmarks.nano_dialogue import spoken
+from benchmarks.nano_lines import Examined
 from echo import Inspection, Inspector, ProductLine
+from echo.training.inventing import invent
 from experts.answers import Known
 from experts.errors import MLLMUnavailableError
 from experts.mllm import Message, ScriptedMLLM
-from experts.sheet import NOT_KNOWN, count_line, decided_lines, sheet
+from experts.sheet import NOT_KNOWN, count_line, decided_lines, restated, sayable, sheet
 from tests.conftest import bad_part, good_part
 from tests.ruled_lines import STRICT, line_with
 
@@ -124,6 +128,29 @@ def test_yes_and_no_stand_behind_the_question_that_they_answer(
     said = decided_lines(Known(bad, line.knowledge, line.alpha))["flawless"]
     assert said == "Is it good? No, the washer is rejected."
     assert said in ask("Any scratches on it?", said).splitlines()
+
+
+def test_whatever_restates_a_question_is_said_whole() -> None:
+    verdicts = set()
+    for seed in range(10):
+        known = invent(np.random.default_rng(seed))
+        lines = [line for line in sayable(known) if restated(line, known)[0]]
+        # Those of the part as a whole, and of kinds of defects.
+        assert len(lines) >= len(decided_lines(known))
+        verdicts.add(known.inspection.verdict)
+        for line in lines:
+            assert line in spoken(Examined("invented", known, None), "Blip?", Reader(line)), line
+    assert verdicts == {"accept", "reject", "review"}
+
+
+def test_no_other_inspections_answer_is_said() -> None:
+    first, other = (invent(np.random.default_rng(seed)) for seed in (0, 1))
+    right = set(sayable(first))
+    lines = [line for line in sayable(other) if restated(line, other)[0] and line not in right]
+    assert lines
+    for line in lines:
+        answer = line.partition("? ")[2]
+        assert answer not in spoken(Examined("invented", first, None), "Blip?", Reader(line))
 
 
 def test_what_is_wrong_is_not_said(ask: Asking) -> None:
