@@ -101,7 +101,8 @@ class _NoTools:
 def says(answer: str, ask: Ask, examined: Examined) -> bool:
     """Whether an answer says what was asked for."""
     if ask.answer == NOT_KNOWN:
-        return answer.strip() in (NOT_KNOWN, NOT_THERE) or NOTHING in answer or HELP in answer
+        told = (NOTHING, HELP, "no knowledge file")
+        return answer.strip() in (NOT_KNOWN, NOT_THERE) or any(said in answer for said in told)
     if ask.about in _OF_VERDICT:
         verdict = examined.known.inspection.verdict
         return re.search(_VERDICTS[verdict], answer.casefold()) is not None
