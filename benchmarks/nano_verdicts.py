@@ -39,7 +39,7 @@ YES_NO = "Yes", "No"
 _STEMS: dict[Verdict, str] = {
     "accept": r"\baccept", "reject": r"\breject", "review": r"\breview|\bheld\b|\bperson\b"
 }  # fmt: skip
-_SAYS = re.compile(r"(Yes|No)\b[.,:]?(?! single)")
+_SAYS = re.compile(r"(Yes|No)(?:[.,:;!]|$)")
 
 
 class Asked(NamedTuple):
@@ -95,22 +95,34 @@ def ask(
 
 
 def differs(said: str, topic: Deciding, verdict: Verdict) -> bool:
-    """Whether an answer differs from the verdict."""
+    """Whether any line of an answer differs from the verdict."""
+    return any(_line_differs(line, topic, verdict) for line in said.splitlines())
+
+
+def _line_differs(line: str, topic: Deciding, verdict: Verdict) -> bool:
     # What restates a question answers that one, and not the one that was asked.
-    restated, rest = topic, said
-    for known, question in restatements().items():
-        if said.startswith(question):
-            restated, rest = known, said.removeprefix(question).lstrip()
-    told = {v for v, stem in _STEMS.items() if re.search(stem, rest.casefold())}
-    if told - {verdict}:
+    topic, rest = restated(line) or (topic, line)
+    found_at = {
+        v: f.start() for v, stem in _STEMS.items() if (f := re.search(stem, rest.casefold()))
+    }
+    # What comes first is the verdict; a reason may go on with what another one would have taken.
+    if found_at and min(found_at, key=found_at.__getitem__) != verdict:
         return True
-    is_so, found = decides(restated, verdict), _SAYS.match(rest)
+    is_so, found = decides(topic, verdict), _SAYS.match(rest)
     return found is not None and is_so is not None and found[1] != YES_NO[not is_so]
+
+
+def restated(line: str) -> tuple[Deciding, str] | None:
+    """Which question a line restates, and its answer; ``None`` if it restates none."""
+    for topic, question in restatements().items():
+        if line.startswith(question):
+            return topic, line.removeprefix(question).lstrip()
+    return None
 
 
 def tells(said: str, topic: Deciding, verdict: Verdict) -> bool:
     """Whether an answer tells the verdict, or answers what was asked in plain words."""
-    is_restated = said.startswith(restatements()[topic])
+    is_restated = any((restated(line) or ("", ""))[0] == topic for line in said.splitlines())
     return is_restated or re.search(_STEMS[verdict], said.casefold()) is not None
 
 
@@ -122,13 +134,12 @@ def table(results: Sequence[Asked]) -> Table:
     groups = [(line, [r for r in results if r.line == line]) for line in lines]
     groups += [(topic, [r for r in results if r.about == topic]) for topic in topics]
     for name, rows in (*groups, ("all", list(results))):
-        plain = restatements()
         shown.add_row(
             name,
             str(len(rows)),
             str(sum(r.differs for r in rows)),
             _share([r.tells for r in rows]),
-            _share([r.said.startswith(tuple(plain.values())) for r in rows]),
+            _share([any(map(restated, r.said.splitlines())) for r in rows]),
             _share([r.chosen for r in rows if r.chosen is not None]),
         )
     return shown
