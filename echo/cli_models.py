@@ -51,7 +51,7 @@ def list_models(as_json: Json = False, home: Home = None) -> None:
         f"fits into the {device.free_bytes / 1e9:,.1f} GB that are free on {device.name} now. "
         "To fetch one: echo-iad models pull NAME"
     )
-    say("nano, the embedded model, is none of these: it sees no images and takes 0.5 GB anywhere.")
+    say("nano, the embedded model, is none of these: it sees no images and takes 0.4 GB anywhere.")
 
 
 @models.command(epilog="Example: echo-iad models pull qwen2.5-vl-7b")

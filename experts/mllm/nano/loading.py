@@ -29,7 +29,7 @@ TEXTS = "texts"
 
 
 def load_nano(home: Path, adapter: Path | None = SHIPPED) -> NanoMLLM:
-    """Load the embedded model in bfloat16, about 300 MB.
+    """Load the embedded model in bfloat16, 270 MB of weights.
 
     Args:
         home: Echo's home, where the base weights are unpacked.
