@@ -8,11 +8,9 @@ sees. Beside each figure stands its 95 % interval (Wilson 1927).
 
 from __future__ import annotations
 
-import argparse
 import json
-import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.nano_lines import Examined, invented, real
-from echo.language import open_mllm
+from benchmarks.nano_lines import Examined, arguments, gathered
 from echo.progress import Progress
 from echo.storage import write_bytes
 from echo.training.asking import lesson
@@ -221,7 +218,7 @@ def _cell(results: Sequence[Asked]) -> str:
 
 
 def run(
-    model: MLLM, examined: Iterable[Examined], out: Path, console: Console, write: Write
+    model: MLLM, examined: Sequence[Examined], out: Path, console: Console, write: Write
 ) -> None:
     """Ask, let explain, print tables, and write all answers.
 
@@ -233,11 +230,10 @@ def run(
         write: How the model writes.
     """
     said, rng = unseen(), np.random.default_rng(SEED)
-    every = list(examined)
     asked: list[Asked] = []
     explained: list[Explained] = []
-    with Progress() as bars, bars.task("asking", len(every)) as advance:
-        for one in every:
+    with Progress() as bars, bars.task("asking", len(examined)) as advance:
+        for one in examined:
             asked += ask(model, one, rng, said)
             explained.append(explain(model, one, write))
             advance(1)
@@ -268,25 +264,13 @@ def _explanations(explained: Sequence[Explained]) -> Table:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="tree with MagneticTile/tile and DeepPCB/pcb")
-    parser.add_argument("--images", type=int, default=40, help="of each real line")
-    parser.add_argument(
-        "--invented", type=int, default=100, help="inspections of invented products"
-    )
-    parser.add_argument("--mllm", default="nano", help="the model, as in settings.yaml")
+    parser = arguments(__doc__, images=40, worlds=100)
     parser.add_argument("--free", action="store_true", help="let it write in words of its own")
     parser.add_argument("--out", type=Path, default=Path("bench-out/nano"))
     given = parser.parse_args()
     try:
-        model = open_mllm(given.mllm)
-        if model is None:
-            raise SystemExit("nano: there is no model to examine; name one by --mllm")
-        with tempfile.TemporaryDirectory() as home:
-            lines = real(given.data, Path(home), given.images) if given.data else ()
-            write = write_freely if given.free else write_as_at_work
-            every = chain(lines, invented(given.invented))
-            run(model, every, given.out, Console(width=150), write)
+        write = write_freely if given.free else write_as_at_work
+        run(*gathered(given), given.out, Console(width=150), write)
     except EchoError as error:
         raise SystemExit(f"nano: {error}") from error
 

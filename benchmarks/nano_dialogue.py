@@ -8,12 +8,8 @@ same questions go to code alone and to code with the model, so the two shares ar
 
 from __future__ import annotations
 
-import argparse
 import re
-import tempfile
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,9 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.nano import GROUPS, SEED, interval, unseen
-from benchmarks.nano_lines import Examined, invented, real
+from benchmarks.nano_lines import Examined, arguments, gathered
 from echo.dialogue import build_dialogue
-from echo.language import open_mllm
 from echo.progress import Progress
 from echo.training.asking import lesson
 from echo.training.lessons import Ask
@@ -176,21 +171,11 @@ def run(model: MLLM, examined: Sequence[Examined], console: Console, *, failures
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="tree with MagneticTile/tile and DeepPCB/pcb")
-    parser.add_argument("--images", type=int, default=20, help="of each real line")
-    parser.add_argument("--invented", type=int, default=40, help="inspections of invented products")
-    parser.add_argument("--mllm", default="nano", help="the model, as in settings.yaml")
+    parser = arguments(__doc__, images=20, worlds=40)
     parser.add_argument("--show", type=int, default=0, help="so many answers that missed")
     given = parser.parse_args()
     try:
-        model = open_mllm(given.mllm)
-        if model is None:
-            raise SystemExit("nano_dialogue: there is no model; name one by --mllm")
-        with tempfile.TemporaryDirectory() as home:
-            lines = real(given.data, Path(home), given.images) if given.data else ()
-            examined = [*chain(lines, invented(given.invented))]
-            run(model, examined, Console(width=150), failures=given.show)
+        run(*gathered(given), Console(width=150), failures=given.show)
     except EchoError as error:
         raise SystemExit(f"nano_dialogue: {error}") from error
 

@@ -5,6 +5,8 @@ None of the four is in what it learned from: it was trained on invented products
 
 from __future__ import annotations
 
+import argparse
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +18,13 @@ from benchmarks.layouts import find_products
 from benchmarks.products import Product, Sample
 from benchmarks.textile import textiles
 from echo import Failure, Inspector, ProductLine
+from echo.language import open_mllm
 from echo.progress import Progress
 from echo.rules import Rules
 from echo.training.inventing import invent
 from experts.answers import Known
 from experts.errors import BenchmarkError
+from experts.mllm import MLLM
 
 KNOWLEDGE = Path(__file__).parent.parent / "knowledge"
 # Invented worlds of these seeds are in no training run.
@@ -87,6 +91,36 @@ def _of_line(
                 raise BenchmarkError(f"{sample.path}: {result.error}")
             advance(1)
             yield Examined(name, Known(result, rules, line.manifest.alpha), sample)
+
+
+def arguments(doc: str | None, images: int, worlds: int) -> argparse.ArgumentParser:
+    """Options of a benchmark of the model: which inspections it is asked about, and which it is.
+
+    Args:
+        doc: Of the benchmark's module; its first sentence is the help.
+        images: Default for each real line.
+        worlds: Default of invented inspections.
+    """
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, help="tree with MagneticTile/tile and DeepPCB/pcb")
+    parser.add_argument("--images", type=int, default=images, help="of each real line")
+    parser.add_argument("--invented", type=int, default=worlds, help="of products nobody ever saw")
+    parser.add_argument("--mllm", default="nano", help="the model, as in settings.yaml")
+    return parser
+
+
+def gathered(given: argparse.Namespace) -> tuple[MLLM, list[Examined]]:
+    """The model and the inspections that options name.
+
+    Raises:
+        BenchmarkError: If there is no model.
+        EchoError: If it cannot be opened, or images are missing.
+    """
+    if (model := open_mllm(given.mllm)) is None:
+        raise BenchmarkError("there is no model to examine; name one by --mllm")
+    with tempfile.TemporaryDirectory() as home:
+        lines = [*real(given.data, Path(home), given.images)] if given.data else []
+    return model, [*lines, *invented(given.invented)]
 
 
 def invented(count: int) -> Iterator[Examined]:

@@ -257,28 +257,39 @@ def _percent(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.0f}"
 
 
-def main() -> None:
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description="What the visual prefix tells of new products.")
+def arguments(doc: str | None) -> argparse.ArgumentParser:
+    """Options that name the places; see ``lines_of``."""
+    parser = argparse.ArgumentParser(description=(doc or "").partition("\n")[0])
     parser.add_argument("data", type=Path, help="the tree with MagneticTile/tile and DeepPCB/pcb")
     parser.add_argument("--features", type=Path, default=Path("bench-out/nano-prefix/features"))
     parser.add_argument("--simulated", type=int, default=300, help="places of each product")
     parser.add_argument("--real", type=int, default=200, help="defects of each product with masks")
     parser.add_argument("--enrolled", type=int, default=100, help="good cells and textiles")
+    parser.add_argument("--out", type=Path, default=Path("bench-out/nano-prefix"))
+    return parser
+
+
+def lines_of(given: argparse.Namespace) -> list[Line]:
+    """The places that options name.
+
+    Raises:
+        EchoError: If images or weights are missing.
+    """
+    wording, counts = load_wording(home_folder()), (given.simulated, given.real)
+    every = subjects(given.data, given.enrolled)
+    return [gather(subject, wording, counts, given.features) for subject in every]
+
+
+def main() -> None:
+    """Run from the command line."""
+    parser = arguments(__doc__)
     parser.add_argument("--epochs", type=int, default=Recipe.epochs)
     parser.add_argument("--seeds", type=int, default=2, help="trainings for each left-out product")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("bench-out/nano-prefix"))
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     try:
-        wording = load_wording(home_folder())
-        counts = (given.simulated, given.real)
-        lines = [
-            gather(subject, wording, counts, given.features)
-            for subject in subjects(given.data, given.enrolled)
-        ]
-        recipe, scores = Recipe(epochs=given.epochs), []
+        lines, recipe, scores = lines_of(given), Recipe(epochs=given.epochs), list[Score]()
         for out in lines:
             scores += leave_out(lines, out, recipe, given.seeds)
         Console(width=120).print(table_of(scores))

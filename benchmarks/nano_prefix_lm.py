@@ -24,8 +24,8 @@ from rich.table import Table
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
-from benchmarks.nano_places import Kept, subjects
-from benchmarks.nano_prefix import Line, gather, interval, load_wording, worded
+from benchmarks.nano_places import Kept
+from benchmarks.nano_prefix import Line, arguments, interval, lines_of, worded
 from echo.progress import Progress
 from echo.settings import home_folder
 from echo.storage import writable_folder, write_bytes
@@ -273,28 +273,17 @@ def table_of(gains: Sequence[Gain]) -> Table:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("data", type=Path, help="the tree with MagneticTile/tile and DeepPCB/pcb")
-    parser.add_argument("--features", type=Path, default=Path("bench-out/nano-prefix/features"))
-    parser.add_argument("--simulated", type=int, default=300, help="places of each product")
-    parser.add_argument("--real", type=int, default=200, help="defects of each product with masks")
-    parser.add_argument("--enrolled", type=int, default=100, help="good cells and textiles")
+    parser = arguments(__doc__)
     parser.add_argument("--steps", type=int, default=450, help="places that each model reads")
     parser.add_argument("--asked", type=int, default=150, help="places of each sort")
     parser.add_argument("--leave", nargs="*", help="products to leave out, else those with masks")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, default=Path("bench-out/nano-prefix"))
     given = parser.parse_args()
     try:
-        wording, counts = load_wording(home_folder()), (given.simulated, given.real)
-        lines = [
-            gather(subject, wording, counts, given.features)
-            for subject in subjects(given.data, given.enrolled)
-        ]
+        lines, gains = lines_of(given), list[Gain]()
         leave = given.leave or [line.name for line in lines if line.real is not None]
         if unknown := sorted(set(leave) - {line.name for line in lines}):
             raise BenchmarkError(f"--leave {unknown[0]}: there is no such product")
-        gains: list[Gain] = []
         for out in lines:
             gains += leave_out(lines, out, given) if out.name in leave else []
         Console(width=120).print(table_of(gains))

@@ -8,12 +8,9 @@ the verdict says the opposite of what was asked.
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +20,7 @@ from rich.table import Table
 
 from benchmarks.nano import SEED, interval, unseen
 from benchmarks.nano_dialogue import spoken
-from benchmarks.nano_lines import Examined, invented, real
-from echo.language import open_mllm
+from benchmarks.nano_lines import Examined, arguments, gathered
 from echo.progress import Progress
 from echo.storage import writable_folder, write_bytes
 from echo.training.wordings import filled
@@ -152,21 +148,12 @@ def _share(right: Sequence[bool]) -> str:
 
 def main() -> None:
     """Run from the command line."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--data", type=Path, help="tree with MagneticTile/tile and DeepPCB/pcb")
-    parser.add_argument("--images", type=int, default=40, help="of each real line")
-    parser.add_argument("--invented", type=int, default=40, help="inspections of invented products")
+    parser = arguments(__doc__, images=40, worlds=40)
     parser.add_argument("--each", type=int, default=1, help="questions of a topic and inspection")
-    parser.add_argument("--mllm", default="nano", help="the model, as in settings.yaml")
     parser.add_argument("--out", type=Path, default=Path("bench-out/nano"))
     given = parser.parse_args()
     try:
-        model = open_mllm(given.mllm)
-        if model is None:
-            raise SystemExit("nano_verdicts: there is no model; name one by --mllm")
-        with tempfile.TemporaryDirectory() as home:
-            lines = real(given.data, Path(home), given.images) if given.data else ()
-            every = [*chain(lines, invented(given.invented))]
+        model, every = gathered(given)
         rng, results, blind = np.random.default_rng(SEED), list[Asked](), unseen().topics
         with Progress() as bars, bars.task("asking", len(every)) as advance:
             for one in every:

@@ -116,6 +116,7 @@ def test_layers_that_nf4_leaves_alone_on_a_processor(tmp_path: Path) -> None:
     assert weight_bytes(shape, "nf4") < 0.95 * computed
 
 
+# torch types neither the class nor its constructor.
 class Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts the bytes of all tensors that are made, as long as something holds them."""
 

@@ -165,8 +165,7 @@ def this_device() -> Device:
             for n in range(torch.cuda.device_count())
         ]
         return max(gpus, key=lambda gpu: gpu.free_bytes)
-    # It comes without types.
-    import psutil  # type: ignore[import-untyped]
+    import psutil
 
     free_bytes: int = psutil.virtual_memory().available
     # In a container the machine's memory may be more than is allowed.

@@ -95,13 +95,15 @@ class Reader:
             The model's output, with logits of at least the ``last`` tokens of each row: those of
             all tokens may take more memory than everything else.
         """
-        # By places: of a slice torch would copy the largest matrix for each row.
-        places = torch.arange(ids_NT.shape[1] - last, ids_NT.shape[1])
-        keep = {"logits_to_keep": places} if self._keeps_logits else {}
+        keep = self._logits_of_last(last, ids_NT.shape[1])
         # No mask: what pads a row stands behind it, where nothing that counts can see it.
         return self._model(
             input_ids=ids_NT.to(self._model.device), past_key_values=cache, use_cache=True, **keep
         )
+
+    def _logits_of_last(self, last: int, count: int) -> dict[str, torch.Tensor]:
+        # By places: of a slice torch would copy the largest matrix for each row.
+        return {"logits_to_keep": torch.arange(count - last, count)} if self._keeps_logits else {}
 
     @property
     def _position(self) -> int:
@@ -115,7 +117,7 @@ class Reader:
         for key, value in prompt.visual.items():
             value = value[:, :end] if key in PER_TOKEN else value
             visual[key] = value.to(device, dtype if value.is_floating_point() else None)
-        keep = {"logits_to_keep": 1} if self._keeps_logits else {}
+        keep = self._logits_of_last(1, end)
         ids_NT = prompt.ids_T[None, :end].to(device)
         return self._model(input_ids=ids_NT, use_cache=True, **visual, **keep).past_key_values
 
