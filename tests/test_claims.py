@@ -9,6 +9,7 @@ import pytest
 
 from echo import Inspector, ProductLine
 from experts.claims import Checked, Facts, check
+from experts.claims.facts import quote_key
 from experts.claims.size_words import ORDERS, Order
 from experts.knowledge import load_knowledge
 from experts.wording import describe
@@ -144,6 +145,26 @@ def test_what_starter_files_say_of_good_parts_stays_beside_every_verdict(path: P
         facts = Facts.of(inspection, knowledge.file, knowledge.clauses)
         for text in (knowledge.file.normal, *(step.found for step in inspection.steps)):
             assert check(text, facts).text == text
+
+
+def test_what_the_file_calls_normal_on_good_parts_stays_on_one_that_is_held_back() -> None:
+    knowledge = load_knowledge(KNOWLEDGE / "magnetic_tile.yaml")
+    region = region_of(1, (20, 30, 40, 34), "top left", "dark line")
+    inspection = inspection_of(anomaly_of(0), [region], knowledge)
+    facts = Facts.of(inspection, knowledge.file, knowledge.clauses)
+
+    def left(text: str) -> str:
+        return check(text, replace(facts, quotes={quote_key(text): "evidence"})).text
+
+    good = "A good tile: Straight edges; printed numbers are normal."
+    assert left(good) == good
+    assert inspection.verdict == "reject"
+    for wrong in (
+        "This tile: Straight edges; printed numbers are normal.",
+        "A good tile: Straight edges; this one is normal.",
+        "A good tile: Straight edges; the tile is accepted.",
+    ):
+        assert left(wrong) == "", wrong
 
 
 def test_rules_of_the_file_that_were_not_computed_may_be_named() -> None:

@@ -45,6 +45,7 @@ _ASKING = listed(
     "wann"
 )
 _TAGS = ("isn't it", "is it not", "right", "doesn't it", "aren't they", "oder")
+_THIS_PART = frozenset({"it", "this"})
 # They count or compare; "one" may stand for a thing.
 _NUMBER_WORDS = (
     COUNT_WORDS.keys() | listed("twice double triple thrice half quarter hundred thousand")
@@ -220,13 +221,22 @@ def _quoted(text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evid
     claims = [*verdict_claims(reading, facts, lexicon)]
     if not is_evidence:
         claims += fault_claims(reading, facts)
-        # "Its leads are whole and clean" is said of good parts, "this part is clean" of this one.
-        if not reading.has(facts.part_words | {"it", "this"}):
-            claims = [claim for claim in claims if claim.what != "judgement"]
+    if _is_of_good_parts(reading, facts, is_evidence):
+        claims = [claim for claim in claims if claim.what != "judgement"]
     found = next((claim for claim in claims if claim.state == "wrong"), None)
     if found:
         return _dropped(text, found.why)
     return _as_it_came(text, "right" if is_evidence else "none")
+
+
+def _is_of_good_parts(reading: Reading, facts: Facts, is_evidence: bool) -> bool:
+    """Whether a quote speaks of good parts: "its leads are whole and clean".
+
+    "This part is clean" speaks of this one, and so does evidence, if it does not say otherwise.
+    """
+    if is_evidence:
+        return bool(reading.follows(0, "a good")) and not reading.has(_THIS_PART)
+    return not reading.has(facts.part_words | _THIS_PART)
 
 
 def _unreadable(text: str, reading: Reading) -> str:
