@@ -70,13 +70,14 @@ def facts_with(known: Known, draft: Told) -> Facts:
     quotes = {key: by for key, by in facts.quotes.items() if by == "evidence" and tells(key)}
     for text in (*draft.sentences, *(known.looked_up(look) for look in known.looks)):
         keys = list(_keys(text))
-        if len(keys) == 1 or not _quotes_file(text):
+        if len(keys) == 1 or not quotes_file(text):
             quotes |= {key: "evidence" for key in keys if tells(key)}
     told = replace(facts, quotes=quotes, names=(*facts.names, *_names(known.looks)))
     return with_quotes(told, sayable(known))
 
 
-def _quotes_file(text: str) -> bool:
+def quotes_file(text: str) -> bool:
+    """Whether code says in a text that it quotes the knowledge file."""
     return "knowledge file" in text or "“" in text
 
 
@@ -91,7 +92,7 @@ def _names(looks: Sequence[Look]) -> list[str]:
 def _words_of(known: Known, facts: Facts, draft: Told) -> Words:
     """What the evidence says, and code beside it; what code quotes of the file is no evidence."""
     looked = [look.found for look in known.looks if look.tool != "lookup"]
-    return words_of(facts, [text for text in (*draft.sentences, *looked) if not _quotes_file(text)])
+    return words_of(facts, [text for text in (*draft.sentences, *looked) if not quotes_file(text)])
 
 
 def _with_verdict(text: str, asked: Asked, known: Known) -> str:

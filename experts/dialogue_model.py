@@ -15,7 +15,7 @@ from experts.knowledge.schema import DefectKnowledge
 from experts.mllm import MLLM, Content, system, user
 from experts.mllm.dialogue_prompts import dialogue_prompts
 from experts.mllm.nano.texts import on_sheet
-from experts.sheet import NOT_KNOWN, sayable, sheet
+from experts.sheet import sayable, sheet
 from experts.tools.call import MAX_TARGET, Call
 
 MAX_ANSWER_TOKENS = 400
@@ -105,7 +105,7 @@ def ask_reader(model: MLLM, asking: Asking) -> Reply:
         return Reply()
     asked = on_sheet(sheet(asking.known), asking.question)
     said = model.say(asked, sayable(asking.known), max_tokens=MAX_READ_TOKENS).text.strip()
-    return Reply(answer="" if said == NOT_KNOWN else said)
+    return Reply(answer=said)
 
 
 def _told(asking: Asking) -> Iterator[str]:

@@ -14,22 +14,29 @@ from experts.answers import NOT_THERE, Asked, Before, Known, Told, Topic, read_q
 from experts.answers.knowing import from_knowledge
 from experts.answers.places import size
 from experts.dialogue import MAX_LOOKS, Answer, Tools
-from experts.dialogue_checking import fits, grounded
+from experts.dialogue_checking import fits, grounded, quotes_file
 from experts.dialogue_model import Asking, ask, ask_reader, translate
-from experts.evidence import Look
+from experts.evidence import Look, Said
 from experts.grounding import Grounded
 from experts.mllm import MLLM, Content
 from experts.mllm.dialogue_prompts import dialogue_prompts
 from experts.mllm.nano.texts import texts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import plain, without
-from experts.sheet import restated
+from experts.sheet import NOT_KNOWN, restated
 from experts.tools import Call
 from experts.tools.scene import Scene
 
 # The oldest turns of a long conversation go.
 MAX_TURNS = 200
 NO_IMAGE = "The image is not at hand any more, so this place cannot be looked at again."
+# What a page for a model that sees nothing tells of.
+_ON_PAGES: frozenset[Topic] = frozenset(
+    {"verdict", "summary", "why", "where", "kind", "severity", "size", "count", "rule", "next"}
+)
+_NOT_KNOWN = Grounded(
+    NOT_KNOWN, (Said(text=NOT_KNOWN, said=NOT_KNOWN, outcome="right"),), faithfulness=None
+)
 _TAKES_UP = re.compile(r"\s*(and|but|so|then|or|(what|how) about)\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
@@ -164,6 +171,8 @@ class Partner:
         """
         if not said:
             return None
+        if said == NOT_KNOWN and self._reads_pages():
+            return None if _knows_more(asked, draft) else _NOT_KNOWN
         question, answer = restated(said, known)
         told = grounded(answer, asked, known, draft, (answer,) if question else ())
         return told._replace(text=told.text.replace(answer, f"{question}{answer}"))
@@ -267,6 +276,11 @@ class Partner:
         last = next(asked, None)
         return Answer.model_validate(last) if last else None
 
+    def _reads_pages(self) -> bool:
+        """Whether the model sees nothing but a page: it is trained to tell what no page tells."""
+        model = self._set_model()
+        return model is not None and not model.sees
+
     def _set_model(self) -> MLLM | None:
         try:
             return self.model()
@@ -279,9 +293,20 @@ def _version(model: MLLM) -> int:
     return dialogue_prompts().version if model.sees else texts().version
 
 
+def _knows_more(asked: Asked, draft: Told) -> bool:
+    """Whether code may know what no page tells.
+
+    Pages tell nothing of what the inspection was compared with or how sure it is, nor what else
+    stands in the knowledge file; and where code knows nothing either, it says what can be asked.
+    """
+    if not (asked.topics and _ON_PAGES.issuperset(asked.topics)):
+        return True
+    return any(quotes_file(text) for text in draft.sentences)
+
+
 def _text(said: str, model: MLLM | None, asked: Asked, draft: Told) -> str:
     """What a model said; below the few words of one that sees nothing, what code says on it."""
-    if model is None or model.sees or not asked.topics:
+    if model is None or model.sees or not asked.topics or said == NOT_KNOWN:
         return said
     return "\n".join(dict.fromkeys((*said.splitlines(), *draft.sentences)))
 

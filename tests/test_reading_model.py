@@ -157,9 +157,27 @@ def test_what_is_wrong_is_not_said(ask: Asking) -> None:
     assert "accepted" not in ask("Blip or no blip?", "Yes, the part is accepted.")
 
 
-def test_where_it_knows_nothing_code_answers(ask: Asking) -> None:
-    assert NOT_KNOWN not in ask("Where is it?", NOT_KNOWN)
-    assert "region-1" in ask("Where is it?", NOT_KNOWN)
+def test_what_no_page_tells_is_not_known(ask: Asking) -> None:
+    """Although code takes the question for one after places, or the verdict."""
+    for question in ("Where do we buy the steel for it?", "Who is to decide on the good coffee?"):
+        assert ask(question, NOT_KNOWN) == NOT_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("How sure is this?", "p = 0.2"),
+        ("What was it compared with?", "normal"),
+        ("What is a scratch?", "knowledge file"),
+        ("Blip or no blip?", "You can ask"),
+    ],
+)
+def test_where_code_may_know_more_than_a_page_it_answers(
+    ask: Asking, question: str, says: str
+) -> None:
+    said = ask(question, NOT_KNOWN)
+    assert NOT_KNOWN not in said
+    assert says in said
 
 
 @pytest.mark.parametrize("question", ["Wo liegt der Fehler?", "Où est le défaut ?"])
