@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 
 import knowledge
+from echo.training.asking import lesson
 from echo.training.inventing import invent
+from echo.training.inventing_cards import TAKEN, no_kind
+from echo.training.wordings import phrases
 from experts.answers import Known
 from experts.claims import check
 from experts.knowledge import load_knowledge
-from experts.sheet import sheet
+from experts.sheet import NOT_KNOWN, sheet
 
 WORLDS = 300
 JUDGED = ("tile", "magnetic_tile", "printed_circuit_board", "solar_cell", "textile")
@@ -133,3 +136,28 @@ def test_no_product_and_no_judged_kind_of_defect_is_invented(invented: list[Know
             file = known.knowledge.file
             assert not products & {file.product, file.part, *file.aliases}
             assert not kinds & {n for d in file.defects for n in (d.name, *d.synonyms)}
+
+
+def test_unknown_kinds_are_named_like_known_ones_and_are_none_of_them() -> None:
+    known = ["burr", "dull ring", "missing"]
+    rng = np.random.default_rng(0)
+    names = [no_kind(rng, known) for _ in range(400)]
+    assert not set(names) & {*known, *TAKEN}
+    # Single words of every day, names that begin like known ones, and words nobody uses.
+    assert {"scratch", "loose", "dent"} & set(names)
+    assert any(name.startswith(("burr ", "dull ", "missing ")) for name in names)
+    assert len(set(names)) > 300
+
+
+def test_of_kinds_that_the_file_does_not_have_nothing_is_known() -> None:
+    asked: Counter[bool] = Counter()
+    for number, known in enumerate(worlds(40)):
+        file = known.knowledge.file if known.knowledge else None
+        names = {n for d in file.defects for n in (d.name, *d.synonyms)} if file else set[str]()
+        made = lesson(known, "invented", 60, np.random.default_rng(number), phrases("dev"))
+        for ask in made.asks:
+            if ask.about in ("cause_of", "severity_of", "is_kind"):
+                named = any(re.search(rf"\b{re.escape(n)}\b", ask.question) for n in names)
+                assert named or ask.answer == NOT_KNOWN, ask
+                asked[ask.answer == NOT_KNOWN] += 1
+    assert min(asked[True], asked[False]) > 20, asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from echo.training.lessons import Ask
-from echo.training.pen import CHOOSES, Pen
+from echo.training.pen import CHOOSES, FOREIGN, Pen
 from experts.knowledge.schema import DefectKnowledge
 from experts.sheet import NOT_KNOWN, fact_lines, kinds_line, kinds_told, normal_line, product_line
 
@@ -19,12 +19,6 @@ _FACTS = {
     "synonym_of": "names",
 }
 _OF_FOUND = {"cause": "cause", "effect": "effect", "severity": "severity"}
-# Asked of a kind that the file does not have, nothing is known.
-_NO_KINDS = (
-    "rattle mark", "bleed-out", "heat halo", "moulding seam", "slag nest", "wick", "sink mark",
-    "orange peel", "cold lap", "star burst", "water line", "blister", "bowing", "delamination",
-)  # fmt: skip
-FOREIGN = 0.12
 
 
 def fact_of(topic: str) -> Callable[[Pen], Ask | None]:
@@ -34,7 +28,7 @@ def fact_of(topic: str) -> Callable[[Pen], Ask | None]:
     def ask(pen: Pen) -> Ask | None:
         defects = kinds_told(pen.known)
         if not defects or pen.chance(FOREIGN):
-            return pen.write(topic, NOT_KNOWN, defect=pen.pick(_NO_KINDS))
+            return pen.write(topic, NOT_KNOWN, defect=pen.no_kind())
         defect = pen.pick(defects)
         name = pen.pick((defect.name, defect.name, *defect.synonyms))
         if topic == "synonym_of":

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from itertools import product
 
 from echo.training.lessons import Ask
-from echo.training.pen import CHOOSES, Pen
+from echo.training.pen import CHOOSES, FOREIGN, Pen
 from experts.answers.known import Known
 from experts.decoder.regions import PLACES
 from experts.evidence import Region
 from experts.sheet import (
     MAX_PLACES,
+    NOT_KNOWN,
     count_line,
     is_kind_line,
     joined,
@@ -113,9 +114,11 @@ def kind(pen: Pen) -> Ask:
 
 
 def is_kind(pen: Pen) -> Ask | None:
-    """Whether it is a certain kind."""
+    """Whether it is a certain kind; of one that the file does not have that is not known."""
     if not (names := _names(pen.known)):
         return None
+    if pen.chance(FOREIGN):
+        return pen.write("is_kind", NOT_KNOWN, defect=pen.no_kind())
     name, regions = pen.pick(names), pen.known.inspection.regions
     if regions and regions[0].kinds and regions[0].kinds.names and pen.chance(0.5):
         name = regions[0].kinds.names[0]

@@ -7,9 +7,11 @@ the card tells it. Limits are set later, see ``echo.training.inventing_limits``.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import numpy as np
 
 from echo.training.inventing_words import Wordsmith, families, made_up, plural
 from experts.claims.words import listed
@@ -194,22 +196,34 @@ def invented_word(smith: Wordsmith) -> str:
     return word
 
 
+def no_kind(rng: np.random.Generator, known: Collection[str]) -> str:
+    """A name like those of kinds of defects, but of none of these.
+
+    Args:
+        rng: Draws it.
+        known: Names that it must not be.
+    """
+    among = list(families().values())
+    names = _Names(Wordsmith(rng, among[int(rng.integers(len(among)))]), known)
+    return names.fresh(FORMS[int(rng.integers(len(FORMS)))])
+
+
 class _Names:
     """Kinds of defects whose names and ids differ from each other."""
 
-    def __init__(self, smith: Wordsmith) -> None:
+    def __init__(self, smith: Wordsmith, known: Collection[str] = ()) -> None:
         self._smith = smith
-        self._names: set[str] = set()
+        self._names = set(known)
         self._slugs: dict[str, str] = {}
 
     def kind(self) -> Kind:
         """One more kind of defect."""
         smith = self._smith
         form = FORMS[smith.rng.integers(4)]
-        name = self._fresh(form)
+        name = self.fresh(form)
         texts: dict[str, Any] = {}
         if smith.chance(0.35):
-            texts["synonyms"] = [self._fresh(form) for _ in range(1 + smith.chance(0.3))]
+            texts["synonyms"] = [self.fresh(form) for _ in range(1 + smith.chance(0.3))]
         texts["appearance"] = smith.sentence(f"{form}_appearance")
         if smith.chance(0.9):
             texts["cause"] = smith.sentence("caused")
@@ -227,7 +241,8 @@ class _Names:
         self._slugs[name] = slug
         return slug
 
-    def _fresh(self, form: Form) -> str:
+    def fresh(self, form: Form) -> str:
+        """A name that did not come yet."""
         while True:
             name = self._name(form)
             if not (set(name.split()) & TAKEN or name in self._names):
@@ -236,13 +251,19 @@ class _Names:
 
     def _name(self, form: Form) -> str:
         smith, style = self._smith, self._smith.rng.random()
-        if style < 0.3:
+        if style < 0.2:
             return invented_word(smith)
-        if style < 0.5:
+        if style < 0.35:
             return f"{invented_word(smith)} {smith.phrase(f'{form}_noun')}"
-        if style < 0.75:
+        if style < 0.55:
             return f"{smith.phrase('defect_word')} {smith.phrase(f'{form}_noun')}"
-        return smith.phrase(f"plain_{form}")
+        if style < 0.7:
+            return smith.phrase(f"plain_{form}")
+        if style < 0.9 or not self._names:
+            return smith.phrase("ordinary")
+        # Names that begin alike are told apart by reading on.
+        first = smith.rng.choice(sorted(self._names)).split()[0]
+        return f"{first} {smith.phrase(f'{form}_noun')}"
 
 
 def _rules(card: Card, slug: str, how_many: Sequence[float]) -> list[Rule]:

@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 
 from echo.training.hurried import hurried
+from echo.training.inventing_cards import no_kind
 from echo.training.lessons import Ask
 from echo.training.wordings import Phrases, filled
 from experts.answers.known import Known
@@ -18,6 +19,8 @@ T = TypeVar("T")
 MAX_WRONG = 4
 # Half of what can be chosen is asked for with options, the rest is to be written.
 CHOOSES = 0.5
+# Of so many kinds that are asked for by name the file knows nothing.
+FOREIGN = 0.12
 # Benchmarks ask otherwise than factories.
 LIKE_BENCHMARKS = 0.3
 
@@ -48,6 +51,12 @@ class Pen:
         """So many of them at most, in any order."""
         order = self._rng.permutation(len(among))[:count]
         return [among[int(i)] for i in order]
+
+    def no_kind(self) -> str:
+        """The name of a kind of defect that the knowledge file does not have."""
+        file = self.known.knowledge.file if self.known.knowledge else None
+        kinds = file.defects if file else ()
+        return no_kind(self._rng, [name for kind in kinds for name in (kind.name, *kind.synonyms)])
 
     def write(self, topic: str, answer: str, mmad: str | None = None, **slots: str) -> Ask:
         """A question whose answer is to be written; see ``choose``."""
