@@ -37,7 +37,8 @@ _ON_PAGES: frozenset[Topic] = frozenset(
 _NOT_KNOWN = Grounded(
     NOT_KNOWN, (Said(text=NOT_KNOWN, said=NOT_KNOWN, outcome="right"),), faithfulness=None
 )
-_TAKES_UP = re.compile(r"\s*(and|but|so|then|or|(what|how) about)\b", re.IGNORECASE)
+# "So, may it go on?" stands for itself.
+_TAKES_UP = re.compile(r"\s*(and|but|or|(so |then )?(what|how) about|then)\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
 

@@ -203,7 +203,7 @@ def test_a_question_that_stands_for_itself_is_asked_in_a_conversation_too(
 ) -> None:
     model = Reader("region-1 lies in the centre.")
     talk = Inspector(line, keep=False, mllm=model).converse(bad)
-    for number, question in enumerate(("How large is it?", "Where does this lie?"), 1):
+    for number, question in enumerate(("How large is it?", "So where does this lie?"), 1):
         talk.ask(question)
         assert len(model.asked) == number
 
