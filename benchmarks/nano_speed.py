@@ -25,6 +25,7 @@ from rich.table import Table
 
 from benchmarks.elpv import solar_cells
 from benchmarks.memory import peak_mb
+from benchmarks.nano import write_as_at_work
 from benchmarks.nano_lines import KNOWLEDGE, Examined, invented
 from echo import Inspector, ProductLine
 from echo.training.asking import lesson
@@ -48,7 +49,7 @@ SPOKEN = (
 
 
 def measure(model: MLLM, examined: list[Examined]) -> dict[str, list[float]]:
-    """Seconds by what was asked: first or further, chosen or written."""
+    """Seconds by what was asked: first or further, chosen or written; and of explanations."""
     seconds: dict[str, list[float]] = defaultdict(list)
     for number, one in enumerate(examined):
         page, rng = sheet(one.known), np.random.default_rng(number)
@@ -61,6 +62,8 @@ def measure(model: MLLM, examined: list[Examined]) -> dict[str, list[float]]:
                 is_first = order == 0 and place == 0
                 took = _seconds(_asking(model, page, ask, one))
                 seconds[f"{'first' if is_first else 'further'}, {how}"].append(took)
+        if one.known.inspection.regions:
+            seconds["explanation"].append(_seconds(partial(write_as_at_work, model, page, one)))
     return seconds
 
 
