@@ -96,7 +96,7 @@ class _NoTools:
 def says(answer: str, ask: Ask, examined: Examined) -> bool:
     """Whether an answer says what was asked for."""
     if ask.answer == NOT_KNOWN:
-        told = (NOTHING, HELP, "no knowledge file")
+        told = (NOTHING, HELP, "no knowledge file", "is no kind of defect that the knowledge file")
         return answer.strip() in (NOT_KNOWN, NOT_THERE) or any(said in answer for said in told)
     if ask.about in _OF_VERDICT:
         verdict = examined.known.inspection.verdict

@@ -23,6 +23,7 @@ from experts.sheet import (
     size_line,
     where_line,
 )
+from experts.sheet import is_kind as is_of_kind
 from experts.wording import look_of, size_of
 
 _LOOKS = tuple(
@@ -114,15 +115,24 @@ def kind(pen: Pen) -> Ask:
 
 
 def is_kind(pen: Pen) -> Ask | None:
-    """Whether it is a certain kind; of one that the file does not have that is not known."""
+    """Whether it is a certain kind, now and then one that the knowledge file does not have."""
     if not (names := _names(pen.known)):
         return None
     if pen.chance(FOREIGN):
-        return pen.write("is_kind", NOT_KNOWN, defect=pen.no_kind())
+        name = pen.no_kind()
+        return pen.write("is_kind", _instead_of(pen.known, name), defect=name)
     name, regions = pen.pick(names), pen.known.inspection.regions
     if regions and regions[0].kinds and regions[0].kinds.names and pen.chance(0.5):
         name = regions[0].kinds.names[0]
     return pen.write("is_kind", is_kind_line(pen.known, name), defect=name)
+
+
+def _instead_of(known: Known, name: str) -> str:
+    """What is said of a kind that the file does not have: what it is, if that is known."""
+    if is_of_kind(known, name) is None:
+        return NOT_KNOWN
+    regions = known.inspection.regions[:MAX_PLACES]
+    return joined([kind_line(known, region) for region in regions]) or count_line(known)
 
 
 def rule(pen: Pen) -> Ask:

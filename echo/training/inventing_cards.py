@@ -14,13 +14,14 @@ from typing import Any, Literal
 import numpy as np
 
 from echo.training.inventing_words import Wordsmith, families, made_up, plural
+from experts.answers.words import stems
 from experts.claims.words import listed
 
 Form = Literal["spot", "line", "area", "edge"]
 FORMS: tuple[Form, ...] = ("spot", "line", "area", "edge")
 
-# Products that the model is judged on, or that knowledge files come with, and names of what is
-# wrong with the former: none of these may be invented.
+# Products that the model is judged on, or that knowledge files come with, and what is wrong with
+# the former (the four lines that are left out of training): none of these may be invented.
 TAKEN = listed(
     """
     tile board cell cloth textile fabric solar pcb bottle cable capsule carpet grid hazelnut nut
@@ -197,15 +198,21 @@ def invented_word(smith: Wordsmith) -> str:
 
 
 def no_kind(rng: np.random.Generator, known: Collection[str]) -> str:
-    """A name like those of kinds of defects, but of none of these.
+    """A name like those of kinds of defects, but of none of these, nor of a sort of them.
 
     Args:
         rng: Draws it.
-        known: Names that it must not be.
+        known: Names that it must not be; "dented" and "dent ring" are not told apart from "dent".
     """
     among = list(families().values())
     names = _Names(Wordsmith(rng, among[int(rng.integers(len(among)))]), known)
-    return names.fresh(FORMS[int(rng.integers(len(FORMS)))])
+    # Some words have no stem, as they are another language's "say".
+    taken = [one for name in known if (one := stems(name))]
+    while True:
+        name = names.fresh(FORMS[int(rng.integers(len(FORMS)))])
+        own = stems(name)
+        if own and not any(own <= one or one <= own for one in taken):
+            return name
 
 
 class _Names:

@@ -35,14 +35,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Annotated[int, Field(ge=0)] = 0
-    steps: Count = 1200
+    steps: Count = 1500
     lessons: Count = 1
     asks: Count = 28
     rank: Count = 32
     first_layer: Annotated[int, Field(ge=0)] = 8
     learning_rate: Rate = 1e-3
     warmup: Count = 20
-    checkpoint: Count = 200
+    checkpoint: Count = 100
     examined: Count = 12
 
     @property
