@@ -171,7 +171,7 @@ def test_nothing_is_known_of_kinds_that_the_file_does_not_have_and_of_no_others(
 
 def test_of_a_kind_that_the_file_does_not_have_is_said_what_it_is_instead() -> None:
     said: Counter[str] = Counter()
-    for number, known in enumerate(worlds(60)):
+    for number, known in enumerate(worlds(90)):
         if known.knowledge is None:
             continue
         names = [n for d in known.knowledge.file.defects for n in (d.name, *d.synonyms)]
@@ -183,5 +183,5 @@ def test_of_a_kind_that_the_file_does_not_have_is_said_what_it_is_instead() -> N
                 is_open = not sure or (not regions and known.inspection.verdict != "accept")
                 assert (ask.answer == NOT_KNOWN) is is_open, ask
                 said[ask.answer[:6] if not regions else "region"] += 1
-    assert said["Nothin"] > 3
-    assert said["region"] > 3, said
+    assert said["Nothin"] > 1, said
+    assert said["region"] > 9, said
