@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from experts.answers import Asked, Known, Told, Topic
+from experts.answers.knowing import in_general
 from experts.answers.weighing import next_step
 from experts.claims import Facts, check
 from experts.claims.facts import quote_key
 from experts.claims.text import fold, sentences
 from experts.claims.translations import difference
-from experts.evidence import Look, Verdict
+from experts.evidence import Look, Said, Verdict
 from experts.grounding import Grounded, Words, ground, tells, words_of
-from experts.sheet import sayable, with_quotes
+from experts.sheet import NOT_KNOWN, normal_line, sayable, with_quotes
 
 # In answer to these a model says what something is, which may make less of it.
 _OF_NATURE: frozenset[Topic] = frozenset(
@@ -57,7 +58,25 @@ def grounded(
     facts = with_quotes(facts_with(known, draft), said)
     strict = asked.of_verdict
     left = ground(text, facts, _words_of(known, facts, draft), strict=strict)
-    return left._replace(text=_with_verdict(left.text, asked, known))
+    return left._replace(text=_with_verdict(_in_general(left.text, known), asked, known))
+
+
+def _in_general(text: str, known: Known) -> str:
+    """Beside what the file says of good parts stands that it is not said of this one."""
+    if text and text == normal_line(known) and known.inspection.verdict != "accept":
+        return f"{text}\n{in_general(known)}"
+    return text
+
+
+def unknown(asked: Asked, known: Known) -> Grounded:
+    """The answer that something is not known; where the verdict is asked for, beside it.
+
+    Args:
+        asked: The question.
+        known: What is known of the inspection.
+    """
+    said = Said(text=NOT_KNOWN, said=NOT_KNOWN, outcome="none")
+    return Grounded(_with_verdict(NOT_KNOWN, asked, known), (said,), faithfulness=None)
 
 
 def facts_with(known: Known, draft: Told) -> Facts:
@@ -70,14 +89,13 @@ def facts_with(known: Known, draft: Told) -> Facts:
     quotes = {key: by for key, by in facts.quotes.items() if by == "evidence" and tells(key)}
     for text in (*draft.sentences, *(known.looked_up(look) for look in known.looks)):
         keys = list(_keys(text))
-        if len(keys) == 1 or not quotes_file(text):
+        if len(keys) == 1 or not _quotes_file(text):
             quotes |= {key: "evidence" for key in keys if tells(key)}
     told = replace(facts, quotes=quotes, names=(*facts.names, *_names(known.looks)))
     return with_quotes(told, sayable(known))
 
 
-def quotes_file(text: str) -> bool:
-    """Whether code says in a text that it quotes the knowledge file."""
+def _quotes_file(text: str) -> bool:
     return "knowledge file" in text or "“" in text
 
 
@@ -92,7 +110,7 @@ def _names(looks: Sequence[Look]) -> list[str]:
 def _words_of(known: Known, facts: Facts, draft: Told) -> Words:
     """What the evidence says, and code beside it; what code quotes of the file is no evidence."""
     looked = [look.found for look in known.looks if look.tool != "lookup"]
-    return words_of(facts, [text for text in (*draft.sentences, *looked) if not quotes_file(text)])
+    return words_of(facts, [text for text in (*draft.sentences, *looked) if not _quotes_file(text)])
 
 
 def _with_verdict(text: str, asked: Asked, known: Known) -> str:

@@ -11,12 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypedDict, get_args
 
 from experts.answers import NOT_THERE, Asked, Before, Known, Told, Topic, read_question, tell
-from experts.answers.knowing import from_knowledge
+from experts.answers.knowing import answered, from_knowledge, kinds_named
 from experts.answers.places import size
+from experts.answers.telling import NOTHING
 from experts.dialogue import MAX_LOOKS, Answer, Tools
-from experts.dialogue_checking import fits, grounded, quotes_file
+from experts.dialogue_checking import fits, grounded, unknown
 from experts.dialogue_model import Asking, ask, ask_reader, translate
-from experts.evidence import Look, Said
+from experts.evidence import Look
 from experts.grounding import Grounded
 from experts.mllm import MLLM, Content
 from experts.mllm.dialogue_prompts import dialogue_prompts
@@ -30,15 +31,13 @@ from experts.tools.scene import Scene
 # The oldest turns of a long conversation go.
 MAX_TURNS = 200
 NO_IMAGE = "The image is not at hand any more, so this place cannot be looked at again."
-# What a page for a model that sees nothing tells of.
-_ON_PAGES: frozenset[Topic] = frozenset(
-    {"verdict", "summary", "why", "where", "kind", "severity", "size", "count", "rule", "next"}
+# Of these a page for a model that sees nothing tells all that code could say without a closer look.
+_ON_PAGES: frozenset[Topic] = frozenset({"verdict", "where", "kind", "size", "count"})
+# "So, may it go on?" stands for itself, "so what?" and "so, and how large?" do not.
+_TAKES_UP = re.compile(
+    r"\s*(?:so\b\W*)?(?:and|but|or|then|(?:what|how) about)\b|\s*so\b\W*(?:\w+\W*){0,2}$",
+    re.IGNORECASE,
 )
-_NOT_KNOWN = Grounded(
-    NOT_KNOWN, (Said(text=NOT_KNOWN, said=NOT_KNOWN, outcome="right"),), faithfulness=None
-)
-# "So, may it go on?" stands for itself.
-_TAKES_UP = re.compile(r"\s*(and|but|or|(so |then )?(what|how) about|then)\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
 
@@ -147,6 +146,8 @@ class Partner:
         asked = self._asked(state)
         told = self._grounded(state["said"], asked, known, draft)
         spoke = bool(told and told.text)
+        # What is not known rests on nothing, and the next question does not go on with it.
+        rests = not (told and NOT_KNOWN in told.text.splitlines())
         model = self._set_model() if spoke else None
         answer = Answer(
             question=state["question"],
@@ -158,8 +159,8 @@ class Partner:
             revision=revision_of(model) if model else None,
             prompts_version=_version(model) if model else None,
             looks=looks,
-            evidence_ids=draft.evidence_ids,
-            about=draft.about,
+            evidence_ids=draft.evidence_ids if rests else (),
+            about=draft.about if rests else (),
             topics=asked.topics,
             faults=tuple(state["faults"]),
         )
@@ -173,7 +174,7 @@ class Partner:
         if not said:
             return None
         if said == NOT_KNOWN and self._reads_pages():
-            return None if _knows_more(asked, draft) else _NOT_KNOWN
+            return None if _knows_more(asked, known, draft) else unknown(asked, known)
         question, answer = restated(said, known)
         told = grounded(answer, asked, known, draft, (answer,) if question else ())
         return told._replace(text=told.text.replace(answer, f"{question}{answer}"))
@@ -294,20 +295,21 @@ def _version(model: MLLM) -> int:
     return dialogue_prompts().version if model.sees else texts().version
 
 
-def _knows_more(asked: Asked, draft: Told) -> bool:
-    """Whether code may know what no page tells.
+def _knows_more(asked: Asked, known: Known, draft: Told) -> bool:
+    """Whether code may know what a page does not tell.
 
-    Pages tell nothing of what the inspection was compared with or how sure it is, nor what else
-    stands in the knowledge file; and where code knows nothing either, it says what can be asked.
+    That is so of a place, number or kind that the question names, and of what a page leaves out,
+    such as what it was compared with; and where code knows nothing, it says what can be asked.
     """
-    if not (asked.topics and _ON_PAGES.issuperset(asked.topics)):
+    names = asked.numbers or asked.place or asked.rank or asked.whether
+    if names or kinds_named(asked.text, known) or answered(asked.text, known).sentences:
         return True
-    return any(quotes_file(text) for text in draft.sentences)
+    return NOTHING in draft.sentences or not _ON_PAGES.issuperset(asked.topics)
 
 
 def _text(said: str, model: MLLM | None, asked: Asked, draft: Told) -> str:
     """What a model said; below the few words of one that sees nothing, what code says on it."""
-    if model is None or model.sees or not asked.topics or said == NOT_KNOWN:
+    if model is None or model.sees or not asked.topics or NOT_KNOWN in said.splitlines():
         return said
     return "\n".join(dict.fromkeys((*said.splitlines(), *draft.sentences)))
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from echo import Inspector, ProductLine
+from experts.answers import Known
 from experts.claims import Checked, Facts, check
 from experts.claims.facts import quote_key
 from experts.claims.size_words import ORDERS, Order
 from experts.knowledge import load_knowledge
+from experts.sheet import normal_line, with_quotes
 from experts.wording import describe
 from tests.claim_facts import (
     CASES,
@@ -156,15 +158,35 @@ def test_what_the_file_calls_normal_on_good_parts_stays_on_one_that_is_held_back
     def left(text: str) -> str:
         return check(text, replace(facts, quotes={quote_key(text): "evidence"})).text
 
-    good = "A good tile: Straight edges; printed numbers are normal."
+    good = "A good tile: A piece of ferrite; printed numbers are normal."
     assert left(good) == good
     assert inspection.verdict == "reject"
     for wrong in (
         "This tile: Straight edges; printed numbers are normal.",
         "A good tile: Straight edges; this one is normal.",
         "A good tile: Straight edges; the tile is accepted.",
+        "A good tile: Straight edges; the one you see is fine.",
+        "A good tile: Straight edges; that one is fine.",
+        "A good tile: Straight edges; yours is perfect.",
+        "A good tile: Straight edges; everything here is fine.",
+        "A good tile: Even grey; verdict: fine.",
+        "A good tile: Even grey; result good.",
+        "A good tile: Even grey; region-1 is normal.",
+        "A good tile: Even grey; the rejected tile is good.",
+        "A good tile: Even grey; what lies in front of you is perfect, too.",
     ):
         assert left(wrong) == "", wrong
+
+
+@pytest.mark.parametrize("path", sorted(KNOWLEDGE.glob("*.yaml")), ids=lambda path: path.stem)
+def test_what_starter_files_say_of_good_parts_may_be_said_in_one_sentence(path: Path) -> None:
+    knowledge = load_knowledge(path)
+    region = region_of(1, (20, 30, 40, 34), "top left", "dark line")
+    inspection = inspection_of(anomaly_of(0), [region], knowledge)
+    facts = Facts.of(inspection, knowledge.file, knowledge.clauses)
+    said = normal_line(Known(inspection, knowledge, 0.05))
+    assert said is not None
+    assert check(said, with_quotes(facts, [said])).text == said
 
 
 def test_rules_of_the_file_that_were_not_computed_may_be_named() -> None:

@@ -15,7 +15,15 @@ from echo.training.inventing import invent
 from experts.answers import Known
 from experts.errors import MLLMUnavailableError
 from experts.mllm import Message, ScriptedMLLM
-from experts.sheet import NOT_KNOWN, count_line, decided_lines, restated, sayable, sheet
+from experts.sheet import (
+    NOT_KNOWN,
+    count_line,
+    decided_lines,
+    normal_line,
+    restated,
+    sayable,
+    sheet,
+)
 from tests.conftest import bad_part, good_part
 from tests.ruled_lines import STRICT, line_with
 
@@ -158,9 +166,19 @@ def test_what_is_wrong_is_not_said(ask: Asking) -> None:
 
 
 def test_what_no_page_tells_is_not_known(ask: Asking) -> None:
-    """Although code takes the question for one after places, or the verdict."""
-    for question in ("Where do we buy the steel for it?", "Who is to decide on the good coffee?"):
-        assert ask(question, NOT_KNOWN) == NOT_KNOWN
+    """Although code takes the question for one after places."""
+    assert ask("Where do we buy the steel for it?", NOT_KNOWN) == NOT_KNOWN
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Who is to decide on the good coffee?", "May it be shipped?", "Is the part good?", "Reject?"],
+)
+def test_no_verdict_hides_behind_what_is_not_known(
+    ask: Asking, bad: Inspection, question: str
+) -> None:
+    assert bad.verdict == "reject"
+    assert "The verdict is reject." in ask(question, NOT_KNOWN).splitlines()
 
 
 @pytest.mark.parametrize(
@@ -168,6 +186,12 @@ def test_what_no_page_tells_is_not_known(ask: Asking) -> None:
     [
         ("How sure is this?", "p = 0.2"),
         ("What was it compared with?", "normal"),
+        ("Why was it rejected?", "Rejected:"),
+        ("Give me a summary.", "region-1"),
+        ("Which rule decided?", "scores beyond"),
+        ("Where is region-7?", "There is no region-7"),
+        ("What is at the bottom right?", "bottom right"),
+        ("Where is the largest one?", "region-1"),
         ("What is a scratch?", "knowledge file"),
         ("Blip or no blip?", "You can ask"),
     ],
@@ -178,6 +202,36 @@ def test_where_code_may_know_more_than_a_page_it_answers(
     said = ask(question, NOT_KNOWN)
     assert NOT_KNOWN not in said
     assert says in said
+
+
+def test_beside_what_is_said_of_good_parts_stands_the_verdict_on_this_one(
+    ask: Asking, bad: Inspection, line: ProductLine
+) -> None:
+    said = normal_line(Known(bad, line.knowledge, line.alpha))
+    assert said is not None
+    for question in ("Where is it?", "Blip or no blip?"):
+        lines = ask(question, said).splitlines()
+        behind = lines[lines.index(said) + 1]
+        assert behind == "This is said in general; the verdict on this washer is reject."
+
+
+@pytest.mark.parametrize("question", ["So?", "So what?", "So, and how large?", "So both?"])
+def test_some_questions_stand_on_the_one_before(
+    line: ProductLine, bad: Inspection, question: str
+) -> None:
+    model = Reader("region-1 lies in the centre.")
+    talk = Inspector(line, keep=False, mllm=model).converse(bad)
+    talk.ask("Where is it?")
+    talk.ask(question)
+    assert len(model.asked) == 1
+
+
+def test_what_is_not_known_rests_on_nothing(line: ProductLine, bad: Inspection) -> None:
+    talk = Inspector(line, keep=False, mllm=Reader(NOT_KNOWN)).converse(bad)
+    answer = talk.ask("Where do we buy the steel for it?")
+    assert answer.text == NOT_KNOWN
+    assert answer.evidence_ids == answer.about == ()
+    assert answer.faithfulness is None
 
 
 @pytest.mark.parametrize("question", ["Wo liegt der Fehler?", "Où est le défaut ?"])

@@ -26,6 +26,7 @@ from experts.claims.ranks import rank_claims
 from experts.claims.reading import Claim, Reading, edited, is_negator
 from experts.claims.sizes import number_claims
 from experts.claims.text import joined, sentences
+from experts.claims.verdict_words import HEADINGS
 from experts.claims.verdicts import verdict_claims
 from experts.claims.words import (
     CONDITIONALS,
@@ -45,7 +46,8 @@ _ASKING = listed(
     "wann"
 )
 _TAGS = ("isn't it", "is it not", "right", "doesn't it", "aren't they", "oder")
-_THIS_PART = frozenset({"it", "this"})
+# They may point at this part.
+_POINTING = HEADINGS | listed("this these those here you your yours everything something")
 # They count or compare; "one" may stand for a thing.
 _NUMBER_WORDS = (
     COUNT_WORDS.keys() | listed("twice double triple thrice half quarter hundred thousand")
@@ -221,7 +223,12 @@ def _quoted(text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evid
     claims = [*verdict_claims(reading, facts, lexicon)]
     if not is_evidence:
         claims += fault_claims(reading, facts)
-    if _is_of_good_parts(reading, facts, is_evidence):
+    if is_evidence and reading.follows(0, "a good"):
+        if facts.held_back and _points(reading, text):
+            return _dropped(text, MAY_JUDGE)
+        claims = [c for c in claims if c.what != "judgement" or _names_part(text, facts, lexicon)]
+    # "Its leads are whole and clean" is said of good parts, "this part is clean" of this one.
+    elif not is_evidence and not reading.has(facts.part_words | _POINTING | {"it"}):
         claims = [claim for claim in claims if claim.what != "judgement"]
     found = next((claim for claim in claims if claim.state == "wrong"), None)
     if found:
@@ -229,14 +236,27 @@ def _quoted(text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evid
     return _as_it_came(text, "right" if is_evidence else "none")
 
 
-def _is_of_good_parts(reading: Reading, facts: Facts, is_evidence: bool) -> bool:
-    """Whether a quote speaks of good parts: "its leads are whole and clean".
+def _points(reading: Reading, text: str) -> bool:
+    """Whether what is said of good parts turns to this one: "verdict: fine", "what you see"."""
+    tokens = range(len(reading.tokens))
+    named = any(token.kind == "region" for token in reading.tokens)
+    the_one = any(reading.follows(i, "the one", "that one") for i in tokens)
+    heads = set(":=") & set(text.partition(":")[2])
+    return named or the_one or bool(heads) or reading.has(_POINTING)
 
-    "This part is clean" speaks of this one, and so does evidence, if it does not say otherwise.
+
+def _names_part(text: str, facts: Facts, lexicon: Lexicon) -> bool:
+    """Whether a clause that judges names the part: "a piece of ferrite; marks are normal" does not.
+
+    Every clause is of a sentence that begins with "A good tile: ...".
     """
-    if is_evidence:
-        return bool(reading.follows(0, "a good")) and not reading.has(_THIS_PART)
-    return not reading.has(facts.part_words | _THIS_PART)
+    for clause in text.partition(":")[2].split(";"):
+        reading = Reading.of(clause, facts)
+        if reading.has(facts.part_words | {"it"}):
+            claims = verdict_claims(reading, facts, lexicon)
+            if any(claim.what == "judgement" and claim.state == "wrong" for claim in claims):
+                return True
+    return False
 
 
 def _unreadable(text: str, reading: Reading) -> str:
