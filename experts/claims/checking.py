@@ -46,6 +46,9 @@ _ASKING = listed(
     "wann"
 )
 _TAGS = ("isn't it", "is it not", "right", "doesn't it", "aren't they", "oder")
+# So begins what code says of good parts and of kinds of defects, out of the knowledge file.
+_GOOD = "a good"
+_FROM_FILE = (_GOOD, "looks of", "cause of", "effect of")
 # They may point at this part.
 _POINTING = HEADINGS | listed("this these those here you your yours everything something")
 # They count or compare; "one" may stand for a thing.
@@ -223,10 +226,12 @@ def _quoted(text: str, reading: Reading, facts: Facts, lexicon: Lexicon, is_evid
     claims = [*verdict_claims(reading, facts, lexicon)]
     if not is_evidence:
         claims += fault_claims(reading, facts)
-    if is_evidence and reading.follows(0, "a good"):
-        if facts.held_back and _points(reading, text):
+    if is_evidence and reading.follows(0, *_FROM_FILE):
+        points = _points(reading, text)
+        if points and facts.held_back and reading.follows(0, _GOOD):
             return _dropped(text, MAY_JUDGE)
-        claims = [c for c in claims if c.what != "judgement" or _names_part(text, facts, lexicon)]
+        if not points and not _names_part(text, facts, lexicon):
+            claims = [claim for claim in claims if claim.what != "judgement"]
     # "Its leads are whole and clean" is said of good parts, "this part is clean" of this one.
     elif not is_evidence and not reading.has(facts.part_words | _POINTING | {"it"}):
         claims = [claim for claim in claims if claim.what != "judgement"]
@@ -248,7 +253,7 @@ def _points(reading: Reading, text: str) -> bool:
 def _names_part(text: str, facts: Facts, lexicon: Lexicon) -> bool:
     """Whether a clause that judges names the part: "a piece of ferrite; marks are normal" does not.
 
-    Every clause is of a sentence that begins with "A good tile: ...".
+    Every clause is of a sentence that begins with "A good tile: ..." or "Looks of crack: ...".
     """
     for clause in text.partition(":")[2].split(";"):
         reading = Reading.of(clause, facts)
