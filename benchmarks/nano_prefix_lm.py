@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from peft import PeftModel
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -61,6 +60,7 @@ class Gain:
         places: ``simulated`` or ``real``.
         attribute: One of ``ATTRIBUTES``.
         count: Of places that have a label.
+        code: By code, off the decoder's place.
         page: By the model that reads the page alone.
         both: By the one that has the prefix, too.
         low: Lower end of the 95 % interval of the difference.
@@ -71,6 +71,7 @@ class Gain:
     places: str
     attribute: str
     count: int
+    code: float
     page: float
     both: float
     low: float
@@ -87,6 +88,8 @@ class Reader:
 
     def __init__(self, base: Path, prefix: VisualPrefix | None) -> None:
         with quiet_peft():
+            from peft import PeftModel
+
             model = base_model(base).cpu()
             adapted = PeftModel.from_pretrained(model, SHIPPED, is_trainable=True)
         self.model: PreTrainedModel = adapted
@@ -252,10 +255,11 @@ def _gains(product: str, places: str, kept: Kept, page_NA: Tensor, both_NA: Tens
         known_N = truth_N != UNKNOWN
         if not known_N.any():
             continue
-        page_n, both_n = (
-            (said_NA[:, column] == truth_N)[known_N].float() for said_NA in (page_NA, both_NA)
+        code_n, page_n, both_n = (
+            (said_NA[:, column] == truth_N)[known_N].float()
+            for said_NA in (kept.code_NA, page_NA, both_NA)
         )
-        shares = float(page_n.mean()), float(both_n.mean())
+        shares = float(code_n.mean()), float(page_n.mean()), float(both_n.mean())
         ends = interval(both_n - page_n)
         gains.append(Gain(product, places, attribute, int(known_N.sum()), *shares, *ends))
     return gains
@@ -263,9 +267,9 @@ def _gains(product: str, places: str, kept: Kept, page_NA: Tensor, both_NA: Tens
 
 def table_of(gains: Sequence[Gain]) -> Table:
     """For people, in percent."""
-    table = Table("left out", "places", "attribute", "n", *ARMS, "gain")
+    table = Table("left out", "places", "attribute", "n", "code", *ARMS, "gain")
     for g in gains:
-        shares = (f"{100 * share:.0f}" for share in (g.page, g.both))
+        shares = (f"{100 * share:.0f}" for share in (g.code, g.page, g.both))
         ends = f"{100 * g.low:+.0f} … {100 * g.high:+.0f}"
         table.add_row(g.product, g.places, g.attribute, str(g.count), *shares, ends)
     return table

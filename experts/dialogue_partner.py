@@ -167,9 +167,10 @@ class Partner:
         return {"answer": dumped(answer)}
 
     def _grounded(self, said: str, asked: Asked, known: Known, draft: Told) -> Grounded | None:
-        """What is left of what was said; an answer that restates the question does so in the end.
+        """What is left of what was said; ``None`` if code is to answer.
 
-        Without that question, "no" could be taken for an answer to another one.
+        An answer that restates the question does so in the end: without it, "no" could be taken
+        for an answer to another one.
         """
         if not said:
             return None

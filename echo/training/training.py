@@ -9,11 +9,10 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save
 from transformers import AutoTokenizer
 
@@ -30,6 +29,9 @@ from experts.mllm.local.prompting import told
 from experts.mllm.nano.loading import TEXTS, WEIGHTS, base_model, quiet_peft
 from experts.mllm.nano.prompting import TextPrompter
 from experts.mllm.nano.texts import texts
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 # Gradients that are longer are cut to this, so that one odd lesson moves little.
 MAX_NORM = 1.0
@@ -206,6 +208,9 @@ def _with_adapters(base: Path, recipe: Recipe) -> PeftModel:
         raise TrainingError(
             f"first_layer is {recipe.first_layer}, but the model has {count} layers; begin earlier"
         )
+    with quiet_peft():
+        from peft import LoraConfig, get_peft_model
+
     config = LoraConfig(
         r=recipe.rank,
         lora_alpha=recipe.rank,
@@ -221,6 +226,8 @@ def _with_these(base: Path, start: Path) -> PeftModel:
     model = base_model(base)
     try:
         with quiet_peft():
+            from peft import PeftModel
+
             return PeftModel.from_pretrained(model, start, is_trainable=True)
     # What the code of libraries raises over damaged files cannot be foreseen.
     except Exception as error:
@@ -231,6 +238,8 @@ def _with_these(base: Path, start: Path) -> PeftModel:
 
 def save_adapter(model: PeftModel, folder: Path) -> Path:
     """Write the adapters in bfloat16, in the form of peft, each file whole or not at all."""
+    from peft import get_peft_model_state_dict
+
     place = writable_folder(folder / "adapter")
     # Else peft asks the hub whether the base has other embeddings by now.
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
