@@ -196,6 +196,11 @@ def _held(out: Path) -> Iterator[None]:
             yield
     except Timeout as error:
         raise OutputError(f"{out}: is being written by another process; try again later") from error
+    except (ImageError, OutputError):
+        # A folder that belongs to something else is left as it was.
+        if not (folder / RECORD).exists():
+            (folder / ".lock").unlink(missing_ok=True)
+        raise
 
 
 def _check_all(files: dict[str, Path], out: Path, bars: Progress) -> None:

@@ -14,6 +14,7 @@ from experts.knowledge import KnowledgeFile
 from experts.knowledge.schema import DefectKnowledge
 from experts.mllm import MLLM, user
 from experts.mllm.prompts import prompts
+from experts.wording import article_of
 
 # Of a model's answer, so many lines are taken, each up to so many letters.
 MAX_PROPOSED = 40
@@ -94,4 +95,4 @@ def _found(words: Sequence[str], defect: DefectKnowledge) -> list[str]:
 def _article(words: str) -> str:
     if words.endswith("s") and not words.endswith("ss"):
         return ""
-    return "an " if words[0].casefold() in "aeiou" else "a "
+    return f"{article_of(words)} "

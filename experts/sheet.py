@@ -20,7 +20,7 @@ from experts.claims.facts import Source, quote_key
 from experts.claims.text import sentences
 from experts.evidence import Clause, ClauseCheck, Region, Verdict
 from experts.knowledge.schema import DefectKnowledge
-from experts.wording import describe, look_of, measured_in_words, size_of, where_of
+from experts.wording import article_of, describe, look_of, measured_in_words, size_of, where_of
 
 # Among more places, rules and kinds of defects a small model loses its way.
 MAX_PLACES = 5
@@ -171,7 +171,7 @@ def product_line(known: Known) -> str | None:
     if known.knowledge is None:
         return None
     product = known.knowledge.file.product
-    return f"The product is {'an' if product[0].lower() in 'aeiou' else 'a'} {product}."
+    return f"The product is {article_of(product)} {product}."
 
 
 def normal_line(known: Known) -> str | None:

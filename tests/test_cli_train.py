@@ -215,9 +215,11 @@ def test_bad_input_gets_one_sentence(
     sentence = sentence.replace("GOOD", re.escape(str(good))).replace("OUT", re.escape(str(out)))
     assert_fails(result, sentence)
     if out.is_dir():
-        assert {n: s for n, s in hash_files(out).items() if n != ".lock"} == {
-            n: s for n, s in kept.items() if n != ".lock"
-        }
+        now = hash_files(out)
+        if (out / "simulated.json").exists():
+            now.pop(".lock", None)
+            kept.pop(".lock", None)
+        assert now == kept
 
 
 def test_a_folder_among_the_good_images_is_refused(run: Command, good: Path) -> None:

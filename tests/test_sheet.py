@@ -30,6 +30,7 @@ from experts.sheet import (
     where_line,
     with_quotes,
 )
+from experts.wording import article_of
 from tests.findings import named, region_of
 
 WORLDS = 60
@@ -213,3 +214,22 @@ def test_of_two_hundred_kinds_the_one_that_was_found_is_told() -> None:
     assert "kind 150" in sheet(told)
     assert "and 192 more." in sheet(told)
     assert fact_lines(told, defects[150])["severity"] in sayable(told)
+
+
+@pytest.mark.parametrize(
+    ("words", "article"),
+    [
+        ("hex nut", "a"),
+        ("Edge connector", "an"),
+        ("USB plug", "a"),
+        ("LED strip", "an"),
+        ("SMD resistor", "an"),
+        ("PCB", "a"),
+        ("unit", "a"),
+        ("uneven spot", "an"),
+        ("uninsulated wire", "an"),
+        ("one-way valve", "a"),
+    ],
+)
+def test_the_article_goes_by_the_sound(words: str, article: str) -> None:
+    assert article_of(words) == article
