@@ -142,18 +142,27 @@ def table(told: Sequence[tuple[Told, bool, bool]]) -> Table:
     for group, topics in (*GROUPS.items(), ("all", None)):
         rows = [row for row in told if topics is None or row[0].about in topics]
         if rows:
-            cells = [_cell([row[1] for row in rows]), _cell([row[2] for row in rows])]
+            cells = [share([row[1] for row in rows]), share([row[2] for row in rows])]
             shown.add_row(group, str(len(rows)), *cells)
     return shown
 
 
-def _cell(right: Sequence[bool]) -> str:
+def share(right: Sequence[bool]) -> str:
+    """How many are right, with the 95 % interval."""
     low, high = interval(sum(right), len(right))
     return f"{sum(right) / len(right):.1%} ({low:.0%} to {high:.0%})"
 
 
-def run(model: MLLM, examined: Sequence[Examined], console: Console, *, failures: int) -> None:
-    """Ask, and print the table; and so many questions of which the model's answer missed."""
+def answered(model: MLLM, examined: Sequence[Examined]) -> list[tuple[Told, bool, bool]]:
+    """Questions, the same for every model, and whether each answer says what was asked for.
+
+    Args:
+        model: The model.
+        examined: The inspections that are asked about.
+
+    Returns:
+        For each question both answers; whether code's says it, and whether the model's does.
+    """
     rng, said = np.random.default_rng(SEED + 1), unseen()
     told: list[tuple[Told, bool, bool]] = []
     with Progress() as bars, bars.task("asking", len(examined)) as advance:
@@ -161,6 +170,12 @@ def run(model: MLLM, examined: Sequence[Examined], console: Console, *, failures
             for ask, row in converse(model, one, rng, said):
                 told.append((row, says(row.alone, ask, one), says(row.together, ask, one)))
             advance(1)
+    return told
+
+
+def run(model: MLLM, examined: Sequence[Examined], console: Console, *, failures: int) -> None:
+    """Ask, and print the table; and so many questions of which the model's answer missed."""
+    told = answered(model, examined)
     console.print(table(told))
     for row, _, right in [row for row in told if not row[2]][:failures]:
         console.print(

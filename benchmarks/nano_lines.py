@@ -46,6 +46,20 @@ class Examined(NamedTuple):
     sample: Sample | None
 
 
+class RealLine(NamedTuple):
+    """A line of real images.
+
+    Attributes:
+        name: As ``Examined.line``.
+        product: Its images.
+        knowledge: Its knowledge file.
+    """
+
+    name: str
+    product: Product
+    knowledge: Path
+
+
 def real(data: Path, home: Path, images: int, seed: int = 0) -> Iterator[Examined]:
     """Inspections of the four lines, half of them of defective parts.
 
@@ -59,24 +73,47 @@ def real(data: Path, home: Path, images: int, seed: int = 0) -> Iterator[Examine
         BenchmarkError: If an image cannot be inspected.
         EchoError: If images are missing.
     """
+    for one in real_lines(data):
+        yield from inspected(one, enrolled(one, home, seed), images, seed)
+
+
+def real_lines(data: Path) -> list[RealLine]:
+    """The four.
+
+    Args:
+        data: The tree with ``MagneticTile/tile`` and ``DeepPCB/pcb``.
+
+    Raises:
+        EchoError: If images are missing.
+    """
     tile, pcb = find_products(data, ["MagneticTile/tile"]), find_products(data, ["DeepPCB/pcb"])
-    for name, product, knowledge in (
-        ("tile", tile[0], "magnetic_tile"),
-        ("pcb", pcb[0], "printed_circuit_board"),
-        ("solar cell", solar_cells("mono", ENROLLED), "solar_cell"),
-        ("textile", textiles("local", ENROLLED), "textile"),
-    ):
-        yield from _of_line(name, product, KNOWLEDGE / f"{knowledge}.yaml", home, images, seed)
+    return [
+        RealLine("tile", tile[0], KNOWLEDGE / "magnetic_tile.yaml"),
+        RealLine("pcb", pcb[0], KNOWLEDGE / "printed_circuit_board.yaml"),
+        RealLine("solar cell", solar_cells("mono", ENROLLED), KNOWLEDGE / "solar_cell.yaml"),
+        RealLine("textile", textiles("local", ENROLLED), KNOWLEDGE / "textile.yaml"),
+    ]
 
 
-def _of_line(
-    name: str, product: Product, knowledge: Path, home: Path, images: int, seed: int
-) -> Iterator[Examined]:
-    split = product.split(seed)
-    line = ProductLine.enroll(
-        product.line_name, split.enrolled, knowledge, home=home, progress=False
+def enrolled(one: RealLine, home: Path, seed: int = 0) -> ProductLine:
+    """A line of its normal images but those that are inspected.
+
+    Raises:
+        EchoError: If it cannot be enrolled.
+    """
+    images = one.product.split(seed).enrolled
+    return ProductLine.enroll(
+        one.product.line_name, images, one.knowledge, home=home, progress=False
     )
-    rules = Rules(line).knowledge
+
+
+def inspected(one: RealLine, line: ProductLine, images: int, seed: int = 0) -> Iterator[Examined]:
+    """Inspections by an enrolled line, half of them of defective parts.
+
+    Raises:
+        BenchmarkError: If an image cannot be inspected.
+    """
+    split, rules = one.product.split(seed), Rules(line).knowledge
     rng = np.random.default_rng(seed)
     drawn: list[Sample] = []
     for defective in (True, False):
@@ -85,12 +122,12 @@ def _of_line(
         drawn += [among[i] for i in order.tolist()]
     paths = [sample.path for sample in drawn]
     inspector = Inspector(line, keep=False, mllm="none")
-    with Progress() as bars, bars.task(f"inspecting {name}", len(paths)) as advance:
+    with Progress() as bars, bars.task(f"inspecting {one.name}", len(paths)) as advance:
         for sample, result in zip(drawn, inspector.inspect_many(paths), strict=True):
             if isinstance(result, Failure):
                 raise BenchmarkError(f"{sample.path}: {result.error}")
             advance(1)
-            yield Examined(name, Known(result, rules, line.manifest.alpha), sample)
+            yield Examined(one.name, Known(result, rules, line.manifest.alpha), sample)
 
 
 def arguments(doc: str | None, images: int, worlds: int) -> argparse.ArgumentParser:
