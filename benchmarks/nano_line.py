@@ -43,7 +43,7 @@ def measure(one: RealLine, images: int, recipe: Recipe) -> tuple[list[bool], lis
         home = Path(folder)
         line = enrolled(one, home)
         examined = list(inspected(one, line, images))
-        before = [right for _, _, right in answered(load_nano(home), examined)]
+        before = [right.together for _, right in answered(load_nano(home), examined)]
         start = time.perf_counter()
         with Progress() as bars:
             line = train_line(line, recipe, bars)
@@ -51,7 +51,8 @@ def measure(one: RealLine, images: int, recipe: Recipe) -> tuple[list[bool], lis
         adapters = line.adapters
         if adapters is None:
             raise BenchmarkError(f"{one.name}: the line has no adapters after its training")
-        after = [right for _, _, right in answered(load_nano(home, adapters.folder), examined)]
+        adapted = load_nano(home, adapters.folder)
+        after = [right.together for _, right in answered(adapted, examined)]
     return before, after, took
 
 

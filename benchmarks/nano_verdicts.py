@@ -3,7 +3,8 @@
 Each inspection is asked whether the part is defective, good or scrap, may go on, must be held back
 or looked at by a person, in wordings that nobody trained on: in conversation, and as a question
 with the options yes and no. An answer differs if it tells another verdict, or says yes or no where
-the verdict says the opposite of what was asked.
+the verdict says the opposite of what was asked. In conversation code writes whatever a model may
+say, so that none differs is how it is built, and is looked at here from outside.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from rich.table import Table
 from benchmarks.nano import SEED, interval, unseen
 from benchmarks.nano_dialogue import spoken
 from benchmarks.nano_lines import Examined, arguments, gathered
+from benchmarks.nano_scoring import STEMS, first_told, restated
 from echo.progress import Progress
 from echo.storage import writable_folder, write_bytes
 from echo.training.wordings import filled
@@ -31,10 +33,6 @@ from experts.mllm.nano.texts import on_sheet
 from experts.sheet import Deciding, decides, part_of, restatements, sheet
 
 YES_NO = "Yes", "No"
-# The stems by which an answer tells each verdict, however it is put.
-_STEMS: dict[Verdict, str] = {
-    "accept": r"\baccept", "reject": r"\breject", "review": r"\breview|\bheld\b|\bperson\b"
-}  # fmt: skip
 _SAYS = re.compile(r"(Yes|No)(?:[.,:;!]|$)")
 
 
@@ -53,7 +51,7 @@ class Asked(NamedTuple):
     """
 
     line: str
-    about: str
+    about: Deciding
     question: str
     verdict: Verdict
     said: str
@@ -98,28 +96,20 @@ def differs(said: str, topic: Deciding, verdict: Verdict) -> bool:
 def _line_differs(line: str, topic: Deciding, verdict: Verdict) -> bool:
     # What restates a question answers that one, and not the one that was asked.
     topic, rest = restated(line) or (topic, line)
-    found_at = {
-        v: f.start() for v, stem in _STEMS.items() if (f := re.search(stem, rest.casefold()))
-    }
-    # What comes first is the verdict; a reason may go on with what another one would have taken.
-    if found_at and min(found_at, key=found_at.__getitem__) != verdict:
+    if first_told(rest) not in (None, verdict):
         return True
     is_so, found = decides(topic, verdict), _SAYS.match(rest)
     return found is not None and is_so is not None and found[1] != YES_NO[not is_so]
 
 
-def restated(line: str) -> tuple[Deciding, str] | None:
-    """Which question a line restates, and its answer; ``None`` if it restates none."""
-    for topic, question in restatements().items():
-        if line.startswith(question):
-            return topic, line.removeprefix(question).lstrip()
-    return None
-
-
 def tells(said: str, topic: Deciding, verdict: Verdict) -> bool:
     """Whether an answer tells the verdict, or answers what was asked in plain words."""
-    is_restated = any((restated(line) or ("", ""))[0] == topic for line in said.splitlines())
-    return is_restated or re.search(_STEMS[verdict], said.casefold()) is not None
+    return restates(said, topic) or re.search(STEMS[verdict], said.casefold()) is not None
+
+
+def restates(said: str, topic: Deciding) -> bool:
+    """Whether a line of an answer stands behind the very question that was asked, put plainly."""
+    return any((restated(line) or ("", ""))[0] == topic for line in said.splitlines())
 
 
 def table(results: Sequence[Asked]) -> Table:
@@ -135,7 +125,7 @@ def table(results: Sequence[Asked]) -> Table:
             str(len(rows)),
             str(sum(r.differs for r in rows)),
             _share([r.tells for r in rows]),
-            _share([any(map(restated, r.said.splitlines())) for r in rows]),
+            _share([restates(r.said, r.about) for r in rows]),
             _share([r.chosen for r in rows if r.chosen is not None]),
         )
     return shown

@@ -68,15 +68,16 @@ def _in_general(text: str, known: Known) -> str:
     return text
 
 
-def unknown(asked: Asked, known: Known) -> Grounded:
+def unknown(asked: Asked | None, known: Known) -> Grounded:
     """The answer that something is not known; where the verdict is asked for, beside it.
 
     Args:
-        asked: The question.
+        asked: The question; ``None`` if it is not on this part.
         known: What is known of the inspection.
     """
     said = Said(text=NOT_KNOWN, said=NOT_KNOWN, outcome="none")
-    return Grounded(_with_verdict(NOT_KNOWN, asked, known), (said,), faithfulness=None)
+    text = NOT_KNOWN if asked is None else _with_verdict(NOT_KNOWN, asked, known)
+    return Grounded(text, (said,), faithfulness=None)
 
 
 def facts_with(known: Known, draft: Told) -> Facts:

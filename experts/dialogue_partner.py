@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any, TypedDict, get_args
 
 from experts.answers import NOT_THERE, Asked, Before, Known, Told, Topic, read_question, tell
@@ -24,7 +25,7 @@ from experts.mllm.dialogue_prompts import dialogue_prompts
 from experts.mllm.nano.texts import texts
 from experts.opinion import name_of, revision_of
 from experts.plain_text import plain, without
-from experts.sheet import NOT_KNOWN, restated
+from experts.sheet import NOT_KNOWN, decided_lines, part_of, restated
 from experts.tools import Call
 from experts.tools.scene import Scene
 
@@ -37,6 +38,11 @@ _ON_PAGES: frozenset[Topic] = frozenset({"verdict", "where", "kind", "size", "co
 _TAKES_UP = re.compile(
     r"\s*(?:so\b\W*)?(?:and|but|or|then|(?:what|how) about)\b|\s*so\b\W*(?:\w+\W*){0,2}$",
     re.IGNORECASE,
+)
+# No page tells of other parts, so there "not known" is the answer, whatever became of this one.
+_OF_ANOTHER = (
+    r"\b(?:next|previous|last|other|another|following|neighbou?r(?:ing)?|earlier|later)\s+"
+    r"(?:parts?|ones?|pieces?|units?|items?|products?|lots?|batch(?:es)?|{part}s?)\b"
 )
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
@@ -175,8 +181,11 @@ class Partner:
         if not said:
             return None
         if said == NOT_KNOWN and self._reads_pages():
-            return None if _knows_more(asked, known, draft) else unknown(asked, known)
+            return _not_known(asked, known, draft)
         question, answer = restated(said, known)
+        decides = said in decided_lines(known).values()
+        if self._reads_pages() and _misses(asked, known) and not decides:
+            return None
         told = grounded(answer, asked, known, draft, (answer,) if question else ())
         return told._replace(text=told.text.replace(answer, f"{question}{answer}"))
 
@@ -296,6 +305,23 @@ def _version(model: MLLM) -> int:
     return dialogue_prompts().version if model.sees else texts().version
 
 
+def _not_known(asked: Asked, known: Known, draft: Told) -> Grounded | None:
+    """The answer that something is not known; ``None`` if code may know more."""
+    if _of_another(asked.text, known):
+        return unknown(None, known)
+    return None if _knows_more(asked, known, draft) else unknown(asked, known)
+
+
+def _of_another(question: str, known: Known) -> bool:
+    part = re.escape(part_of(known))
+    return re.search(_OF_ANOTHER.format(part=part), question, re.IGNORECASE) is not None
+
+
+def _misses(asked: Asked, known: Known) -> bool:
+    """Whether a place is named that is not there: of that code says so, a page tells of others."""
+    return any(known.region(f"region-{number}") is None for number in asked.numbers)
+
+
 def _knows_more(asked: Asked, known: Known, draft: Told) -> bool:
     """Whether code may know what a page does not tell.
 
@@ -309,10 +335,15 @@ def _knows_more(asked: Asked, known: Known, draft: Told) -> bool:
 
 
 def _text(said: str, model: MLLM | None, asked: Asked, draft: Told) -> str:
-    """What a model said; below the few words of one that sees nothing, what code says on it."""
+    """What a model said; beside the few words of one that sees nothing, what code says on it.
+
+    Code's stand above them where it reads for certain which place is asked about.
+    """
     if model is None or model.sees or not asked.topics or NOT_KNOWN in said.splitlines():
         return said
-    return "\n".join(dict.fromkeys((*said.splitlines(), *draft.sentences)))
+    lines = (said.splitlines(), draft.sentences)
+    certain = bool(asked.numbers or asked.rank)
+    return "\n".join(dict.fromkeys(chain(*(reversed(lines) if certain else lines))))
 
 
 def dumped(evidence: Answer | Look) -> dict[str, Any]:

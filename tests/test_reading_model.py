@@ -234,7 +234,48 @@ def test_what_is_not_known_rests_on_nothing(line: ProductLine, bad: Inspection) 
     assert answer.faithfulness is None
 
 
-@pytest.mark.parametrize("question", ["Wo liegt der Fehler?", "Où est le défaut ?"])
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Is the next part good as well?",
+        "Was the previous one accepted?",
+        "What became of the last washer?",
+        "Is the other lot fine?",
+    ],
+)
+def test_of_another_part_nothing_is_known(ask: Asking, question: str) -> None:
+    assert ask(question, NOT_KNOWN) == NOT_KNOWN
+
+
+@pytest.mark.parametrize("question", ["Where is region-7?", "How large is region-9?"])
+def test_of_a_place_that_is_not_there_no_other_is_told(ask: Asking, question: str) -> None:
+    said = ask(question, "region-1 lies in the centre.")
+    assert said.startswith("There is no region-")
+    assert "lies" not in said
+
+
+def test_where_code_reads_for_certain_what_is_asked_it_speaks_first(
+    ask: Asking, bad: Inspection, line: ProductLine
+) -> None:
+    count = count_line(Known(bad, line.knowledge, line.alpha))
+    first, *rest = ask("Which place is the largest?", count).splitlines()
+    assert "the largest is region-1" in first
+    assert count in rest
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Wo liegt der Fehler?",
+        "Où est le défaut ?",
+        "これは良品ですか",
+        "可以发货吗",
+        "Можно отправлять?",
+        "هل يمكن شحنه",
+        "¿Puedo enviarlo al cliente?",
+        "Kan ik dit versturen?",
+    ],
+)
 def test_it_is_asked_in_english_alone(line: ProductLine, bad: Inspection, question: str) -> None:
     model = Reader("region-1 lies in the centre.")
     Inspector(line, keep=False, mllm=model).converse(bad).ask(question)

@@ -20,6 +20,14 @@ _GERMAN = listed(
     "zwischen vor nach bis ihr sein hat haben kann muss soll darf ja nein dies des nie je niemals "
     "aber weil"
 )
+# Words of questions in English; hardly one of four words or more goes without any of them.
+_OF_QUESTIONS = listed(
+    "what where how why can may should could would will do does did i you we they me my your any "
+    "more much many one who when ship good bad ok please tell show give say name part defect fault "
+    "wrong kind size big must need anything all get got he them their than then just still out up "
+    "about over off send pass keep go let see make take use used call called mean"
+)
+_MANY_WORDS = 4
 _KNOWN = _ENGLISH | _GERMAN
 # French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Turkish, Czech.
 _OTHER = listed(
@@ -37,10 +45,15 @@ def is_foreign(reading: Reading) -> bool:
 
 
 def is_english(text: str) -> bool:
-    """Whether no more small words of a text are of other languages than of English."""
+    """Whether a question seems to be in English, as far as letters and small words tell."""
     words = re.findall(r"[a-z]+", fold(text).text)
-    others = sum(word in (_GERMAN | _OTHER) - _ENGLISH for word in words)
-    return others <= sum(word in _ENGLISH for word in words)
+    letters = sum(character.isalpha() for character in text)
+    if 2 * sum(map(len, words)) < letters:
+        return False
+    english = sum(word in _ENGLISH for word in words)
+    if len(words) >= _MANY_WORDS and not english and _OF_QUESTIONS.isdisjoint(words):
+        return False
+    return sum(word in (_GERMAN | _OTHER) - _ENGLISH for word in words) <= english
 
 
 def tells_language(reading: Reading) -> bool:
