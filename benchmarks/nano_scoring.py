@@ -90,7 +90,8 @@ def restated(line: str) -> tuple[Deciding, str] | None:
 
 def _declines(text: str) -> bool:
     told = (CANNOT_SAY, HELP, "no knowledge file", "is no kind of defect that the knowledge file")
-    return text.strip() in (NOT_KNOWN, NOT_THERE) or any(said in text for said in told)
+    lines = text.splitlines()
+    return NOT_KNOWN in lines or NOT_THERE in lines or any(said in text for said in told)
 
 
 def _tells_verdict(text: str, wanted: Wanted) -> bool:
@@ -98,7 +99,8 @@ def _tells_verdict(text: str, wanted: Wanted) -> bool:
     topics = [found[0] for line in text.splitlines() if (found := restated(line))]
     if wanted.about in topics:
         return True
-    return not topics and first_told(text) == wanted.verdict
+    is_of_another = bool(topics) and wanted.about in restatements()
+    return not is_of_another and first_told(text) == wanted.verdict
 
 
 def _placeless(text: str) -> bool:

@@ -85,8 +85,9 @@ def train_nano(
 ) -> None:
     """Train the adapters of the embedded language model, on a GPU if there is one.
 
-    It learns from invented products, so it needs no data. losses.png shows how it goes; adapter/
-    holds the weights, which a run on the same machine gives again to the last bit.
+    It learns from invented products, so it needs no data. On two cores that takes about two hours.
+    losses.png shows how it goes; adapter/ holds the weights, which a run on the same processor
+    gives again to the last bit. --mllm with the folder's name asks them.
 
     With --line it learns from this line, too: from its normal images with anomalies drawn on them,
     and from images of parts that people judged. On two cores that takes up to 20 minutes. The
@@ -109,7 +110,7 @@ def train_nano(
         typer.echo(json.dumps({"adapter": str(adapter), "losses": str(out / "losses.jsonl")}))
         return
     say(f"Trained {read.steps} steps; the adapters are in {adapter}.")
-    say(f"Look at {out / 'losses.png'}.")
+    say(f"Look at {out / 'losses.png'}. To ask it, give --mllm {out}, or set it in settings.yaml.")
 
 
 def _train_for(name: str, recipe: Path | None, home: Path | None, *, as_json: bool) -> None:

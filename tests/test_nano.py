@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from safetensors import SafetensorError
 
 from echo import Inspector, ProductLine, open_mllm
 from experts.errors import MLLMUnavailableError
@@ -147,6 +148,15 @@ def test_base_weights_that_are_others(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(MLLMUnavailableError, match="is not the file that Echo knows; install"):
         base.unpacked(tmp_path / "home")
     assert list((tmp_path / "home").rglob("*.safetensors")) == []
+
+
+def test_a_full_disk_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr(base, "_unpack", full)
+    with pytest.raises(MLLMUnavailableError, match=r"unpacked .+No space left.+; make room or set"):
+        base.unpacked(tmp_path)
 
 
 def test_damaged_adapters_are_named(nano_home: Path, tmp_path: Path) -> None:

@@ -51,6 +51,12 @@ def test_the_sentence_that_is_wanted_counts_and_others_do_not() -> None:
             ["The verdict is reject.", "The verdict is reject.\nMay it go on? No, the tile is ..."],
             ["The verdict is reject.\nIs it good? No, it is rejected.", "The verdict is accept."],
         ),
+        (
+            "verdict",
+            "The verdict on this tile is reject.",
+            ["The verdict is reject.\nIs it good? No, it is rejected."],
+            ["The verdict is review.", "It is bad."],
+        ),
         ("where", "region-1 lies at the top left.", ["at the top left"], ["at the top", NO_PLACE]),
         ("where", NO_PLACE, [NO_PLACE], ["Nothing stands out in the corners."]),
         ("count", "2 places stand out.", ["There are 2 places."], ["region-2", "12 places"]),

@@ -29,7 +29,8 @@ from echo.training.adapting import RECIPE_OF_LINE, put_in_line, run_folder, trai
 from echo.training.embedded import invented, train_embedded
 from echo.training.of_line import judged_images, lessons_of
 from echo.training.recipe import Recipe
-from experts.errors import TrainingError
+from echo.training.training import held
+from experts.errors import MLLMUnavailableError, TrainingError
 from experts.mllm.nano import base
 from experts.mllm.nano.loading import revision
 from tests.clip_models import VIT, write_model
@@ -244,6 +245,20 @@ def test_a_run_of_another_line_is_forgotten(
     assert checkpoint.exists()
     adapting._begin(folder, enrolled(tmp_path, first=10), start)
     assert not checkpoint.exists()
+    checkpoint.write_bytes(b"steps")
+    (folder / adapting.BEGUN).write_bytes(b"\xff")
+    adapting._begin(folder, line, start)
+    assert not checkpoint.exists()
+
+
+def test_adapters_to_begin_with_that_lack_their_weights_are_named(
+    untrained: ProductLine, start: Path, tmp_path: Path
+) -> None:
+    line, lacking = copied(untrained, tmp_path), tmp_path / "lacking"
+    lacking.mkdir()
+    (lacking / "adapter_config.json").write_bytes((start / "adapter_config.json").read_bytes())
+    with pytest.raises(MLLMUnavailableError, match=r"lacking/adapter_model.+: cannot be read"):
+        adapted(line, lacking)
 
 
 def test_damaged_adapters_leave_inspections_without_language_model(own: ProductLine) -> None:
@@ -331,7 +346,8 @@ def test_the_recipe_for_lines_takes_over_what_the_adapters_have(start: Path) -> 
 
 def test_another_process_waits(untrained: ProductLine, start: Path, tmp_path: Path) -> None:
     line = copied(untrained, tmp_path)
-    with adapting._held(line), pytest.raises(TrainingError, match="another process trains for"):
+    folder = adapting.run_folder(line)
+    with held(folder, "it"), pytest.raises(TrainingError, match="another process trains for"):
         adapted(line, start)
 
 

@@ -11,11 +11,12 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from echo import open_mllm
 from echo.progress import Progress
 from echo.training.embedded import SHIPPED_RECIPE, train_embedded
 from echo.training.recipe import Recipe
-from echo.training.training import CHECKPOINT, CURVES, LOG, learning_rate
-from experts.errors import TrainingError
+from echo.training.training import CHECKPOINT, CURVES, LOG, held, learning_rate
+from experts.errors import MLLMUnavailableError, TrainingError
 from experts.mllm.base import user
 from experts.mllm.nano.loading import load_nano
 from tests.conftest import Command, assert_fails
@@ -76,6 +77,29 @@ def test_a_run_that_was_cut_off_ends_with_the_same_weights(
     assert (tmp_path / LOG).read_text() == (whole / LOG).read_text()
 
 
+def test_a_run_that_was_cut_off_at_its_checkpoint_has_no_gap(
+    whole: Path, nano_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from echo.training import training
+
+    def cut_off(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "save_checkpoint", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            trained(SHORT, tmp_path, nano_home)
+    trained(SHORT, tmp_path, nano_home)
+    assert (tmp_path / LOG).read_text() == (whole / LOG).read_text()
+
+
+def test_another_process_that_trains_into_the_folder_is_told(
+    nano_home: Path, tmp_path: Path
+) -> None:
+    with held(tmp_path, "it"), pytest.raises(TrainingError, match="another process trains into"):
+        trained(SHORT, tmp_path, nano_home)
+
+
 def test_a_run_changes_the_weights_and_tells_its_course(whole: Path) -> None:
     weights = load_file(whole / "adapter" / WEIGHTS)
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
@@ -97,6 +121,19 @@ def test_trained_adapters_can_be_loaded(whole: Path, nano_home: Path) -> None:
     ours, theirs = (m.choose(asked, ["Yes", "No"]).probabilities for m in (model, base))
     assert ours != theirs
     assert ours == pytest.approx(theirs, abs=0.4)
+
+
+def test_trained_adapters_can_be_set(whole: Path, nano_home: Path, tmp_path: Path) -> None:
+    own = load_nano(nano_home, whole / "adapter")
+    for setting in (whole, whole / "adapter"):
+        model = open_mllm(setting, home=nano_home)
+        assert model is not None
+        assert model.revision == own.revision
+    (tmp_path / "adapter_config.json").write_bytes(
+        (whole / "adapter" / "adapter_config.json").read_bytes()
+    )
+    with pytest.raises(MLLMUnavailableError, match=r"adapter_model\.safetensors: cannot be read"):
+        open_mllm(tmp_path, home=nano_home)
 
 
 def test_another_recipe_does_not_go_on(whole: Path, nano_home: Path) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from echo import storage
 from echo.enrolment import write_changed
@@ -19,7 +15,7 @@ from echo.progress import Progress
 from echo.rules import as_it_is, with_newest_rules
 from echo.training.of_line import lessons_of
 from echo.training.recipe import Recipe
-from echo.training.training import CHECKPOINT, train
+from echo.training.training import CHECKPOINT, held, train
 from experts.errors import LineError, TrainingError
 from experts.mllm.nano.base import unpacked
 from experts.mllm.nano.loading import SHIPPED, revision
@@ -51,14 +47,15 @@ def train_line(
     Raises:
         HistoryError: If the line's cases cannot be read.
         LineError: If the line is damaged or cannot be written.
-        MLLMUnavailableError: If the base weights are not installed.
+        MLLMUnavailableError: If the base weights are not installed, or the adapters to begin with
+            cannot be read.
         OutputError: If the run cannot be written.
         TrainingError: If the line has no image to learn from, the recipe does not fit, or the line
             was replaced meanwhile; then the trained adapters stay in the run's folder.
     """
     start = start or SHIPPED
     line, recipe = with_newest_rules(line), fitting(recipe, start)
-    with _held(line) as folder:
+    with held(run_folder(line), f"for line {line.name!r}") as folder:
         _begin(folder, line, start)
         source = lessons_of(line, recipe)
         adapter = train(source, recipe, unpacked(line.home), folder, bars, start)
@@ -122,23 +119,10 @@ def put_in_line(line: ProductLine, adapter: Path) -> None:
         write_changed(now, staging, {ADAPTER_CONFIG, ADAPTER_WEIGHTS}, {})
 
 
-@contextlib.contextmanager
-def _held(line: ProductLine) -> Iterator[Path]:
-    """The run's folder, held against other processes."""
-    folder = storage.writable_folder(run_folder(line))
-    try:
-        with FileLock(folder / ".lock", timeout=0):
-            yield folder
-    except Timeout as error:
-        raise TrainingError(
-            f"another process trains for line {line.name!r}; wait until it has ended"
-        ) from error
-
-
 def _begin(folder: Path, line: ProductLine, start: Path) -> None:
     """Forget a run that began with something else."""
     begun = {"line": learned_sha256(line.manifest), "start": revision(start)}
-    path = folder / BEGUN
-    if not path.exists() or path.read_text("utf-8") != json.dumps(begun):
+    path, told = folder / BEGUN, json.dumps(begun).encode()
+    if not path.exists() or path.read_bytes() != told:
         (folder / CHECKPOINT).unlink(missing_ok=True)
-        storage.write_bytes(path, json.dumps(begun).encode())
+        storage.write_bytes(path, told)

@@ -15,7 +15,7 @@ from echo.training.asking import lesson
 from echo.training.inventing import invent
 from echo.training.lessons import Lesson
 from echo.training.recipe import Recipe
-from echo.training.training import EXAMINED_FROM, Source, train
+from echo.training.training import EXAMINED_FROM, Source, held, train
 from echo.training.wordings import phrases
 from experts.mllm.nano.base import unpacked
 
@@ -36,10 +36,11 @@ def train_embedded(recipe: Recipe, folder: Path, home: Path, bars: Progress) -> 
 
     Raises:
         MLLMUnavailableError: If the base weights are not installed.
-        TrainingError: If there is a checkpoint of another run.
+        TrainingError: If there is a checkpoint of another run, or another process writes there.
         OutputError: If it cannot be written.
     """
-    return train(invented(recipe), recipe, unpacked(home), folder, bars)
+    with held(folder, f"into {folder}"):
+        return train(invented(recipe), recipe, unpacked(home), folder, bars)
 
 
 def invented(recipe: Recipe) -> Source:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from safetensors.torch import save
 from transformers import AutoTokenizer
 
@@ -108,10 +109,30 @@ def train(
             optimizer.zero_grad(set_to_none=True)
             if (step + 1) % recipe.checkpoint == 0 or step + 1 == recipe.steps:
                 log.add(run.examine(step))
-                save_checkpoint(folder / CHECKPOINT, step + 1, weights, optimizer, run.sha256)
+                # A log that is ahead is cut at the checkpoint; one behind it would have gaps.
                 log.write()
+                save_checkpoint(folder / CHECKPOINT, step + 1, weights, optimizer, run.sha256)
             advance(1)
     return save_adapter(model, folder)
+
+
+@contextlib.contextmanager
+def held(folder: Path, what: str) -> Iterator[Path]:
+    """The folder of a run, held against other processes.
+
+    Args:
+        folder: The folder; made if it is not there.
+        what: What is trained, as it is said of another process that does.
+
+    Raises:
+        OutputError: If it cannot be written.
+        TrainingError: If another process holds it.
+    """
+    try:
+        with FileLock(writable_folder(folder) / ".lock", timeout=0):
+            yield folder
+    except Timeout as error:
+        raise TrainingError(f"another process trains {what}; wait until it has ended") from error
 
 
 def learning_rate(step: int, recipe: Recipe) -> float:
@@ -178,7 +199,7 @@ def _give_back_memory() -> None:
 
 
 class _Log:
-    """The losses so far, in a file and in a picture; both stand at the last checkpoint."""
+    """The losses so far, in a file and in a picture, as far as there is a checkpoint."""
 
     def __init__(self, folder: Path, done: int) -> None:
         self._folder = folder

