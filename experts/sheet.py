@@ -27,6 +27,11 @@ MAX_PLACES = 5
 MAX_RULES = 1
 MAX_KINDS = 8
 _VERDICT = re.compile(r"^The verdict on this .+ is (\w+)\.$", re.MULTILINE)
+# "Is she all right?" and "Is it left to us?" name none.
+_PLACE = re.compile(
+    r"\bregion[- ]?\d|\b(top|bottom|upper|lower|left|right)[- ](left|right|edge|corner|half|side)\b"
+)
+_KINDS = re.compile(r"^Known kinds of defects: (.+)\.$", re.MULTILINE)
 NOTHING = "Nothing stands out on it."
 NO_PLACE = "No single place stands out."
 # With these begin the questions that answers of yes or no restate.
@@ -138,6 +143,14 @@ def read_verdict(page: str) -> Verdict | None:
     """The verdict that a page tells; ``None`` if it tells none."""
     found = _VERDICT.search(page)
     return next((verdict for verdict in ENDS if found and found[1] == verdict), None)
+
+
+def names_found(question: str, page: str) -> bool:
+    """Whether a question names a place, or a kind that the page knows: it is not of the whole."""
+    known = _KINDS.search(page)
+    kinds = re.split(r", | or | and \d+ more", known[1]) if known else []
+    named = (re.search(rf"\b{re.escape(k)}\b", question, re.IGNORECASE) for k in kinds if k)
+    return _PLACE.search(question.casefold()) is not None or any(named)
 
 
 def decides(asked: Deciding, verdict: Verdict) -> bool | None:

@@ -8,8 +8,9 @@ import pytest
 
 from experts.evidence import Verdict
 from experts.mllm.base import Question
+from experts.mllm.local.model import LocalMLLM
 from experts.mllm.nano.model import NanoMLLM
-from experts.mllm.nano.texts import on_sheet
+from experts.mllm.nano.texts import on_sheet, with_options
 from experts.sheet import ENDS, read_verdict
 
 ASKED = {
@@ -39,10 +40,31 @@ def test_yes_and_no_are_the_decision_makers(
         assert choice.best.rstrip(".").casefold() == right.casefold()
 
 
+def weighed(nano: NanoMLLM, text: str, question: str) -> tuple[float, ...]:
+    """As any options are: no verdict says which is right."""
+    options = ("Yes", "No")
+    asked = with_options(on_sheet(text, question), options)
+    ((choice),) = LocalMLLM._choose(nano, [(asked, options)])
+    return choice.probabilities
+
+
 @pytest.mark.parametrize("text", ["No sheet at all.", "The verdict on this ring is perhaps."])
 def test_without_a_verdict_it_is_asked_as_for_any_options(nano: NanoMLLM, text: str) -> None:
     choice = nano.choose(on_sheet(text, "Is it round?"), ["Yes", "No"])
-    assert sum(choice.probabilities) == pytest.approx(1)
+    assert choice.probabilities == pytest.approx(weighed(nano, text, "Is it round?"), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "question",
+    ["Is region-1 a bright area?", "Does it lie at the bottom right?", "Is it a pit?", "A CRACK?"],
+)
+@pytest.mark.parametrize("verdict", ENDS)
+def test_what_names_a_place_or_a_kind_is_not_decided_by_the_verdict(
+    nano: NanoMLLM, verdict: Verdict, question: str
+) -> None:
+    text = f"{page(verdict)}\nKnown kinds of defects: crack or split, pit."
+    choice = nano.choose(on_sheet(text, question), ["Yes", "No"])
+    assert choice.probabilities == pytest.approx(weighed(nano, text, question), abs=0.05)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from experts.evidence import Verdict
 from experts.mllm.base import Choice, Message
 from experts.mllm.local.model import LocalMLLM
 from experts.mllm.nano.texts import with_options
-from experts.sheet import decides, read_verdict, restatements
+from experts.sheet import decides, names_found, read_verdict, restatements
 
 Asking = tuple[Sequence[Message], tuple[str, ...]]
 
@@ -19,7 +19,8 @@ class NanoMLLM(LocalMLLM):
 
     ``choose`` lists the options behind the question and weighs their texts: letters mean nothing to
     a model of this size. Between yes and no it is asked what the question asks, in plain words, and
-    code says yes or no by the verdict on the page: so neither ever differs from the Decision Maker.
+    code says yes or no by the verdict on the page: only a question that is read wrong gets the
+    wrong one. Questions that name a place or a kind are weighed as any options are.
     """
 
     sees = False
@@ -43,8 +44,9 @@ def _deciding(messages: Sequence[Message], options: tuple[str, ...]) -> Verdict 
     """The verdict that decides between these options, if they are yes and no."""
     if {_bare(option) for option in options} != {"yes", "no"}:
         return None
-    page = "\n".join(part for m in messages for part in m.content if isinstance(part, str))
-    return read_verdict(page)
+    *page, question = [part for m in messages for part in m.content if isinstance(part, str)]
+    told = "\n".join(page)
+    return None if names_found(question, told) else read_verdict(told)
 
 
 def _yes_or_no(choice: Choice, options: tuple[str, ...], verdict: Verdict) -> Choice:
