@@ -28,7 +28,7 @@ from benchmarks.nano_places import Kept, Looking, Subject, majority, subjects
 from echo.progress import Progress
 from echo.settings import home_folder
 from echo.storage import writable_folder, write_bytes
-from echo.training.prefix_training import Places, Recipe, classify, pretrain
+from echo.training.prefix_training import Places, PrefixRecipe, classify, pretrain
 from experts.errors import EchoError
 from experts.knowledge import load_knowledge
 from experts.mllm.nano.base import unpacked
@@ -116,7 +116,7 @@ def gather(subject: Subject, wording: Wording, counts: tuple[int, int], folder: 
     return Line(subject.name, simulated, real, (normal_PE, abnormal_QE))
 
 
-def leave_out(lines: Sequence[Line], out: Line, recipe: Recipe, seeds: int) -> list[Score]:
+def leave_out(lines: Sequence[Line], out: Line, recipe: PrefixRecipe, seeds: int) -> list[Score]:
     """Train on all lines but one, and ask about that one."""
     known = [line for line in lines if line is not out]
     places = [Places(k.simulated.inputs, k.simulated.truth_NA, *k.prompts) for k in known]
@@ -189,7 +189,7 @@ def _scores(
         others |= {"peak": kept.peak_N} if attribute == "place" else {"fitted": fitted[attribute]}
         hits = {name: (said_N == truth_N)[known_N].float() for name, said_N in others.items()}
         best_n = max(hits.values(), key=lambda hit_n: float(hit_n.mean()))
-        low, high = interval(right_n - best_n)
+        low, high = resampled(right_n - best_n)
         shares = {name: float(hit_n.mean()) for name, hit_n in hits.items()}
         scores.append(
             Score(
@@ -210,7 +210,7 @@ def _scores(
     return scores
 
 
-def interval(difference_N: Tensor) -> tuple[float, float]:
+def resampled(difference_N: Tensor) -> tuple[float, float]:
     """95 % of the means of resampled places."""
     rng = np.random.default_rng(0)
     chosen = rng.integers(len(difference_N), size=(DRAWS, len(difference_N)))
@@ -283,13 +283,13 @@ def lines_of(given: argparse.Namespace) -> list[Line]:
 def main() -> None:
     """Run from the command line."""
     parser = arguments(__doc__)
-    parser.add_argument("--epochs", type=int, default=Recipe.epochs)
+    parser.add_argument("--epochs", type=int, default=PrefixRecipe.epochs)
     parser.add_argument("--seeds", type=int, default=2, help="trainings for each left-out product")
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
     try:
-        lines, recipe, scores = lines_of(given), Recipe(epochs=given.epochs), list[Score]()
+        lines, recipe, scores = lines_of(given), PrefixRecipe(epochs=given.epochs), list[Score]()
         for out in lines:
             scores += leave_out(lines, out, recipe, given.seeds)
         Console(width=120).print(table_of(scores))

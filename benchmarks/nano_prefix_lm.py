@@ -24,12 +24,12 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedModel
 
 from benchmarks.nano_places import Kept
-from benchmarks.nano_prefix import Line, arguments, interval, lines_of, worded
+from benchmarks.nano_prefix import Line, arguments, lines_of, resampled, worded
 from echo.progress import Progress
 from echo.settings import home_folder
 from echo.storage import writable_folder, write_bytes
 from echo.training.packing import Branch, pack
-from echo.training.prefix_training import Places, Recipe, pretrain
+from echo.training.prefix_training import Places, PrefixRecipe, pretrain
 from experts.decoder.regions import PLACES
 from experts.errors import BenchmarkError, EchoError
 from experts.mllm.nano.base import unpacked
@@ -221,7 +221,7 @@ def with_texts(kept: Kept, line: Line) -> Kept:
 def leave_out(lines: Sequence[Line], out: Line, given: argparse.Namespace) -> list[Gain]:
     """Both models learn from all lines but one, and are asked about that one."""
     known = [line for line in lines if line is not out]
-    base, recipe = unpacked(home_folder()), Recipe(seed=given.seed)
+    base, recipe = unpacked(home_folder()), PrefixRecipe(seed=given.seed)
     said: dict[str, dict[str, Tensor]] = {}
     asked = {"simulated": out.simulated} | ({"real": out.real} if out.real else {})
     for arm, has_prefix in ARMS.items():
@@ -260,7 +260,7 @@ def _gains(product: str, places: str, kept: Kept, page_NA: Tensor, both_NA: Tens
             for said_NA in (kept.code_NA, page_NA, both_NA)
         )
         shares = float(code_n.mean()), float(page_n.mean()), float(both_n.mean())
-        ends = interval(both_n - page_n)
+        ends = resampled(both_n - page_n)
         gains.append(Gain(product, places, attribute, int(known_N.sum()), *shares, *ends))
     return gains
 

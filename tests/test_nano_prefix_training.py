@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from echo.training.prefix_training import SYMMETRIES, Places, Recipe, classify, pretrain, turned
+from echo.training.prefix_training import (
+    SYMMETRIES,
+    Places,
+    PrefixRecipe,
+    classify,
+    pretrain,
+    turned,
+)
 from experts.decoder.regions import PLACES, place_in_words
 from experts.errors import ImageError
 from experts.mllm.nano.prefix import CROP_SIDE, TOKENS, WIDTH
@@ -125,7 +132,7 @@ def places(count: int, seed: int) -> Places:
 
 
 def test_it_learns_where_the_map_is_high_and_how_the_crop_differs() -> None:
-    recipe = Recipe(epochs=6, batch=16)
+    recipe = PrefixRecipe(epochs=6, batch=16)
     losses: list[float] = []
     prefix, heads = pretrain(
         [places(120, 1), places(72, 2)], 2, recipe, lambda _, loss: losses.append(loss)
@@ -139,6 +146,6 @@ def test_it_learns_where_the_map_is_high_and_how_the_crop_differs() -> None:
 
 
 def test_a_seed_gives_the_same_weights_again() -> None:
-    recipe = Recipe(epochs=1, batch=8, seed=5)
+    recipe = PrefixRecipe(epochs=1, batch=8, seed=5)
     first, again = (pretrain([places(16, 1)], 2, recipe)[0].state_dict() for _ in range(2))
     assert all(torch.equal(first[name], again[name]) for name in first)

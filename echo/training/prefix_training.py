@@ -1,4 +1,7 @@
-"""Pretrains the visual prefix on places whose attributes are known."""
+"""Pretrains the visual prefix on places whose attributes are known.
+
+For the ablations of ``benchmarks/nano_prefix.py`` and ``nano_prefix_lm.py``: no prefix ships.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ SYMMETRIES = tuple((t, x, y) for t in (False, True) for x in (False, True) for y
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PrefixRecipe:
     """How the prefix is pretrained.
 
     Attributes:
@@ -61,7 +64,7 @@ class Places:
 def pretrain(
     lines: Sequence[Places],
     kinds: int,
-    recipe: Recipe,
+    recipe: PrefixRecipe,
     after: Callable[[int, float], None] | None = None,
 ) -> tuple[VisualPrefix, Heads]:
     """Train the prefix and its heads on the places of some lines.
@@ -113,7 +116,7 @@ def classify(prefix: VisualPrefix, heads: Heads, inputs: PrefixInputs, batch: in
 
 
 def _batch(
-    lines: Sequence[Places], owner_B2: Tensor, recipe: Recipe
+    lines: Sequence[Places], owner_B2: Tensor, recipe: PrefixRecipe
 ) -> tuple[PrefixInputs, Tensor]:
     """Samples, each with prompts of its own, all turned and mirrored in one way."""
     inputs, labels = [], []
@@ -133,7 +136,7 @@ def _batch(
     return turned(PrefixInputs.stack(inputs), torch.cat(labels), symmetry)
 
 
-def _some(prompts_PE: Tensor, recipe: Recipe) -> Tensor:
+def _some(prompts_PE: Tensor, recipe: PrefixRecipe) -> Tensor:
     return prompts_PE[torch.randint(len(prompts_PE), (recipe.prompts,))].mean(dim=0)
 
 
