@@ -88,10 +88,10 @@ class Guessing(ScriptedMLLM):
 
 
 def converse(
-    model: MLLM, examined: Examined, rng: np.random.Generator, said: Phrases
+    model: MLLM, guessing: MLLM, examined: Examined, rng: np.random.Generator, said: Phrases
 ) -> Iterator[tuple[Ask, Told]]:
     """Put questions to all three."""
-    asked: tuple[MLLM | None, ...] = (None, Guessing(), model)
+    asked: tuple[MLLM | None, ...] = (None, guessing, model)
     lessons = lesson(examined.known, examined.line, 2 * QUESTIONS, rng, said)
     asks = [ask for ask in lessons.asks if not ask.wrong and ask.about != "explain"]
     for ask in asks[:QUESTIONS]:
@@ -149,11 +149,11 @@ def answered(model: MLLM, examined: Sequence[Examined]) -> list[tuple[Told, Righ
     Returns:
         For each question the answers, and whether they say it.
     """
-    rng, said = np.random.default_rng(SEED + 1), unseen()
+    rng, said, guessing = np.random.default_rng(SEED + 1), unseen(), Guessing()
     told: list[tuple[Told, Right]] = []
     with Progress() as bars, bars.task("asking", len(examined)) as advance:
         for one in examined:
-            for ask, row in converse(model, one, rng, said):
+            for ask, row in converse(model, guessing, one, rng, said):
                 wanted = Wanted(ask.about, ask.answer, one.known.inspection.verdict)
                 spoke = (row.alone, row.guessing, row.together)
                 told.append((row, Right(*(says(text, wanted) for text in spoke))))

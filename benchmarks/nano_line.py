@@ -77,6 +77,10 @@ def main() -> None:
     given = parser.parse_args()
     try:
         lines = [one for one in real_lines(given.data) if one.name in (given.line or [one.name])]
+        if not lines:
+            raise BenchmarkError(
+                f"{given.line}: no line of that name; see benchmarks/nano_lines.py"
+            )
         run(lines, given.images, Recipe.read(RECIPE_OF_LINE), Console(width=120))
     except EchoError as error:
         raise SystemExit(f"nano_line: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,7 +111,7 @@ def train_nano(
         typer.echo(json.dumps({"adapter": str(adapter), "losses": str(out / "losses.jsonl")}))
         return
     say(f"Trained {read.steps} steps; the adapters are in {adapter}.")
-    say(f"Look at {out / 'losses.png'}. To ask it, give --mllm {out}, or set it in settings.yaml.")
+    say(f"Look at {out / 'losses.png'}. To ask it: --mllm {shlex.quote(str(out.resolve()))}")
 
 
 def _train_for(name: str, recipe: Path | None, home: Path | None, *, as_json: bool) -> None:

@@ -188,19 +188,21 @@ def _sha256(path: Path) -> str:
 @contextlib.contextmanager
 def _held(out: Path) -> Iterator[None]:
     """Hold the folder against other processes, and clear what a killed one left half-written."""
-    folder = writable_folder(out)
+    lock = writable_folder(out) / ".lock"
+    was_there = lock.exists()
     try:
-        with FileLock(folder / ".lock", timeout=0):
-            for left_over in folder.rglob(".*.tmp"):
+        with FileLock(lock, timeout=0):
+            for left_over in out.rglob(".*.tmp"):
                 left_over.unlink(missing_ok=True)
-            yield
+            try:
+                yield
+            except (ImageError, OutputError):
+                # A folder that belongs to something else is left as it was.
+                if not was_there and not (out / RECORD).exists():
+                    lock.unlink(missing_ok=True)
+                raise
     except Timeout as error:
         raise OutputError(f"{out}: is being written by another process; try again later") from error
-    except (ImageError, OutputError):
-        # A folder that belongs to something else is left as it was.
-        if not (folder / RECORD).exists():
-            (folder / ".lock").unlink(missing_ok=True)
-        raise
 
 
 def _check_all(files: dict[str, Path], out: Path, bars: Progress) -> None:

@@ -39,11 +39,13 @@ _TAKES_UP = re.compile(
     r"\s*(?:so\b\W*)?(?:and|but|or|then|(?:what|how) about)\b|\s*so\b\W*(?:\w+\W*){0,2}$",
     re.IGNORECASE,
 )
-# No page tells of other parts, so there "not known" is the answer, whatever became of this one.
+# No page tells of other parts, so of them nothing is known, whatever became of this one.
 _OF_ANOTHER = (
-    r"\b(?:next|previous|last|other|another|following|neighbou?r(?:ing)?|earlier|later)\s+"
-    r"(?:parts?|ones?|pieces?|units?|items?|products?|lots?|batch(?:es)?|{part}s?)\b"
+    r"\s*(?:is|was|are|were|did|does|has|have|will|what became of|what about|how (?:is|was|about))"
+    r"\s+(?:the|our|your)\s+(?:next|previous|following|neighbou?ring|earlier|later|other)\s+"
+    r"(?:part|unit|product|lot|batch|{part})(?:s|es)?\b"
 )
+_OF_THIS = re.compile(r"\b(?:it|its|this|these|here|region)\b", re.IGNORECASE)
 _LANGUAGE = re.compile(r"[^\W\d_]{2,20}(?: [^\W\d_]{2,20}){0,2}")
 
 
@@ -180,12 +182,15 @@ class Partner:
         """
         if not said:
             return None
-        if said == NOT_KNOWN and self._reads_pages():
-            return _not_known(asked, known, draft)
+        if self._reads_pages():
+            if _of_another(asked.text, known):
+                return unknown(None, known)
+            if said == NOT_KNOWN:
+                return None if _knows_more(asked, known, draft) else unknown(asked, known)
+            decides = asked.of_verdict or said in decided_lines(known).values()
+            if _misses(asked, known) and not decides:
+                return None
         question, answer = restated(said, known)
-        decides = said in decided_lines(known).values()
-        if self._reads_pages() and _misses(asked, known) and not decides:
-            return None
         told = grounded(answer, asked, known, draft, (answer,) if question else ())
         return told._replace(text=told.text.replace(answer, f"{question}{answer}"))
 
@@ -305,16 +310,11 @@ def _version(model: MLLM) -> int:
     return dialogue_prompts().version if model.sees else texts().version
 
 
-def _not_known(asked: Asked, known: Known, draft: Told) -> Grounded | None:
-    """The answer that something is not known; ``None`` if code may know more."""
-    if _of_another(asked.text, known):
-        return unknown(None, known)
-    return None if _knows_more(asked, known, draft) else unknown(asked, known)
-
-
 def _of_another(question: str, known: Known) -> bool:
-    part = re.escape(part_of(known))
-    return re.search(_OF_ANOTHER.format(part=part), question, re.IGNORECASE) is not None
+    """Whether a question is on another part alone."""
+    pattern = _OF_ANOTHER.format(part=re.escape(part_of(known)))
+    is_of_another = re.match(pattern, question, re.IGNORECASE) is not None
+    return is_of_another and not _OF_THIS.search(question)
 
 
 def _misses(asked: Asked, known: Known) -> bool:

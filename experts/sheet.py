@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Literal
 
+from experts.answers import read_question
 from experts.answers.known import Known
 from experts.answers.weighing import next_step
 from experts.claims import Facts
@@ -30,6 +31,7 @@ _VERDICT = re.compile(r"^The verdict on this .+ is (\w+)\.$", re.MULTILINE)
 # "Is she all right?" and "Is it left to us?" name none.
 _PLACE = re.compile(
     r"\bregion[- ]?\d|\b(top|bottom|upper|lower|left|right)[- ](left|right|edge|corner|half|side)\b"
+    r"|\bin the (centre|center|middle)\b"
 )
 _KINDS = re.compile(r"^Known kinds of defects: (.+)\.$", re.MULTILINE)
 NOTHING = "Nothing stands out on it."
@@ -146,11 +148,14 @@ def read_verdict(page: str) -> Verdict | None:
 
 
 def names_found(question: str, page: str) -> bool:
-    """Whether a question names a place, or a kind that the page knows: it is not of the whole."""
+    """Whether a question names a place, or a kind that the page knows, and asks for no verdict."""
+    if read_question(question).of_verdict:
+        return False
     known = _KINDS.search(page)
-    kinds = re.split(r", | or | and \d+ more", known[1]) if known else []
-    named = (re.search(rf"\b{re.escape(k)}\b", question, re.IGNORECASE) for k in kinds if k)
-    return _PLACE.search(question.casefold()) is not None or any(named)
+    kinds = re.split(r", | or | and \d+ more", known[1].casefold()) if known else []
+    said = question.casefold()
+    named = (re.search(rf"\b{re.escape(kind)}(?:s|es)?\b", said) for kind in kinds if kind)
+    return _PLACE.search(said) is not None or any(named)
 
 
 def decides(asked: Deciding, verdict: Verdict) -> bool | None:

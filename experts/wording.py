@@ -12,17 +12,19 @@ from experts.evidence import ClauseCheck, Region, TwinScore, Unruled
 # Of the defects that a place may be, so many are named.
 MAX_NAMED = 4
 # Spelt letter by letter, and begun with "you".
-_SPELT = re.compile(r"[A-Z]{2,4}\b")
+_SPELT = re.compile(r"[A-Z]{2,4}\b|[A-Z](?=[-\d])")
 _SPELT_WITH_AN = frozenset("AEFHILMNORSX")
-_LIKE_YOU = re.compile(r"u(ni(?![nm])|re|se|ti)|eu|one\b")
+_LIKE_YOU = re.compile(r"u(ni(?!n|m|d)|re|se|te|ti)|eu|one\b")
+_EIGHT = re.compile(r"(8|11|18)(?!\d)")
 
 
 def article_of(words: str) -> str:
-    """The article before some words: ``an`` LED, ``a`` USB plug, ``a`` unit."""
+    """The article before some words: ``an`` LED, ``a`` USB plug, ``an`` M8 bolt, ``a`` unit."""
     if _SPELT.match(words):
         return "an" if words[0] in _SPELT_WITH_AN else "a"
     first = words.casefold()
-    return "an" if first[:1] in set("aeiou") and not _LIKE_YOU.match(first) else "a"
+    begins = first[:1] in set("aeiou") or _EIGHT.match(first)
+    return "an" if begins and not _LIKE_YOU.match(first) else "a"
 
 
 def describe(region: Region) -> str:

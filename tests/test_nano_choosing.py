@@ -56,7 +56,7 @@ def test_without_a_verdict_it_is_asked_as_for_any_options(nano: NanoMLLM, text: 
 
 @pytest.mark.parametrize(
     "question",
-    ["Is region-1 a bright area?", "Does it lie at the bottom right?", "Is it a pit?", "A CRACK?"],
+    ["Is region-1 a bright area?", "Does it lie at the bottom right?", "Any pits?", "A CRACK?"],
 )
 @pytest.mark.parametrize("verdict", ENDS)
 def test_what_names_a_place_or_a_kind_is_not_decided_by_the_verdict(

@@ -58,6 +58,42 @@ def test_the_sentence_that_is_wanted_counts_and_others_do_not() -> None:
             ["The verdict is review.", "It is bad."],
         ),
         ("where", "region-1 lies at the top left.", ["at the top left"], ["at the top", NO_PLACE]),
+        (
+            "where_region",
+            "region-2 lies at the right.",
+            ["region-1: a spot at the top.\nregion-2: a spot at the right."],
+            [
+                "region-1: a spot at the right.\nregion-2: a spot at the top.",
+                "region-2 lies at the bottom right.",
+                "region-2: a spot in the centre. Its box in pixels: left 1, top 2, right 3.",
+            ],
+        ),
+        (
+            "size",
+            "region-1 is about 1.1 × 0.86 mm; region-2 is about 2 × 1 mm.",
+            ["region-1, a spot: 1.1 × 0.86 mm, 1 mm².\nregion-2, a line: 2 × 1 mm."],
+            ["region-1, a spot: 2 × 1 mm.\nregion-2, a line: 1.1 × 0.86 mm.", "2 × 1 mm"],
+        ),
+        ("looks", "region-1 is an odd line.", ["region-1: an odd line at the top."], ["a line"]),
+        (
+            "kind",
+            "region-1 is taken for crack; The kind of region-2 is not known.",
+            ["region-1: a line. It is taken for crack.\nregion-2: a spot of no kind known."],
+            ["The kind of region-1 is not known; region-2 is taken for crack."],
+        ),
+        ("count", "At least 7 places stand out.", ["7 places stand out."], ["At least 3 places."]),
+        (
+            "measured",
+            "Rule `pit.size`: allowed is at most 3, measured 5; beyond the limit.",
+            ["Clause `pit.size` allows of pit: at most 3; measured 5, not within the limit."],
+            ["Clause `pit.size` allows of pit: at most 3.", "measured 5"],
+        ),
+        (
+            "cause_of",
+            "Cause of pit: that is not known.",
+            ["Cause of pit: that is not known.", "The file says nothing about what this may be."],
+            ["The kind of region-1 is not known.", "Effect of pit: that is not known."],
+        ),
         ("where", NO_PLACE, [NO_PLACE], ["Nothing stands out in the corners."]),
         ("count", "2 places stand out.", ["There are 2 places."], ["region-2", "12 places"]),
         (
@@ -85,7 +121,12 @@ def test_the_sentence_that_is_wanted_counts_and_others_do_not() -> None:
             ["crack and pit"],
             ["cracked pit", "pit", "defects"],
         ),
-        ("unknown", NOT_KNOWN, [NOT_KNOWN], ["The verdict is reject.", f"{NOT_KNOWN} It is big."]),
+        (
+            "unknown",
+            NOT_KNOWN,
+            [NOT_KNOWN],
+            ["To review: the line has no knowledge file.", f"{NOT_KNOWN} It is big."],
+        ),
     ],
 )  # fmt: skip
 def test_only_what_was_asked_for_counts(

@@ -238,13 +238,38 @@ def test_what_is_not_known_rests_on_nothing(line: ProductLine, bad: Inspection) 
     "question",
     [
         "Is the next part good as well?",
-        "Was the previous one accepted?",
-        "What became of the last washer?",
+        "Was the previous washer accepted?",
+        "What became of the other batch?",
         "Is the other lot fine?",
     ],
 )
-def test_of_another_part_nothing_is_known(ask: Asking, question: str) -> None:
-    assert ask(question, NOT_KNOWN) == NOT_KNOWN
+@pytest.mark.parametrize("said", [NOT_KNOWN, "Is it good? No, the washer is rejected."])
+def test_of_another_part_nothing_is_known(ask: Asking, question: str, said: str) -> None:
+    assert ask(question, said) == NOT_KNOWN
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "May it go on to the next part of the line?",
+        "Can I ship it with the next batch?",
+        "May it be sold with other products?",
+        "Is this good, or do we need another one?",
+        "Is the other one bigger?",
+        "Is the last washer good?",
+    ],
+)
+def test_what_only_mentions_others_is_of_this_part(
+    ask: Asking, bad: Inspection, question: str
+) -> None:
+    said = ask(question, NOT_KNOWN)
+    assert said != NOT_KNOWN
+    assert "reject" in said or "region-" in said
+
+
+def test_no_verdict_hides_behind_a_place_that_is_not_there(ask: Asking, bad: Inspection) -> None:
+    said = ask("Is it good apart from region-7?", "The verdict on this washer is reject.")
+    assert "reject" in said
 
 
 @pytest.mark.parametrize("question", ["Where is region-7?", "How large is region-9?"])

@@ -229,6 +229,11 @@ def test_of_two_hundred_kinds_the_one_that_was_found_is_told() -> None:
         ("uneven spot", "an"),
         ("uninsulated wire", "an"),
         ("one-way valve", "a"),
+        ("unidentified part", "an"),
+        ("utensil", "a"),
+        ("U-bolt", "a"),
+        ("M8 bolt", "an"),
+        ("8-pin plug", "an"),
     ],
 )
 def test_the_article_goes_by_the_sound(words: str, article: str) -> None:

@@ -39,8 +39,9 @@ def train_embedded(recipe: Recipe, folder: Path, home: Path, bars: Progress) -> 
         TrainingError: If there is a checkpoint of another run, or another process writes there.
         OutputError: If it cannot be written.
     """
+    base = unpacked(home)
     with held(folder, f"into {folder}"):
-        return train(invented(recipe), recipe, unpacked(home), folder, bars)
+        return train(invented(recipe), recipe, base, folder, bars)
 
 
 def invented(recipe: Recipe) -> Source:

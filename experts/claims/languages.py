@@ -25,9 +25,12 @@ _OF_QUESTIONS = listed(
     "what where how why can may should could would will do does did i you we they me my your any "
     "more much many one who when ship good bad ok please tell show give say name part defect fault "
     "wrong kind size big must need anything all get got he them their than then just still out up "
-    "about over off send pass keep go let see make take use used call called mean"
+    "about over off send pass keep go let see make take use used call called mean list describe "
+    "summary every each some next found near"
 )
 _MANY_WORDS = 4
+# What castings are made in.
+_TOOL = listed("die")
 _KNOWN = _ENGLISH | _GERMAN
 # French, Spanish, Italian, Portuguese, Dutch, Polish, Swedish, Danish, Turkish, Czech.
 _OTHER = listed(
@@ -53,7 +56,7 @@ def is_english(text: str) -> bool:
     english = sum(word in _ENGLISH for word in words)
     if len(words) >= _MANY_WORDS and not english and _OF_QUESTIONS.isdisjoint(words):
         return False
-    return sum(word in (_GERMAN | _OTHER) - _ENGLISH for word in words) <= english
+    return sum(word in (_GERMAN | _OTHER) - _ENGLISH - _TOOL for word in words) <= english
 
 
 def tells_language(reading: Reading) -> bool:

@@ -83,8 +83,8 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
         return None
     from experts.mllm.nano.base import adapters_at, embedded
 
-    if said == NANO or (adapters := adapters_at(setting.mllm)):
-        return embedded(home, None if said == NANO else adapters)
+    if said == NANO:
+        return embedded(home)
     if said.startswith(("http://", "https://")):
         from experts.mllm.server import ServerMLLM
 
@@ -95,6 +95,8 @@ def look_up(setting: MLLMSetting, home: Path) -> Local | Embedded | ServerMLLM |
         if fit := best_fit(home):
             return Local(fit.found, setting.mllm_precision or fit.precision)
         return look_up(setting.model_copy(update={"mllm": default_of(home)}), home)
+    if adapters := adapters_at(setting.mllm):
+        return embedded(home, adapters)
     return Local(find_model(setting.mllm, home), setting.mllm_precision or "nf4")
 
 

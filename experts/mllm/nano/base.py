@@ -90,9 +90,9 @@ def adapters_at(setting: str) -> Path | None:
     """
     with contextlib.suppress(OSError, RuntimeError):
         folder = Path(setting).expanduser()
-        for place in (folder, folder / "adapter"):
-            if (place / CONFIG).is_file() and not (place / "config.json").exists():
-                return place
+        if not (folder / "config.json").exists():
+            places = (folder, folder / "adapter")
+            return next((place for place in places if (place / CONFIG).is_file()), None)
     return None
 
 

@@ -44,9 +44,11 @@ def _deciding(messages: Sequence[Message], options: tuple[str, ...]) -> Verdict 
     """The verdict that decides between these options, if they are yes and no."""
     if {_bare(option) for option in options} != {"yes", "no"}:
         return None
-    *page, question = [part for m in messages for part in m.content if isinstance(part, str)]
-    told = "\n".join(page)
-    return None if names_found(question, told) else read_verdict(told)
+    lines = [part for m in messages for part in m.content if isinstance(part, str)]
+    page = "\n".join(lines)
+    # Where page and question are one text, the question is its last line.
+    question = lines[-1] if len(lines) > 1 else page.rpartition("\n")[2]
+    return None if names_found(question, page) else read_verdict(page)
 
 
 def _yes_or_no(choice: Choice, options: tuple[str, ...], verdict: Verdict) -> Choice:
