@@ -24,6 +24,7 @@ from experts.sheet import (
     fact_lines,
     is_kind_line,
     kind_line,
+    names_found,
     sayable,
     sheet,
     size_line,
@@ -238,3 +239,25 @@ def test_of_two_hundred_kinds_the_one_that_was_found_is_told() -> None:
 )
 def test_the_article_goes_by_the_sound(words: str, article: str) -> None:
     assert article_of(words) == article
+
+
+@pytest.mark.parametrize(
+    ("question", "named"),
+    [
+        ("Is region-2 dark?", True),
+        ("Does it lie at the bottom right?", True),
+        ("Is it in the middle?", True),
+        ("Any pits?", True),
+        ("Is it a split?", True),
+        ("Is it good?", False),
+        ("Is she all right?", False),
+        ("Is it left to us?", False),
+        ("May it be shipped despite the pit?", False),
+        ("Is it spitting?", False),
+    ],
+)
+def test_a_question_that_names_a_place_or_a_kind_is_not_on_the_whole(
+    question: str, named: bool
+) -> None:
+    page = "The verdict on this ring is reject.\nKnown kinds of defects: crack or split, pit."
+    assert names_found(question, page) is named

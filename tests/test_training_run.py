@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from echo import open_mllm
 from echo.progress import Progress
+from echo.training.checkpoint import save_checkpoint
 from echo.training.embedded import SHIPPED_RECIPE, train_embedded
 from echo.training.recipe import Recipe
 from echo.training.training import CHECKPOINT, CURVES, LOG, held, learning_rate
@@ -82,7 +84,8 @@ def test_a_run_that_was_cut_off_at_its_checkpoint_has_no_gap(
 ) -> None:
     from echo.training import training
 
-    def cut_off(*_: object) -> None:
+    def cut_off(*given: Any) -> None:
+        save_checkpoint(*given)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
